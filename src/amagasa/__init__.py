@@ -1,0 +1,1 @@
+"""Amagasa: a cyber-defence umbrella which one party extends over another, under a signed agreement."""

@@ -1,0 +1,1 @@
+"""Rules and indicators from folders and archives; compilation in a child process; the plan cache."""

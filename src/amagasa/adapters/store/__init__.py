@@ -1,0 +1,1 @@
+"""Where a node keeps its state: SQLite WAL through SQLAlchemy Core, migrated by alembic."""

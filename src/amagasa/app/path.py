@@ -1,0 +1,1 @@
+"""The whole story, one verb a step. Written as the rooms are furnished."""

@@ -1,0 +1,256 @@
+"""What the use cases ask of the world: small Protocols, carried out by adapters."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from amagasa.event.entity import Entity
+from amagasa.incident.alert import Alert, Incident, Status
+from amagasa.share.verdict import Released
+
+
+class Clock(Protocol):
+    """Where `now` comes from."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """How far a source has been read *and committed*: enough to resume after a kill at any instant.
+
+    `token` is the source adapter's own (device, inode, offset, head hash, ...), opaque to the store.
+    """
+
+    source: str
+    token: dict[str, Any]
+    n_read: int = 0
+    n_accepted: int = 0
+    n_rejected: int = 0
+    last_record_at: datetime | None = None
+    fault: str = ""
+
+
+class Dead(Struct, frozen=True, kw_only=True):
+    """A rejected record, kept with its reason."""
+
+    source: str
+    path: str
+    record: int
+    why: str
+    at: datetime
+
+
+class Direction(StrEnum):
+    """Of a crossing, seen from this node."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class CrossingState(StrEnum):
+    """Where a crossing stands. Outgoing: wanting -> pending -> delivered, or refused (by a person), withheld, failed.
+
+    Incoming: admitted or refused.
+    """
+
+    WANTING = "wanting"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    WITHHELD = "withheld"
+    REFUSED = "refused"
+    ADMITTED = "admitted"
+
+
+class Crossing(Struct, frozen=True, kw_only=True):
+    """One object crossing the line to or from an ally, or kept from it: the share log and, going out, the outbox.
+
+    `id` is 0 until stored. `content` are the exact bytes (b"" where withheld). `why` is the reason of a withhold,
+    refusal or failed delivery. `changes` are (path, what) pairs. At most one crossing exists for each
+    (ally, direction, object_id, version): inserting it again changes nothing.
+    """
+
+    id: int = 0
+    ally: str
+    agreement: str
+    direction: Direction
+    state: CrossingState
+    object_id: str
+    object_type: str
+    version: str
+    clause: str = ""
+    marking: str = ""
+    content: bytes = b""
+    changes: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+    created_at: datetime
+    decided_by: str = ""
+    n_tries: int = 0
+    next_try_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class ContentKind(StrEnum):
+    """Content that a node evaluates beside its built-in rules."""
+
+    SIGMA = "sigma"
+    STIX = "stix"
+
+
+class ContentItem(Struct, frozen=True, kw_only=True):
+    """A Sigma rule or a STIX indicator held by the node. `origin` is "" for its own, else the party's identity.
+
+    `text` is the Sigma document, or the STIX indicator as JSON. `fault` says why it cannot run, "" where it can.
+    """
+
+    id: str
+    kind: ContentKind
+    title: str
+    origin: str
+    text: str
+    is_active: bool
+    added_at: datetime
+    added_by: str
+    fault: str = ""
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """A person's account. `secret` is an argon2id hash, never a password."""
+
+    name: str
+    roles: tuple[str, ...]
+    secret: str
+    lang: str = "en"
+    is_enabled: bool = True
+    created_at: datetime
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A sign-in. `token_hash` is SHA-256 (hex) of the cookie's value; `account` is "" for a one-time link's session."""
+
+    token_hash: str
+    account: str
+    roles: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+
+
+class StoredObject(Struct, frozen=True, kw_only=True):
+    """A version of a STIX object we hold: `origin` is "" for our own, else the party it came from."""
+
+    id: str
+    version: str
+    type: str
+    origin: str
+    body: bytes
+    added_at: datetime
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Newest first. `before` is a cursor as the last answer gave it; at most `limit` (1..500) rows."""
+
+    limit: int = 100
+    before: str | None = None
+
+
+class Reading(Protocol):
+    """Queries; each sees one consistent snapshot for as long as the context is open."""
+
+    def positions(self) -> list[Position]: ...
+    def dead(self, page: Page) -> list[Dead]: ...
+    def alerts_by_key(self, keys: Iterable[str], *, since: datetime) -> list[Alert]:
+        """The newest alert of each key whose `last_seen_at` is not before `since`."""
+
+    def alerts(self, page: Page, *, incident_id: str | None = None) -> tuple[list[Alert], str | None]:
+        """Newest `updated_at` first, and the cursor of the next page (None at the end)."""
+
+    def alert(self, alert_id: str) -> Alert | None: ...
+    def n_alerts(self) -> int: ...
+    def incidents_touching(self, entities: Iterable[Entity], *, since: datetime) -> list[Incident]:
+        """Open incidents that share an entity and whose `last_seen_at` is not before `since`."""
+
+    def incidents(self, page: Page, *, status: Status | None = None) -> tuple[list[Incident], str | None]: ...
+    def incident(self, incident_id: str) -> Incident | None: ...
+    def techniques_seen(self) -> list[tuple[str, tuple[str, ...], int]]:
+        """(technique, tactics it was seen under, number of detections)."""
+
+    def crossings(
+        self,
+        page: Page,
+        *,
+        ally: str | None = None,
+        direction: Direction | None = None,
+        state: CrossingState | None = None,
+    ) -> tuple[list[Crossing], str | None]: ...
+    def crossing(self, crossing_id: int) -> Crossing | None: ...
+    def due(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
+        """Pending outgoing crossings whose next try is due, oldest first."""
+
+    def released_after(self, ally: str, *, added_after: datetime | None, limit: int) -> list[Crossing]:
+        """Pending or delivered outgoing crossings by `created_at`: what the ally may fetch by polling."""
+
+    def objects(self, ids: Iterable[str]) -> list[StoredObject]:
+        """Newest version of each."""
+
+    def content(self) -> list[ContentItem]: ...
+    def account(self, name: str) -> Account | None: ...
+    def accounts(self) -> list[Account]: ...
+    def session(self, token_hash: str) -> Session | None: ...
+    def meta(self, key: str) -> str | None: ...
+
+
+class Writing(Reading, Protocol):
+    """Changes; all of a context commit together or not at all."""
+
+    def save_position(self, position: Position) -> None:
+        """Replace the position; counts are totals since the source was added."""
+
+    def save_dead(self, dead: Sequence[Dead]) -> None: ...
+    def save_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Insert or replace by `id`."""
+
+    def save_incidents(self, incidents: Sequence[Incident]) -> None: ...
+    def add_crossing(self, crossing: Crossing) -> Crossing | None:
+        """Insert; None where the same (ally, direction, object_id, version) is there already."""
+
+    def update_crossing(self, crossing: Crossing) -> None: ...
+    def save_object(self, stored: StoredObject) -> bool:
+        """False where this very version is held already."""
+
+    def save_content(self, item: ContentItem) -> None: ...
+    def remove_content(self, content_id: str) -> bool: ...
+    def save_account(self, account: Account) -> None: ...
+    def save_session(self, session: Session) -> None: ...
+    def remove_session(self, token_hash: str) -> None: ...
+    def use_link(self, token_hash: str, *, now: datetime) -> bool:
+        """Spend a one-time sign-in link: True once, before it expires, and never again."""
+
+    def save_link(self, token_hash: str, *, expires_at: datetime) -> None: ...
+    def save_meta(self, key: str, value: str) -> None: ...
+
+
+class Store(Protocol):
+    """A node's state. One process writes; readers never wait for it. Thread-safe: contexts are per call."""
+
+    def read(self) -> AbstractContextManager[Reading]: ...
+    def write(self) -> AbstractContextManager[Writing]: ...
+    def close(self) -> None: ...
+
+
+class AllyLine(Protocol):
+    """The wire to one ally's TAXII door."""
+
+    async def push(self, objects: Sequence[Released]) -> "Pushed":
+        """Deliver the envelope. Raises WorldError when the ally cannot be reached or answers with an error."""
+
+
+class Pushed(Struct, frozen=True, kw_only=True):
+    """The ally's TAXII status: which objects it took and which it refused, with its reason."""
+
+    taken: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]

@@ -1,0 +1,1 @@
+"""Who did it: hypotheses, evidence, likelihood. Not furnished yet: see docs/architecture.md."""

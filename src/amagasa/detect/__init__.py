@@ -1,0 +1,1 @@
+"""Sigma rules and STIX patterns -> Plan -> evaluate -> MatchReport."""

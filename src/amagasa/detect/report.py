@@ -1,0 +1,68 @@
+"""What evaluation concludes: detections, rule faults, and the report which tells clean from could-not-look."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from amagasa.event.entity import Entity
+from amagasa.vocab.severity import Level
+
+
+class Detection(Struct, frozen=True, kw_only=True):
+    """A rule or an indicator satisfied by one record, with its evidence.
+
+    Exactly one of `rule_id` and `indicator_id` is set. `fields` are those that matched; `event` the whole
+    normalised event; `raw` the record as it came, cut to 4,096 bytes and decoded with backslash escapes.
+    `origin` is "" for content of our own, else the STIX identity of the party which sent it.
+    """
+
+    rule_id: str | None = None
+    indicator_id: str | None = None
+    title: str
+    level: Level
+    path: str
+    record: int
+    event_at: datetime | None
+    techniques: tuple[str, ...] = ()
+    tactics: tuple[str, ...] = ()
+    fields: Mapping[str, Any]
+    event: Mapping[str, Any]
+    entities: tuple[Entity, ...] = ()
+    raw: str = ""
+    origin: str = ""
+
+    @property
+    def content_id(self) -> str:
+        """The rule's or the indicator's identifier."""
+        return self.rule_id or self.indicator_id or ""
+
+
+class RuleFault(Struct, frozen=True, kw_only=True):
+    """A rule or indicator which could not load or could not run: never silent, always counted.
+
+    `rule_id` is "" where the document is too broken to have one. `path` names the file (and the member of an archive).
+    """
+
+    rule_id: str
+    path: str
+    why: str
+    code: str = "AMG-RULE-000"
+
+
+class MatchReport(Struct, frozen=True, kw_only=True):
+    """Result of `evaluate`. `merge` is associative and commutative up to the order of detections and faults."""
+
+    n_events: int = 0
+    detections: tuple[Detection, ...] = ()
+    faults: tuple[RuleFault, ...] = ()
+
+    def merge(self, other: "MatchReport") -> "MatchReport":
+        """Both reports as one; a fault that both saw is kept once."""
+        faults = dict.fromkeys((*self.faults, *other.faults))
+        return MatchReport(
+            n_events=self.n_events + other.n_events,
+            detections=self.detections + other.detections,
+            faults=tuple(faults),
+        )

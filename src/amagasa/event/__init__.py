@@ -1,0 +1,1 @@
+"""Record -> event: formats, fields, log sources, entities, rejects."""

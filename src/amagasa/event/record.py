@@ -1,0 +1,113 @@
+"""What is read and what becomes of it: chunks of records, batches of events, rejects."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+# A JSON value: str, int, float, bool, None, or a list or dict (with str keys) of such.
+Value: TypeAlias = Any
+
+
+class Missing:
+    """The value of a field which an event does not have. Sigma tells it from null only in `exists`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class Format(StrEnum):
+    """Kind of records in a chunk, found by content (`event.sniff`) or named by `--format`."""
+
+    WINDOWS = "windows"  # one JSON object a line: NXLog, Winlogbeat, Azure's WindowsEvent, or EVTX as JSON
+    ACCESS = "access"  # Apache / nginx combined or common log
+    SYSLOG = "syslog"  # RFC 3164 with or without priority, RFC 5424, auth.log
+    JSON = "json"  # any other JSON object a line
+
+
+class LogSource(Struct, frozen=True, kw_only=True):
+    """Sigma's `logsource` (specification 2.1): None where the rule or the event leaves it open."""
+
+    category: str | None = None
+    product: str | None = None
+    service: str | None = None
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Events which the same rules can match: e.g. Sysmon 1 on Windows. `name` is stable and unique.
+
+    `sources` are the log sources which such an event belongs to; a rule applies where every attribute that
+    its own log source gives is given alike by at least one of them.
+    """
+
+    name: str
+    sources: tuple[LogSource, ...]
+
+
+class Chunk(Struct, frozen=True, kw_only=True):
+    """Whole records of one file or stream, one a line (LF, no line cut in two), as bytes.
+
+    `first_record` is the 1-based number of the first line in its file. An empty line counts as a record
+    neither read nor rejected only at the very end of a file. `read_at` gives the year to formats that lack one.
+    """
+
+    path: str
+    format: Format
+    first_record: int
+    data: bytes
+    read_at: datetime
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """A record which could not be read. `why` is one plain sentence, attacker text escaped and cut."""
+
+    path: str
+    record: int
+    why: str
+    code: str = "AMG-EVENT-000"
+
+
+class EventBatch(Struct, frozen=True, kw_only=True):
+    """Events of one route: `rows[i]` holds the values of `fields`, `lines[i]` the raw record, `records[i]` its number.
+
+    A field which the event lacks is `MISSING` (not None, which is JSON null).
+    """
+
+    path: str
+    format: Format
+    route: Route
+    fields: tuple[str, ...]
+    rows: list[Row]
+    lines: list[bytes]
+    records: list[int]
+    read_at: datetime
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One event in full, made only for what was found. `event_at` is None where the record carries no instant."""
+
+    route: Route
+    fields: Mapping[str, Value]
+    event_at: datetime | None
+
+
+class Normalised(Struct, frozen=True, kw_only=True):
+    """What `normalise` returns: n_accepted (the rows of all batches) + len(rejects) = n_read, always."""
+
+    batches: tuple[EventBatch, ...]
+    rejects: tuple[Reject, ...]
+    n_read: int
+    n_accepted: int
+
+
+# Which fields of a route anybody will look at, asked once a route: the decoder reads no others.
+Wanted: TypeAlias = Callable[[Route], tuple[str, ...]]

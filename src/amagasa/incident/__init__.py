@@ -1,0 +1,1 @@
+"""Detection -> alert -> incident: fold, group, rank."""

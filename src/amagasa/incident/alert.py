@@ -1,0 +1,67 @@
+"""Alert and incident: what a person reads."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from amagasa.detect.report import Detection
+from amagasa.event.entity import Entity
+from amagasa.vocab.severity import Severity
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """Detections folded for a person: same content, same subject, near in time.
+
+    `id` is stable: made from `key` and the first detection's source and record. `examples` are the first five.
+    `origin` is "" for content of our own, else the party whose rule or indicator found it.
+    """
+
+    id: str
+    key: str
+    content_id: str
+    is_indicator: bool
+    title: str
+    severity: Severity
+    confidence: int
+    origin: str
+    source: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    n_detections: int
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    entities: tuple[Entity, ...]
+    examples: tuple[Detection, ...]
+    incident_id: str | None = None
+
+
+class Status(StrEnum):
+    """Life of an incident (NIST SP 800-61r3, shortened)."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """Alerts which belong together: linked by shared entities within the grouping window.
+
+    `why` says in one sentence, for each alert identifier, why it is here.
+    """
+
+    id: str
+    title: str
+    status: Status
+    severity: Severity
+    created_at: datetime
+    updated_at: datetime
+    first_seen_at: datetime
+    last_seen_at: datetime
+    n_alerts: int
+    n_detections: int
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    entities: tuple[Entity, ...]
+    why: dict[str, str]

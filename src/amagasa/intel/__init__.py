@@ -1,0 +1,1 @@
+"""The STIX objects we hold: indicator, sighting, incident, identity; validity and markings."""

@@ -1,0 +1,1 @@
+"""Missions, services, assets, dependencies -> impact. Not furnished yet: see docs/architecture.md."""

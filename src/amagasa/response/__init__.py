@@ -1,0 +1,1 @@
+"""Courses of action, consent, playbook steps, outcome. Not furnished yet: see docs/architecture.md."""

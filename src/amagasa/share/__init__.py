@@ -1,0 +1,1 @@
+"""The agreement, and what it lets out and in: release, redact, admit."""

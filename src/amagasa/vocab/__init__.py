@@ -1,0 +1,1 @@
+"""The language: identifiers, instants, markings, severity, ATT&CK, errors. Imports nothing of the house."""

@@ -1,0 +1,26 @@
+"""Identifiers: STIX identifiers, random ones made from a given draw and stable ones made from content."""
+
+import re
+import uuid
+from typing import Final
+
+NAMESPACE: Final = uuid.UUID("6f0b2d8e-54a5-5d0a-9a0e-3f1f0c1d7a55")
+_STIX_ID: Final = re.compile(
+    r"[a-z][a-z0-9-]{2,249}--[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+)
+
+
+def stable_id(kind: str, *parts: str) -> str:
+    """`kind--uuid5`: the same parts give the same identifier on every node (STIX 2.1 section 2.9)."""
+    joined = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
+    return f"{kind}--{uuid.uuid5(NAMESPACE, kind + chr(0x1E) + joined)}"
+
+
+def is_stix_id(text: str) -> bool:
+    """Whether `text` is `type--UUID` in lower case (STIX 2.1 section 2.9)."""
+    return _STIX_ID.fullmatch(text) is not None
+
+
+def type_of(stix_id: str) -> str:
+    """The type in front of the two dashes; the whole text where there are none."""
+    return stix_id.partition("--")[0]
