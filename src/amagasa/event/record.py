@@ -76,6 +76,14 @@ class Reject(Struct, frozen=True, kw_only=True):
     code: str = "AMG-EVENT-000"
 
 
+class SourceFault(Struct, frozen=True, kw_only=True):
+    """A file, folder or stream, or the rest of one, which could not be looked at. Never the same as an empty one."""
+
+    path: str
+    why: str
+    code: str = "AMG-SOURCE-000"
+
+
 class EventBatch(Struct, frozen=True, kw_only=True):
     """Events of one route: `rows[i]` holds the values of `fields`, `lines[i]` the raw record, `records[i]` its number.
 
