@@ -11,9 +11,13 @@ _STIX_ID: Final = re.compile(
 
 
 def stable_id(kind: str, *parts: str) -> str:
-    """`kind--uuid5`: the same parts give the same identifier on every node (STIX 2.1 section 2.9)."""
-    joined = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
-    return f"{kind}--{uuid.uuid5(NAMESPACE, kind + chr(0x1E) + joined)}"
+    """`kind--uuid5`: the same parts give the same identifier on every node (STIX 2.1 section 2.9).
+
+    Each part carries its length, so that no two lists of parts run together; a lone surrogate counts as its escape.
+    """
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    name = f"{kind}\x1e{joined}".encode("utf-8", "backslashreplace").decode()
+    return f"{kind}--{uuid.uuid5(NAMESPACE, name)}"
 
 
 def is_stix_id(text: str) -> bool:
