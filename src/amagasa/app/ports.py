@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec import Struct
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.verdict import Released
+from amagasa.vocab.severity import Severity
 
 
 class Clock(Protocol):
@@ -163,19 +165,37 @@ class Reading(Protocol):
 
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
-    def alerts_by_key(self, keys: Iterable[str], *, since: datetime) -> list[Alert]:
-        """The newest alert of each key whose `last_seen_at` is not before `since`."""
+    def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:
+        """Newest first, with a cursor. Only the newest 10,000 of each source are kept; positions hold the totals."""
+
+    def n_dead(self) -> dict[str, int]:
+        """Dead records kept, by source."""
+
+    def alerts_by_key(self, keys: Iterable[str], *, since: datetime, until: datetime | None = None) -> list[Alert]:
+        """The newest alert of each key whose `last_seen_at` is not before `since`.
+
+        With `until`: every alert of these keys whose span touches `since`..`until`, so that old logs fold as well.
+        """
 
     def alerts(self, page: Page, *, incident_id: str | None = None) -> tuple[list[Alert], str | None]:
         """Newest `updated_at` first, and the cursor of the next page (None at the end)."""
 
     def alert(self, alert_id: str) -> Alert | None: ...
     def n_alerts(self) -> int: ...
+    def n_by_severity(self) -> dict[Severity, int]:
+        """Alerts by severity; a severity without alerts is absent."""
+
+    def n_by_status(self) -> dict[Status, int]:
+        """Incidents by status; both statuses are always there."""
+
     def incidents_touching(self, entities: Iterable[Entity], *, since: datetime) -> list[Incident]:
         """Open incidents that share an entity and whose `last_seen_at` is not before `since`."""
 
     def incidents(self, page: Page, *, status: Status | None = None) -> tuple[list[Incident], str | None]: ...
     def incident(self, incident_id: str) -> Incident | None: ...
+    def incidents_by_id(self, ids: Iterable[str]) -> list[Incident]:
+        """Those which exist, open or closed, by `id`."""
+
     def techniques_seen(self) -> list[tuple[str, tuple[str, ...], int]]:
         """(technique, tactics it was seen under, number of detections)."""
 
@@ -188,6 +208,9 @@ class Reading(Protocol):
         state: CrossingState | None = None,
     ) -> tuple[list[Crossing], str | None]: ...
     def crossing(self, crossing_id: int) -> Crossing | None: ...
+    def n_crossings(self, *, ally: str | None = None) -> dict[tuple[Direction, CrossingState], int]:
+        """How many crossings stand where; what has none is absent."""
+
     def due(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
         """Pending outgoing crossings whose next try is due, oldest first."""
 
@@ -196,6 +219,11 @@ class Reading(Protocol):
 
     def objects(self, ids: Iterable[str]) -> list[StoredObject]:
         """Newest version of each."""
+
+    def objects_page(
+        self, page: Page, *, origin: str | None = None, object_type: str | None = None
+    ) -> tuple[list[StoredObject], str | None]:
+        """Every version held, latest stored first; `origin` "" means our own."""
 
     def content(self) -> list[ContentItem]: ...
     def account(self, name: str) -> Account | None: ...
@@ -214,7 +242,9 @@ class Writing(Reading, Protocol):
     def save_alerts(self, alerts: Sequence[Alert]) -> None:
         """Insert or replace by `id`."""
 
-    def save_incidents(self, incidents: Sequence[Incident]) -> None: ...
+    def save_incidents(self, incidents: Sequence[Incident]) -> None:
+        """Insert or replace by `id`. Alerts of an incident with `merged_into` move to that one."""
+
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """Insert; None where the same (ally, direction, object_id, version) is there already."""
 
@@ -232,6 +262,8 @@ class Writing(Reading, Protocol):
 
     def save_link(self, token_hash: str, *, expires_at: datetime) -> None: ...
     def save_meta(self, key: str, value: str) -> None: ...
+    def remove_expired(self, *, now: datetime) -> int:
+        """Forget sessions and links which ended by `now`; how many."""
 
 
 class Store(Protocol):
@@ -239,6 +271,12 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reading]: ...
     def write(self) -> AbstractContextManager[Writing]: ...
+    def check(self) -> tuple[str, ...]:
+        """What is damaged, in words; () where all is sound. Reads the whole store: seconds for a large one."""
+
+    def backup(self, target: Path) -> None:
+        """Write one consistent copy (0600) to `target`, which must not exist, while the node goes on."""
+
     def close(self) -> None: ...
 
 

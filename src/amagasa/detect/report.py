@@ -15,7 +15,8 @@ class Detection(Struct, frozen=True, kw_only=True):
 
     Exactly one of `rule_id` and `indicator_id` is set. `fields` are those that matched; `event` the whole
     normalised event; `raw` the record as it came, cut to 4,096 bytes and decoded with backslash escapes.
-    `origin` is "" for content of our own, else the STIX identity of the party which sent it.
+    `origin` is "" for content of our own, else the STIX identity of the party which sent it. `confidence` (0-100) is
+    the indicator's own, None where it states none and for every rule.
     """
 
     rule_id: str | None = None
@@ -32,6 +33,7 @@ class Detection(Struct, frozen=True, kw_only=True):
     entities: tuple[Entity, ...] = ()
     raw: str = ""
     origin: str = ""
+    confidence: int | None = None
 
     @property
     def content_id(self) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from amagasa.detect.report import Detection
@@ -48,7 +49,9 @@ class Status(StrEnum):
 class Incident(Struct, frozen=True, kw_only=True):
     """Alerts which belong together: linked by shared entities within the grouping window.
 
-    `why` says in one sentence, for each alert identifier, why it is here.
+    `why` says in one sentence, for each alert identifier, why it is here; `n_by_alert` how many detections each has
+    (their sum is `n_detections`). `links` are what further alerts join by (`incident.links`). A closed incident says
+    why in `closed_why`; one that turned out to be part of another names it in `merged_into`.
     """
 
     id: str
@@ -65,3 +68,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     tactics: tuple[str, ...]
     entities: tuple[Entity, ...]
     why: dict[str, str]
+    n_by_alert: dict[str, int] = msgspec.field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    closed_why: str = ""
+    merged_into: str | None = None
