@@ -11,13 +11,14 @@ _STIX_ID: Final = re.compile(
 
 
 def stable_id(kind: str, *parts: str) -> str:
-    """`kind--uuid5`: the same parts give the same identifier on every node (STIX 2.1 section 2.9).
+    """`kind--UUID` made by hashing: the same parts give the same identifier on every node.
 
+    The UUID says version 4: STIX 2.1 section 2.9 asks that of all but observables, and strict validators insist.
     Each part carries its length, so that no two lists of parts run together; a lone surrogate counts as its escape.
     """
     joined = "".join(f"{len(part)}:{part}" for part in parts)
     name = f"{kind}\x1e{joined}".encode("utf-8", "backslashreplace").decode()
-    return f"{kind}--{uuid.uuid5(NAMESPACE, name)}"
+    return f"{kind}--{uuid.UUID(bytes=uuid.uuid5(NAMESPACE, name).bytes, version=4)}"
 
 
 def is_stix_id(text: str) -> bool:
