@@ -292,3 +292,13 @@ class Pushed(Struct, frozen=True, kw_only=True):
 
     taken: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
+
+
+class Passwords(Protocol):
+    """Password hashing (argon2id, RFC 9106). Slow on purpose: never on the event loop."""
+
+    def hash(self, password: str) -> str:
+        """The PHC string to keep: a fresh salt each time."""
+
+    def verify(self, secret: str, password: str) -> bool:
+        """Whether `password` made `secret`; False for a `secret` that is no hash. Same work either way."""
