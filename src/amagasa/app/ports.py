@@ -214,8 +214,16 @@ class Reading(Protocol):
     def due(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
         """Pending outgoing crossings whose next try is due, oldest first."""
 
-    def released_after(self, ally: str, *, added_after: datetime | None, limit: int) -> list[Crossing]:
-        """Pending or delivered outgoing crossings by `created_at`: what the ally may fetch by polling."""
+    def released_after(
+        self, ally: str, *, added_after: datetime | None, limit: int, after_id: int | None = None
+    ) -> list[Crossing]:
+        """Pending or delivered outgoing crossings by (`created_at`, `id`): what the ally may fetch by polling.
+
+        Those with `created_at > added_after`; with `after_id`, those with (created_at, id) > (added_after, after_id).
+        """
+
+    def crossings_of(self, ally: str, direction: Direction, object_ids: Iterable[str]) -> list[Crossing]:
+        """The newest crossing (by `id`) of each of these objects in this direction, whatever its state."""
 
     def objects(self, ids: Iterable[str]) -> list[StoredObject]:
         """Newest version of each."""
@@ -248,7 +256,9 @@ class Writing(Reading, Protocol):
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """Insert; None where the same (ally, direction, object_id, version) is there already."""
 
-    def update_crossing(self, crossing: Crossing) -> None: ...
+    def update_crossing(self, crossing: Crossing) -> None:
+        """Replace the row of that `id`: every field, `version`, `content` and `created_at` included."""
+
     def save_object(self, stored: StoredObject) -> bool:
         """False where this very version is held already."""
 
