@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
+from amagasa.share.agreement import Agreement, Party
 from amagasa.share.verdict import Released
 from amagasa.vocab.severity import Severity
 
@@ -288,6 +289,20 @@ class Store(Protocol):
         """Write one consistent copy (0600) to `target`, which must not exist, while the node goes on."""
 
     def close(self) -> None: ...
+
+
+class Bond(Struct, frozen=True, kw_only=True):
+    """An agreement with valid signatures and, of its two parties, the one that is not us."""
+
+    agreement: Agreement
+    ally: Party
+
+
+class AgreementBook(Protocol):
+    """The agreements this node has signed. Thread-safe; asked anew for each decision, so an amendment counts at once."""
+
+    def bonds(self) -> Sequence[Bond]:
+        """All of them, in force or not."""
 
 
 class AllyLine(Protocol):
