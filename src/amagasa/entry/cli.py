@@ -1,6 +1,87 @@
-"""The command line's front door: names every command and loads only the module of the one that is called."""
+"""The command line's front door: it names every command and loads only the module of the one that is called."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Final
+
+import typer
+
+from amagasa.entry.console_output import complain
+from amagasa.vocab.errors import EXIT_INTERRUPTED, AmagasaError
+
+# Name -> (module, what it does). A module has `app` (a group of verbs) or `command` (the one verb).
+COMMANDS: Final = {
+    "demo": ("amagasa.entry.cli_demo", "Two nodes under a signed agreement, on loopback, fed by a rehearsal."),
+    "init": ("amagasa.entry.cli_node", "Make a node: keys, certificate, node.toml, store."),
+    "serve": ("amagasa.entry.cli_node", "Run a node: sources, detection, sharing, console."),
+    "detect": ("amagasa.entry.cli_detect", "Detect in files; no node needed."),
+    "content": ("amagasa.entry.cli_content", "Rules, patterns and indicators of a node; check rules in files."),
+    "source": ("amagasa.entry.cli_source", "Where a node's records come from."),
+    "agreement": ("amagasa.entry.cli_agreement", "Draft, check, sign and show agreements."),
+    "ally": ("amagasa.entry.cli_ally", "The allies of a node and the line to each."),
+    "share": ("amagasa.entry.cli_share", "What left, what waits for consent, what came."),
+    "alert": ("amagasa.entry.cli_queue", "The alerts of a node."),
+    "incident": ("amagasa.entry.cli_queue", "The incidents of a node."),
+    "account": ("amagasa.entry.cli_node", "A new one-time sign-in link for a node's console."),
+}
 
 
-def main() -> None:
-    """Entry point of `amagasa`."""
-    raise SystemExit(0)
+def build(called: str | None) -> typer.Typer:
+    """The application with `called` loaded in full and the other commands known by name and help alone."""
+    root = typer.Typer(
+        name="amagasa",
+        help="Amagasa, rain umbrella: detects attacks, and shares with an ally what a signed agreement releases.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    root.callback()(_root)
+    for name, (module_name, about) in COMMANDS.items():
+        if name != called:
+            root.command(name, help=about)(_not_loaded)
+            continue
+        module = importlib.import_module(module_name)
+        group: typer.Typer | None = getattr(module, f"{name}_app", None) or getattr(module, "app", None)
+        if group is not None:
+            root.add_typer(group, name=name, help=about, no_args_is_help=True)
+        else:
+            command: Callable[..., None] = getattr(module, f"{name}_command")
+            root.command(name, help=command.__doc__ or about)(command)
+    return root
+
+
+def _not_loaded() -> None:
+    """Stand in for a command of which only the name is shown."""
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - a callback of the option parser
+    if wanted:
+        sys.stdout.write(f"amagasa {version('amagasa')}\n")
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before the command."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `amagasa`. Exit codes: 0 done, 1 bad answer, 2 wrong usage, 3 could not, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    called = next((word for word in given if not word.startswith("-")), None)
+    try:
+        build(called)(given)
+    except AmagasaError as error:
+        complain(error)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing to say and nobody to say it to.
+        sys.stderr.close()
+        raise SystemExit(0) from None

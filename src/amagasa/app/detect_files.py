@@ -1,0 +1,100 @@
+"""Use case: detect in files, without a node. Every record is accounted for, and every rule that could not run."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from amagasa.app.path import Seen
+from amagasa.detect.report import Detection, RuleFault
+from amagasa.event.record import Chunk, Reject, SourceFault
+from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS
+from amagasa.vocab.severity import Level
+
+MAX_REJECTS_SHOWN = 100
+
+Look = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, Seen]]]
+Sink = Callable[[Detection], None]
+
+
+class Summary(Struct, kw_only=True):
+    """What was read and what came of it. Always `n_accepted + n_rejected == n_read`."""
+
+    n_read: int = 0
+    n_accepted: int = 0
+    n_rejected: int = 0
+    rejects: list[Reject] = []
+    n_rules: int = 0
+    n_rules_faulted: int = 0
+    faults: list[RuleFault] = []
+    n_detections: int = 0
+    detections_by_rule: dict[str, int] = {}
+    n_indicators: int = 0
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    bytes: int = 0
+    not_looked_at: list[SourceFault] = []
+    n_at_or_above: int = 0
+
+    def exit_code(self) -> int:
+        """1 where a finding reached `--fail-on`; else 3 where some part could not be looked at or run; else 0."""
+        if self.n_at_or_above:
+            return EXIT_FINDINGS
+        return EXIT_COULD_NOT if self.n_rejected or self.faults or self.not_looked_at else EXIT_DONE
+
+
+def detect_files(
+    records: Iterable[Chunk | Reject | SourceFault], look: Look, sink: Sink, *, fail_on: Level | None = None
+) -> Summary:
+    """Look at every chunk, hand each detection to `sink`, count everything. Rule faults of loading are the caller's.
+
+    `look` may work in several processes, but keeps the order of the chunks.
+    """
+    summary = Summary()
+    by_rule: Counter[str] = Counter()
+    faults: dict[RuleFault, None] = {}
+    for chunk, seen in look(_chunks(records, summary)):
+        _count(summary, chunk, seen)
+        faults.update(dict.fromkeys(seen.report.faults))
+        for detection in seen.report.detections:
+            by_rule[detection.content_id] += 1
+            summary.n_at_or_above += fail_on is not None and detection.level.severity >= fail_on.severity
+            sink(detection)
+    summary.n_detections = by_rule.total()
+    summary.detections_by_rule = dict(by_rule.most_common())
+    summary.faults = list(faults)
+    return summary
+
+
+def add_content(summary: Summary, *, n_rules: int, n_indicators: int, faults: Sequence[RuleFault]) -> None:
+    """Add what loading the content gave: counts, and the faults in front of those met while running."""
+    summary.n_rules = n_rules
+    summary.n_indicators = n_indicators
+    summary.faults = [*faults, *summary.faults]
+    summary.n_rules_faulted = len(summary.faults)
+
+
+def _chunks(records: Iterable[Chunk | Reject | SourceFault], summary: Summary) -> Iterator[Chunk]:
+    """The chunks; what could not be read on the way is counted where it belongs."""
+    for item in records:
+        if isinstance(item, Chunk):
+            yield item
+        elif isinstance(item, Reject):
+            summary.n_read += 1
+            _reject(summary, item)
+        else:
+            summary.not_looked_at.append(item)
+
+
+def _count(summary: Summary, chunk: Chunk, seen: Seen) -> None:
+    summary.n_read += seen.n_read
+    summary.n_accepted += seen.n_accepted
+    summary.bytes += len(chunk.data)
+    for reject in seen.rejects:
+        _reject(summary, reject)
+
+
+def _reject(summary: Summary, reject: Reject) -> None:
+    summary.n_rejected += 1
+    if len(summary.rejects) < MAX_REJECTS_SHOWN:
+        summary.rejects.append(reject)

@@ -1,0 +1,112 @@
+"""What the main process and the worker say to each other: values, in MessagePack, one frame each."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.detect.report import Detection, RuleFault
+from amagasa.event.record import Reject
+
+MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
+
+
+class SourceSpec(Struct, frozen=True, kw_only=True):
+    """A source to follow, and how far it was committed. `token` is None for one never read."""
+
+    name: str
+    path: str
+    format: str
+    token: dict[str, Any] | None = None
+    n_records: int = 0
+
+
+class Begin(Struct, frozen=True, kw_only=True, tag=True):
+    """First message to the worker."""
+
+    sources: tuple[SourceSpec, ...]
+    is_builtin_wanted: bool
+    rule_paths: tuple[str, ...]
+
+
+class Content(Struct, frozen=True, kw_only=True, tag=True):
+    """Content beside the rules on disk: all that is active now. `rules` are compiled `detect.rule.Rule` values.
+
+    `indicators` are STIX indicators (JSON objects); `origins` names the party an indicator came from.
+    """
+
+    version: int
+    rules: bytes
+    indicators: tuple[dict[str, Any], ...]
+    origins: dict[str, str]
+
+
+class Ack(Struct, frozen=True, kw_only=True, tag=True):
+    """The main process has committed this many batches more."""
+
+    n: int
+
+
+class Stop(Struct, frozen=True, kw_only=True, tag=True):
+    """Finish the chunk in hand, say `Stopped`, end."""
+
+
+ToWorker = Begin | Content | Ack | Stop
+
+
+class Ready(Struct, frozen=True, kw_only=True, tag=True):
+    """Rules are loaded, sources are being followed."""
+
+    n_rules: int
+    faults: tuple[RuleFault, ...]
+
+
+class Batch(Struct, frozen=True, kw_only=True, tag=True):
+    """What came of one chunk of one source, and the position behind it."""
+
+    source: str
+    token: dict[str, Any]
+    n_read: int
+    n_accepted: int
+    n_rejected: int
+    rejects: tuple[Reject, ...]
+    detections: tuple[Detection, ...]
+    faults: tuple[RuleFault, ...]
+    last_record_at: datetime | None
+    lag_bytes: int
+
+
+class SourceState(Struct, frozen=True, kw_only=True, tag=True):
+    """Something about a source changed: it cannot be read (`fault`), or it can again (`fault` is "")."""
+
+    source: str
+    fault: str
+    lag_bytes: int
+
+
+class Active(Struct, frozen=True, kw_only=True, tag=True):
+    """From the next record on, this version of the content is looked with. `faults` could not be put to use."""
+
+    version: int
+    faults: tuple[RuleFault, ...]
+
+
+class Stopped(Struct, frozen=True, kw_only=True, tag=True):
+    """The worker's last message: every batch it read was sent before."""
+
+
+FromWorker = Ready | Batch | SourceState | Active | Stopped
+
+_to_worker = msgspec.msgpack.Decoder(ToWorker)
+_from_worker = msgspec.msgpack.Decoder(FromWorker)
+
+
+def read_to_worker(frame: bytes) -> ToWorker:
+    """Raises msgspec.ValidationError: our own processes made a mistake."""
+    return _to_worker.decode(frame)
+
+
+def read_from_worker(frame: bytes) -> FromWorker:
+    """Raises msgspec.ValidationError: our own processes made a mistake."""
+    return _from_worker.decode(frame)

@@ -1,0 +1,96 @@
+"""What commands print: a table on a terminal, one JSON document or NDJSON where asked, messages on stderr."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from amagasa.vocab.errors import AmagasaError
+from amagasa.vocab.text import show
+
+
+class Output(StrEnum):
+    """How a list or an object is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def output_of(*, as_json: bool, as_ndjson: bool) -> Output:
+    """The form which the flags ask for."""
+    if as_ndjson:
+        return Output.NDJSON
+    return Output.JSON if as_json else Output.TABLE
+
+
+def err() -> Console:
+    """Standard error for people; NO_COLOR and a pipe switch colour off."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(error: AmagasaError) -> None:
+    """Print an error for a person: what failed, what was expected, what came, what happens next."""
+    console = err()
+    console.print(f"[bold red]error[/] {escape(error.what)} [dim]\\[{error.code}][/]")
+    if error.expected:
+        console.print(f"  expected: {escape(error.expected)}")
+    if error.got:
+        console.print(f"  got:      {escape(error.got)}")
+    if error.then:
+        console.print(f"  next:     {escape(error.then)}")
+
+
+def say(message: str) -> None:
+    """A plain line on stderr."""
+    err().print(escape(message))
+
+
+def write_json(value: Any) -> None:
+    """One JSON document on stdout, indented for a terminal."""
+    raw = msgspec.json.encode(value)
+    if sys.stdout.isatty():
+        raw = msgspec.json.format(raw, indent=2)
+    sys.stdout.buffer.write(raw + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: Output, *, empty: str) -> None:
+    """A list in the form asked for. `empty` says, on stderr, what an empty table means and what to do next."""
+    if output is Output.NDJSON:
+        for row in rows:
+            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    listed = list(rows)
+    if output is Output.JSON:
+        write_json(listed)
+        return
+    if not listed:
+        say(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in listed:
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return show(str(value))
+
+
+def is_progress_wanted() -> bool:
+    """Progress goes to stderr and only to a terminal."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
