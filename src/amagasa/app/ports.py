@@ -216,11 +216,18 @@ class Reading(Protocol):
         """Pending outgoing crossings whose next try is due, oldest first."""
 
     def released_after(
-        self, ally: str, *, added_after: datetime | None, limit: int, after_id: int | None = None
+        self,
+        ally: str,
+        *,
+        added_after: datetime | None,
+        limit: int,
+        after_id: int | None = None,
+        object_ids: Iterable[str] | None = None,
     ) -> list[Crossing]:
         """Pending or delivered outgoing crossings by (`created_at`, `id`): what the ally may fetch by polling.
 
         Those with `created_at > added_after`; with `after_id`, those with (created_at, id) > (added_after, after_id).
+        With `object_ids` only crossings of these objects.
         """
 
     def crossings_of(self, ally: str, direction: Direction, object_ids: Iterable[str]) -> list[Crossing]:
@@ -299,7 +306,7 @@ class Bond(Struct, frozen=True, kw_only=True):
 
 
 class AgreementBook(Protocol):
-    """The agreements this node has signed. Thread-safe; asked anew for each decision, so an amendment counts at once."""
+    """The agreements this node has signed. Thread-safe; asked anew for each decision: amendments count at once."""
 
     def bonds(self) -> Sequence[Bond]:
         """All of them, in force or not."""
