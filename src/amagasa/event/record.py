@@ -46,11 +46,13 @@ class Route(Struct, frozen=True, kw_only=True):
     """Events which the same rules can match: e.g. Sysmon 1 on Windows. `name` is stable and unique.
 
     `sources` are the log sources which such an event belongs to; a rule applies where every attribute that
-    its own log source gives is given alike by at least one of them.
+    its own log source gives is given alike by at least one of them. `known` are fields with one value in all
+    events of the route (EventID, Channel): rules are decided on them once a route, not once an event.
     """
 
     name: str
     sources: tuple[LogSource, ...]
+    known: tuple[tuple[str, str | int], ...] = ()
 
 
 class Chunk(Struct, frozen=True, kw_only=True):
