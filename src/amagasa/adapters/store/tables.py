@@ -1,0 +1,186 @@
+"""The tables. Each keeps its value whole in `body` and beside it only the columns that a query needs.
+
+Instants are microseconds since 1970 (`columns.micros`). A change here is a new file in `migrations/versions`.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from amagasa.adapters.store.columns import Words
+
+METADATA: Final = MetaData()
+
+POSITION: Final = Table(
+    "position",
+    METADATA,
+    Column("source", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+DEAD: Final = Table(
+    "dead",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("source", Words, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("dead_by_source", "source", "id"),
+    sqlite_autoincrement=True,
+)
+
+# `key` is the fold key; `tags` the techniques and tactics, to see whether they changed.
+ALERT: Final = Table(
+    "alert",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("key", Words, nullable=False),
+    Column("incident_id", Words, ForeignKey("incident.id", deferrable=True, initially="DEFERRED")),
+    Column("severity", Integer, nullable=False),
+    Column("first_seen_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("n_detections", BigInteger, nullable=False),
+    Column("tags", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("alert_by_key", "key", "last_seen_at"),
+    Index("alert_newest", "updated_at", "id"),
+    Index("alert_of_incident", "incident_id", "updated_at", "id"),
+)
+
+INCIDENT: Final = Table(
+    "incident",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("status", Words, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("entities", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("incident_newest", "updated_at", "id"),
+    Index("incident_by_status", "status", "updated_at", "id"),
+)
+
+# Entities of open incidents only: what a new alert may be linked by. `entities` of the incident is their digest.
+INCIDENT_ENTITY: Final = Table(
+    "incident_entity",
+    METADATA,
+    Column("kind", Words, primary_key=True),
+    Column("value", Words, primary_key=True),
+    Column("incident_id", Words, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Index("incident_entity_of", "incident_id"),
+    sqlite_with_rowid=False,
+)
+
+TECHNIQUE: Final = Table(
+    "technique",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("n_detections", BigInteger, nullable=False),
+)
+
+TECHNIQUE_TACTIC: Final = Table(
+    "technique_tactic",
+    METADATA,
+    Column("technique", Words, primary_key=True),
+    Column("tactic", Words, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Counts kept while writing, because counting a million rows takes longer than a person's glance.
+TALLY: Final = Table(
+    "tally",
+    METADATA,
+    Column("kind", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_PENDING: Final = "direction = 'out' AND state = 'pending'"
+_FETCHABLE: Final = "direction = 'out' AND state IN ('pending', 'delivered')"
+
+CROSSING: Final = Table(
+    "crossing",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("ally", Words, nullable=False),
+    Column("direction", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("object_id", Words, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("next_try_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("ally", "direction", "object_id", "version", name="crossing_once"),
+    Index("crossing_by_state", "state", "id"),
+    Index("crossing_by_direction", "direction", "id"),
+    Index("crossing_by_ally", "ally", "id"),
+    Index("crossing_by_ally_direction", "ally", "direction", "id"),
+    Index("crossing_due", "ally", "id", "next_try_at", sqlite_where=text(_PENDING)),
+    Index("crossing_fetch", "ally", "created_at", "id", sqlite_where=text(_FETCHABLE)),
+    sqlite_autoincrement=True,
+)
+
+OBJECT: Final = Table(
+    "object",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Words, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("version_at", BigInteger, nullable=False),
+    Column("type", Words, nullable=False),
+    Column("origin", Words, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("id", "version", name="object_once"),
+    Index("object_by_type", "type", "seq"),
+    Index("object_by_origin", "origin", "seq"),
+    sqlite_autoincrement=True,
+)
+
+CONTENT: Final = Table(
+    "content",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+ACCOUNT: Final = Table(
+    "account",
+    METADATA,
+    Column("name", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+SESSION: Final = Table(
+    "session",
+    METADATA,
+    Column("token_hash", Words, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+LINK: Final = Table(
+    "link",
+    METADATA,
+    Column("token_hash", Words, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+
+META: Final = Table(
+    "meta",
+    METADATA,
+    Column("key", Words, primary_key=True),
+    Column("value", Words, nullable=False),
+)
