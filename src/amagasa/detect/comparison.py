@@ -1,0 +1,259 @@
+"""The operators of STIX patterns over texts of our events, and which comparisons say nothing."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import hyperscan
+
+from amagasa.detect.observables import fold_constant, is_folded, known_path
+from amagasa.detect.pattern import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Constant,
+    Either,
+    Expression,
+    Observation,
+    Op,
+    Test,
+    Together,
+)
+from amagasa.vocab.text import show
+
+MAX_REGEX_CHARACTERS: Final = 1_000  # compiling longer ones of bad will takes seconds
+WIDEST_PREFIX: Final = 8  # bits: a shorter prefix holds more than 1/256 of all addresses
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+# One object of an event: (kind, {path: [(text, field of the event), ...]}).
+Observed: TypeAlias = tuple[str, Mapping[str, Sequence[tuple[str, str]]]]
+
+_ADDRESS_PATHS: Final = frozenset(
+    {("ip-addr", "value"), ("network-traffic", "src_ref.value"), ("network-traffic", "dst_ref.value")}
+)
+_ORDER: Final = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
+
+
+def is_address_path(kind: str, path: str) -> bool:
+    """Whether values of this path are addresses, so that prefixes and ISSUBSET mean something."""
+    return (kind, path) in _ADDRESS_PATHS
+
+
+@lru_cache(maxsize=8192)
+def network_of(text: str) -> Network | None:
+    """The prefix or single address; None where it is neither. Host bits are cleared."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _database(regex: str, ignore_case: bool) -> hyperscan.Database:  # noqa: FBT001
+    flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+    flags |= hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if ignore_case else 0)
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=[regex.encode()], ids=[0], elements=1, flags=[flags])
+    return database
+
+
+def _finds(regex: str, text: str, *, ignore_case: bool) -> bool:
+    """Whether `regex` matches somewhere in `text`: an automaton, linear in the text whatever the regex."""
+    found: list[int] = []
+    _database(regex, ignore_case).scan(
+        text.encode("utf-8", "replace"), match_event_handler=lambda *match: found.append(match[0])
+    )
+    return bool(found)
+
+
+def like_regex(like: str) -> str:
+    """LIKE as an anchored regex: % any characters, _ any one."""
+    parts = {"%": ".*", "_": "."}
+    escaped = (parts.get(character) or _escape(character) for character in like)
+    return rf"\A{''.join(escaped)}\z"
+
+
+def _escape(character: str) -> str:
+    return character if character.isalnum() or ord(character) > 127 else rf"\x{ord(character):02x}"
+
+
+def resolve(expression: Expression) -> Expression | str:
+    """The expression with our kinds, paths and spelling of constants; or the reason why it cannot run."""
+    if not isinstance(expression, Observation):
+        parts = tuple(resolve(part) for part in expression.parts)
+        reason = next((part for part in parts if isinstance(part, str)), None)
+        return reason or type(expression)(parts=tuple(part for part in parts if not isinstance(part, str)))
+    test = _resolve_test(expression.test)
+    return test if isinstance(test, str) else Observation(test=test)
+
+
+def _resolve_test(test: Test) -> Test | str:
+    if isinstance(test, Comparison):
+        return _resolve_comparison(test)
+    parts = tuple(_resolve_test(part) for part in test.parts)
+    reason = next((part for part in parts if isinstance(part, str)), None)
+    if reason:
+        return reason
+    kinds = {kind for part in parts if not isinstance(part, str) for kind in _kinds_of(part)}
+    if isinstance(test, AllOf) and len(kinds) > 1:
+        return f"AND inside brackets joins properties of one object; got {' and '.join(sorted(kinds))}"
+    return type(test)(parts=tuple(part for part in parts if not isinstance(part, str)))
+
+
+def _kinds_of(test: Test) -> set[str]:
+    return {test.kind} if isinstance(test, Comparison) else {kind for part in test.parts for kind in _kinds_of(part)}
+
+
+def _resolve_comparison(comparison: Comparison) -> Comparison | str:
+    known = known_path(comparison.kind, comparison.path)
+    if known is None:
+        return f"no event shows the object path {show(f'{comparison.kind}:{comparison.path}', 100)}"
+    kind, path = known
+    constants = tuple(_written(kind, path, comparison, constant) for constant in comparison.constants)
+    found = Comparison(kind=kind, path=path, op=comparison.op, constants=constants, is_negated=comparison.is_negated)
+    return _fault_of(found) or found
+
+
+def _written(kind: str, path: str, comparison: Comparison, constant: Constant) -> Constant:
+    if comparison.op is Op.MATCHES or isinstance(constant, datetime):
+        return constant
+    if isinstance(constant, bool):
+        return str(constant).lower()
+    if isinstance(constant, int | float):
+        return constant if comparison.op in _ORDER else str(constant)
+    return fold_constant(kind, path, constant)
+
+
+def _fault_of(comparison: Comparison) -> str | None:
+    op, constants = comparison.op, comparison.constants
+    if any(isinstance(constant, datetime) for constant in constants):
+        return "comparing instants is not supported yet"
+    if op in {Op.ISSUBSET, Op.ISSUPERSET}:
+        if not is_address_path(comparison.kind, comparison.path):
+            return f"{op.value} needs an address; got {comparison.kind}:{comparison.path}"
+        if network_of(str(constants[0])) is None:
+            return f"{op.value} needs an address or a prefix; got {show(str(constants[0]), 60)}"
+    if op in {Op.EQ, Op.IN} and is_address_path(comparison.kind, comparison.path):
+        bad = next((constant for constant in constants if network_of(str(constant)) is None), None)
+        if bad is not None:
+            return f"not an address or prefix: {show(str(bad), 60)}"
+    if op is Op.MATCHES:
+        return _regex_fault(str(constants[0]))
+    if op is Op.LIKE and len(str(constants[0])) > MAX_REGEX_CHARACTERS:
+        return f"LIKE with more than {MAX_REGEX_CHARACTERS} characters"
+    return None
+
+
+def _regex_fault(regex: str) -> str | None:
+    if len(regex) > MAX_REGEX_CHARACTERS:
+        return f"a regular expression of more than {MAX_REGEX_CHARACTERS} characters"
+    try:
+        _database(regex, False)
+    except (hyperscan.error, UnicodeEncodeError) as error:
+        return f"MATCHES runs in linear time only; the regular expression {show(regex, 60)} does not: {error}"
+    return None
+
+
+def matches_everything(expression: Expression) -> bool:
+    """Whether (nearly) every event with such an object would satisfy it: such content only makes noise."""
+    if isinstance(expression, Observation):
+        return _is_wide(expression.test)
+    widths = [matches_everything(part) for part in expression.parts]
+    return any(widths) if isinstance(expression, Either) else all(widths)
+
+
+def _is_wide(test: Test) -> bool:
+    if isinstance(test, AnyOf):
+        return any(_is_wide(part) for part in test.parts)
+    if isinstance(test, AllOf):
+        return all(_is_wide(part) for part in test.parts)
+    if test.is_negated or test.op in {Op.NE, Op.EXISTS}:
+        return True
+    if test.op is Op.LIKE:
+        return not str(test.constants[0]).strip("%_")
+    if test.op is Op.MATCHES:
+        return _finds(str(test.constants[0]), "", ignore_case=False)
+    if is_address_path(test.kind, test.path):
+        return any(_is_wide_network(network_of(str(constant))) for constant in test.constants)
+    return any(constant == "" for constant in test.constants)
+
+
+def _is_wide_network(network: Network | None) -> bool:
+    if network is None:
+        return False
+    return network.prefixlen < WIDEST_PREFIX or network.is_loopback or network.network_address.is_unspecified
+
+
+def holds(expression: Expression, objects: Sequence[Observed]) -> set[str] | None:
+    """The fields which satisfy the expression; None where the objects do not satisfy it."""
+    if isinstance(expression, Observation):
+        return next((found for one in objects if (found := _test_holds(expression.test, one)) is not None), None)
+    results = [holds(part, objects) for part in expression.parts]
+    return _joined(results, needs_all=isinstance(expression, Together))
+
+
+def _joined(results: list[set[str] | None], *, needs_all: bool) -> set[str] | None:
+    found = [result for result in results if result is not None]
+    if not found or (needs_all and len(found) < len(results)):
+        return None
+    return set().union(*found)
+
+
+def _test_holds(test: Test, observed: Observed) -> set[str] | None:
+    if not isinstance(test, Comparison):
+        results = [_test_holds(part, observed) for part in test.parts]
+        return _joined(results, needs_all=isinstance(test, AllOf))
+    kind, properties = observed
+    values = properties.get(test.path) if kind == test.kind else None
+    if not values:
+        return None
+    fields = {field for text, field in values if _compare(test, text)}
+    if test.is_negated:
+        return None if fields else {field for _, field in values}
+    return fields or None
+
+
+def _compare(test: Comparison, text: str) -> bool:
+    op = test.op
+    if op is Op.EXISTS:
+        return True
+    if op in {Op.EQ, Op.NE, Op.IN}:
+        equal = any(_equals(test, text, str(constant)) for constant in test.constants)
+        return equal != (op is Op.NE)
+    constant = test.constants[0]
+    if op is Op.LIKE:
+        return _finds(like_regex(str(constant)), text, ignore_case=False)
+    if op is Op.MATCHES:
+        return _finds(str(constant), text, ignore_case=is_folded(test.kind, test.path))
+    if op is Op.ISSUBSET:
+        return _is_within(network_of(text), network_of(str(constant)))
+    if op is Op.ISSUPERSET:
+        return _is_within(network_of(str(constant)), network_of(text))
+    return _is_ordered(op, text, constant)
+
+
+def _equals(test: Comparison, text: str, constant: str) -> bool:
+    if text == constant:
+        return True
+    return is_address_path(test.kind, test.path) and _is_within(network_of(text), network_of(constant))
+
+
+def _is_within(inner: Network | None, outer: Network | None) -> bool:
+    if inner is None or outer is None or inner.version != outer.version:
+        return False
+    return inner.prefixlen >= outer.prefixlen and inner.network_address in outer
+
+
+def _is_ordered(op: Op, text: str, constant: Any) -> bool:
+    left: Any = text
+    right: Any = constant
+    if isinstance(constant, int | float):
+        try:
+            left = float(text)
+        except ValueError:
+            return False
+    else:
+        right = str(constant)
+    return bool({Op.LT: left < right, Op.LE: left <= right, Op.GT: left > right, Op.GE: left >= right}[op])

@@ -1,0 +1,373 @@
+"""STIX indicators -> IndicatorSet -> MatchReport: equalities and prefixes in hash tables, the rest one by one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from amagasa.detect.comparison import (
+    Network,
+    holds,
+    is_address_path,
+    matches_everything,
+    network_of,
+    resolve,
+)
+from amagasa.detect.observables import Property, Shape, shapes_of
+from amagasa.detect.pattern import AnyOf, Comparison, Either, Expression, Observation, Op, PatternFault, Test, parse
+from amagasa.detect.report import Detection, MatchReport, RuleFault
+from amagasa.event.entities import entities_of
+from amagasa.event.normalise import detail
+from amagasa.event.record import MISSING, EventBatch, Route
+from amagasa.vocab.attack import TACTICS, techniques_of
+from amagasa.vocab.ids import is_stix_id
+from amagasa.vocab.instants import from_rfc3339
+from amagasa.vocab.severity import Level
+from amagasa.vocab.text import show
+
+MAX_RAW_BYTES: Final = 4_096
+MAX_OTHER_TEXTS: Final = 4_096  # of one combination of values, kept while a batch is looked at
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_QUIET: Final = frozenset({"benign", "unknown"})
+_SUSPECTED: Final = frozenset({"anomalous-activity", "anonymization"})
+
+Where: TypeAlias = tuple[str, str]  # (kind, path) as `observables` names them
+Prefixes: TypeAlias = dict[tuple[int, int], dict[int, tuple[int, ...]]]  # (IP version, length) -> network -> indicators
+
+
+class Indicator(Struct, frozen=True, kw_only=True, gc=False):
+    """What evaluation needs of a STIX indicator. In force from `valid_from` until before `valid_until`."""
+
+    id: str
+    title: str
+    level: Level
+    origin: str
+    valid_from: datetime | None
+    valid_until: datetime | None
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it may be used at `now`."""
+        return (self.valid_from is None or self.valid_from <= now) and (
+            self.valid_until is None or now < self.valid_until
+        )
+
+
+class IndicatorSet(Struct, frozen=True, kw_only=True):
+    """Compiled indicators, plain data. The tables hold positions in `indicators`."""
+
+    indicators: tuple[Indicator, ...] = ()
+    equal: dict[Where, dict[str, tuple[int, ...]]] = {}
+    prefixes: dict[Where, Prefixes] = {}
+    others: tuple[tuple[int, Expression], ...] = ()
+    used: frozenset[Where] = frozenset()
+    n_revoked: int = 0
+
+    def wanted(self, route: Route) -> tuple[str, ...]:
+        """The fields of this route's events which some indicator looks at."""
+        parts = (part for shape in shapes_of(route) for part in _used_parts(shape, self.used))
+        return tuple(dict.fromkeys(field for part in parts for field in part.fields))
+
+
+def compile_indicators(
+    objects: Iterable[Mapping[str, Any]],
+    *,
+    origins: Mapping[str, str] = _NONE,
+    places: Mapping[str, str] = _NONE,
+) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
+    """The STIX indicators among `objects`, newest version of each; what cannot run is a fault with its reason.
+
+    Objects of other types and Sigma indicators are passed over: others compile those. `origins` and `places` give,
+    by indicator, the party it came from and the file it stood in. Nothing an object holds makes this raise.
+    """
+    building = _Building(origins, places)
+    newest: dict[str, Mapping[str, Any]] = {}
+    for one in objects:
+        if one.get("type") == "indicator" and one.get("pattern_type", "stix") != "sigma":
+            building.keep_newest(newest, one)
+    for one in newest.values():
+        building.add(one)
+    return building.finished(), tuple(building.faults)
+
+
+class _Building:
+    def __init__(self, origins: Mapping[str, str], places: Mapping[str, str]) -> None:
+        self._origins = origins
+        self._places = places
+        self.faults: list[RuleFault] = []
+        self._indicators: list[Indicator] = []
+        self._equal: dict[Where, dict[str, tuple[int, ...]]] = {}
+        self._prefixes: dict[Where, Prefixes] = {}
+        self._others: list[tuple[int, Expression]] = []
+        self._used: set[Where] = set()
+        self._n_revoked = 0
+
+    def finished(self) -> IndicatorSet:
+        return IndicatorSet(
+            indicators=tuple(self._indicators),
+            equal=self._equal,
+            prefixes=self._prefixes,
+            others=tuple(self._others),
+            used=frozenset(self._used),
+            n_revoked=self._n_revoked,
+        )
+
+    def keep_newest(self, newest: dict[str, Mapping[str, Any]], one: Mapping[str, Any]) -> None:
+        indicator_id = one.get("id")
+        if not isinstance(indicator_id, str) or not is_stix_id(indicator_id):
+            self._fault("", f"an indicator without a valid id: {show(str(indicator_id), 60)}")
+            return
+        held = newest.get(indicator_id)
+        if held is None or str(held.get("modified", "")) <= str(one.get("modified", "")):
+            newest[indicator_id] = one
+
+    def add(self, one: Mapping[str, Any]) -> None:
+        if one.get("revoked") is True:
+            self._n_revoked += 1
+            return
+        indicator_id = one["id"]
+        expression = _expression_of(one)
+        if isinstance(expression, str):
+            self._fault(indicator_id, expression)
+            return
+        indicator = _indicator_of(one, self._origins.get(indicator_id, ""))
+        if isinstance(indicator, str):
+            self._fault(indicator_id, indicator)
+            return
+        self._indicators.append(indicator)
+        self._index(len(self._indicators) - 1, expression)
+
+    def _fault(self, indicator_id: str, why: str) -> None:
+        place = self._places.get(indicator_id, "")
+        self.faults.append(RuleFault(rule_id=indicator_id, path=place, why=why, code="AMG-INDICATOR-001"))
+
+    def _index(self, position: int, expression: Expression) -> None:
+        alternatives = _alternatives(expression)
+        if alternatives is None:
+            self._others.append((position, expression))
+            self._used.update(_places_in(expression))
+            return
+        for where, constant in alternatives:
+            self._used.add(where)
+            network = network_of(constant) if "/" in constant and is_address_path(*where) else None
+            if network is None:
+                table = self._equal.setdefault(where, {})
+                table[constant] = (*table.get(constant, ()), position)
+            else:
+                _add_prefix(self._prefixes.setdefault(where, {}), network, position)
+
+
+def _add_prefix(prefixes: Prefixes, network: Network, position: int) -> None:
+    table = prefixes.setdefault((network.version, network.prefixlen), {})
+    key = int(network.network_address)
+    table[key] = (*table.get(key, ()), position)
+
+
+def _expression_of(one: Mapping[str, Any]) -> Expression | str:
+    pattern_type = one.get("pattern_type", "stix")
+    if pattern_type != "stix":
+        return f"patterns of type {show(str(pattern_type), 40)} are not supported"
+    pattern = one.get("pattern")
+    if not isinstance(pattern, str):
+        return "the indicator has no pattern"
+    parsed = parse(pattern)
+    if isinstance(parsed, PatternFault):
+        return parsed.why
+    resolved = resolve(parsed)
+    if not isinstance(resolved, str) and matches_everything(resolved):
+        return f"the pattern matches everything or nearly so: {show(pattern, 100)}"
+    return resolved
+
+
+def _indicator_of(one: Mapping[str, Any], origin: str) -> Indicator | str:
+    try:
+        valid_from, valid_until = _instant(one.get("valid_from")), _instant(one.get("valid_until"))
+    except ValueError:
+        return "valid_from or valid_until is no instant"
+    labels = one.get("labels")
+    texts = tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else ()
+    title = one.get("name")
+    return Indicator(
+        id=one["id"],
+        title=title if isinstance(title, str) and title else show(str(one["pattern"]), 120),
+        level=_level(one.get("confidence"), one.get("indicator_types"), texts),
+        origin=origin,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        techniques=techniques_of(texts) if texts else (),
+        tactics=_tactics(one.get("kill_chain_phases")),
+    )
+
+
+def _instant(value: Any) -> datetime | None:
+    if value is None or (isinstance(value, datetime) and value.tzinfo):
+        return value
+    return from_rfc3339(value if isinstance(value, str) else "")
+
+
+def _level(confidence: Any, types: Any, labels: Sequence[str]) -> Level:
+    """By confidence (STIX 2.1 appendix A, `high` from 70); where none is given, by what the indicator speaks of."""
+    if isinstance(confidence, int) and not isinstance(confidence, bool):
+        steps = ((85, Level.HIGH), (50, Level.MEDIUM), (15, Level.LOW))
+        return next((level for least, level in steps if confidence >= least), Level.INFORMATIONAL)
+    named = {kind for kind in types if isinstance(kind, str)} if isinstance(types, list) else set()
+    named.update(labels)  # STIX 2.0 puts the types here
+    if named and named <= _QUIET:
+        return Level.INFORMATIONAL
+    return Level.LOW if named and named <= _QUIET | _SUSPECTED else Level.MEDIUM
+
+
+def _tactics(phases: Any) -> tuple[str, ...]:
+    entries = phases if isinstance(phases, list) else []
+    named = {str(phase.get("phase_name", "")) for phase in entries if isinstance(phase, dict)}
+    return tuple(tactic for tactic in TACTICS if tactic in named)
+
+
+def _alternatives(expression: Expression) -> list[tuple[Where, str]] | None:
+    """(kind, path) and constant of each equality, where the whole pattern is "this or that"; else None."""
+    if isinstance(expression, Observation):
+        return _alternatives_of_test(expression.test)
+    if not isinstance(expression, Either):
+        return None
+    return _concatenated([_alternatives(part) for part in expression.parts])
+
+
+def _alternatives_of_test(test: Test) -> list[tuple[Where, str]] | None:
+    if isinstance(test, AnyOf):
+        return _concatenated([_alternatives_of_test(part) for part in test.parts])
+    if isinstance(test, Comparison) and test.op in {Op.EQ, Op.IN, Op.ISSUBSET} and not test.is_negated:
+        return [((test.kind, test.path), str(constant)) for constant in test.constants]
+    return None
+
+
+def _concatenated(parts: list[list[tuple[Where, str]] | None]) -> list[tuple[Where, str]] | None:
+    found = [part for part in parts if part is not None]
+    return [one for part in found for one in part] if len(found) == len(parts) else None
+
+
+def _places_in(expression: Expression | Test) -> set[Where]:
+    if isinstance(expression, Observation):
+        return _places_in(expression.test)
+    if isinstance(expression, Comparison):
+        return {(expression.kind, expression.path)}
+    return {where for part in expression.parts for where in _places_in(part)}
+
+
+def _used_parts(shape: Shape, used: frozenset[Where]) -> list[Property]:
+    return [part for part in shape.properties if (shape.kind, part.path) in used]
+
+
+def evaluate_indicators(batch: EventBatch, indicators: IndicatorSet, *, now: datetime) -> MatchReport:
+    """One detection for each record and indicator in force at `now` whose pattern the record satisfies."""
+    looking = _Looking(batch, indicators)
+    for shape in looking.shapes:
+        for part in shape.properties:
+            where = (shape.kind, part.path)
+            if where in indicators.equal or where in indicators.prefixes:
+                looking.look_up(part, where)
+    if indicators.others:
+        looking.try_others()
+    detections = tuple(
+        looking.detection(row, indicators.indicators[position], fields)
+        for (row, position), fields in sorted(looking.found.items(), key=lambda item: item[0])
+        if indicators.indicators[position].is_in_force(now)
+    )
+    return MatchReport(n_events=len(batch.rows), detections=detections)
+
+
+class _Looking:
+    """One batch under one set; `found` maps (row, position of the indicator) to the fields that matched."""
+
+    def __init__(self, batch: EventBatch, indicators: IndicatorSet) -> None:
+        self._batch = batch
+        self._indicators = indicators
+        self._columns = {field: column for column, field in enumerate(batch.fields)}
+        self.shapes = shapes_of(batch.route)
+        self.found: dict[tuple[int, int], set[str]] = {}
+
+    def look_up(self, part: Property, where: Where) -> None:
+        equal = self._indicators.equal.get(where, {})
+        prefixes = self._indicators.prefixes.get(where, {})
+        for field in part.fields:
+            column = self._columns.get(field)
+            if column is None:
+                continue
+            memo: dict[str, tuple[int, ...]] = {}
+            for row, values in enumerate(self._batch.rows):
+                value = values[column]
+                if value is MISSING or value is None:
+                    continue
+                key = value if type(value) is str else repr(value)
+                hits = memo.get(key)
+                if hits is None:
+                    hits = memo[key] = _hits(part.form(value), equal, prefixes)
+                for position in hits:
+                    self.found.setdefault((row, position), set()).add(field)
+
+    def try_others(self) -> None:
+        others = self._indicators.others
+        used = frozenset(where for _, expression in others for where in _places_in(expression))
+        wanted = tuple((shape.kind, parts) for shape in self.shapes if (parts := _used_parts(shape, used)))
+        fields = {field for _, parts in wanted for part in parts for field in part.fields}
+        needed = sorted(self._columns[field] for field in fields & self._columns.keys())
+        memo: dict[str, list[tuple[int, set[str]]]] = {}
+        for row, values in enumerate(self._batch.rows):
+            key = repr([values[column] for column in needed])
+            results = memo.get(key)
+            if results is None:
+                objects = [(kind, self._observed(parts, values)) for kind, parts in wanted]
+                tried = ((position, holds(expression, objects)) for position, expression in others)
+                results = [(position, fields) for position, fields in tried if fields is not None]
+                if len(memo) < MAX_OTHER_TEXTS:
+                    memo[key] = results
+            for position, matched in results:
+                self.found.setdefault((row, position), set()).update(matched)
+
+    def _observed(self, parts: list[Property], values: Sequence[Any]) -> dict[str, list[tuple[str, str]]]:
+        columns = self._columns
+        return {
+            part.path: [
+                (text, field) for field in part.fields if field in columns for text in part.form(values[columns[field]])
+            ]
+            for part in parts
+        }
+
+    def detection(self, row: int, indicator: Indicator, fields: set[str]) -> Detection:
+        batch = self._batch
+        event = detail(batch, row)
+        return Detection(
+            indicator_id=indicator.id,
+            title=indicator.title,
+            level=indicator.level,
+            path=batch.path,
+            record=batch.records[row],
+            event_at=event.event_at,
+            techniques=indicator.techniques,
+            tactics=indicator.tactics,
+            fields={field: batch.rows[row][self._columns[field]] for field in sorted(fields)},
+            event=event.fields,
+            entities=entities_of(event.fields),
+            raw=batch.lines[row][:MAX_RAW_BYTES].decode("utf-8", "backslashreplace"),
+            origin=indicator.origin,
+        )
+
+
+def _hits(texts: Sequence[str], equal: Mapping[str, tuple[int, ...]], prefixes: Prefixes) -> tuple[int, ...]:
+    exact = tuple(position for text in texts for position in equal.get(text, ()))
+    return exact + tuple(_covering(texts, prefixes)) if prefixes else exact
+
+
+def _covering(texts: Sequence[str], prefixes: Prefixes) -> Iterable[int]:
+    for text in texts:
+        network = network_of(text)
+        if network is None:
+            continue
+        number = int(network.network_address)
+        for (version, length), table in prefixes.items():
+            if version == network.version and length <= network.prefixlen:
+                shift = network.max_prefixlen - length
+                yield from table.get(number >> shift << shift, ())
