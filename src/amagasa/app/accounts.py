@@ -72,7 +72,7 @@ class Throttle:
 
     PER_NAME: Final = 5
     PER_NAME_S: Final = 300
-    IN_ALL: Final = 100
+    IN_ALL: Final = 30  # also the bound of threads busy with argon2id
     IN_ALL_S: Final = 60
     NAMES: Final = 1_000  # names remembered; an attacker may invent any number
 
@@ -229,6 +229,7 @@ class Accounts:
             )
         self._throttle.succeeded(normal)
         with self._store.write() as tx:
+            tx.remove_expired(now=now)
             tx.save_session(_session(token, account.name, account.roles, now=now, valid=SESSION_VALID))
         return _signed_in(account)
 

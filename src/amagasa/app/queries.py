@@ -1,0 +1,161 @@
+"""The console's queries. Each asks first whether the actor may read."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from amagasa.app.permissions import Act, Actor, require
+from amagasa.app.ports import CrossingState, Direction, Page, Store
+from amagasa.app.views import (
+    CONTENT_CHARACTERS,
+    AlertDetail,
+    AlertsView,
+    AttackView,
+    ContentView,
+    CrossingDetail,
+    CrossingsView,
+    IncidentDetail,
+    IncidentsView,
+    RejectView,
+    TechniqueSeen,
+    alert_view,
+    content_view,
+    crossing_view,
+    entity_views,
+    evidence_view,
+    incident_view,
+    reject_view,
+    timeline,
+)
+from amagasa.incident.alert import Status
+from amagasa.vocab.attack import TACTICS
+from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.text import show
+
+INCIDENT_ALERTS: Final = 500
+
+
+class MissingError(BadInputError):
+    """There is no such thing here (HTTP 404)."""
+
+
+class Queries:
+    """Thread-safe. `names` are those of the allies, by identity."""
+
+    def __init__(self, store: Store, names: Mapping[str, str]) -> None:
+        self._store = store
+        self._names = names
+
+    def alerts(self, actor: Actor, page: Page, *, incident_id: str | None = None) -> AlertsView:
+        """The queue."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            alerts, cursor = reading.alerts(page, incident_id=incident_id)
+            return AlertsView(
+                alerts=[alert_view(alert, self._names) for alert in alerts], next=cursor, n_all=reading.n_alerts()
+            )
+
+    def alert(self, actor: Actor, alert_id: str) -> AlertDetail:
+        """One alert with its evidence."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            alert = reading.alert(alert_id)
+        if alert is None:
+            raise _missing("AMG-ALERT-UNKNOWN", "alert", alert_id)
+        return AlertDetail(
+            alert=alert_view(alert, self._names),
+            entities=entity_views(alert.entities),
+            evidence=[evidence_view(detection) for detection in alert.examples],
+        )
+
+    def incidents(self, actor: Actor, page: Page, *, status: Status | None) -> IncidentsView:
+        """The incidents."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            incidents, cursor = reading.incidents(page, status=status)
+        return IncidentsView(incidents=[incident_view(incident) for incident in incidents], next=cursor)
+
+    def incident(self, actor: Actor, incident_id: str) -> IncidentDetail:
+        """One incident."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            incident = reading.incident(incident_id)
+            if incident is None:
+                raise _missing("AMG-INCIDENT-UNKNOWN", "incident", incident_id)
+            alerts, cursor = reading.alerts(Page(limit=INCIDENT_ALERTS), incident_id=incident_id)
+        ordered = sorted(alerts, key=lambda alert: (alert.first_seen_at, alert.id))
+        return IncidentDetail(
+            incident=incident_view(incident),
+            alerts=[alert_view(alert, self._names, why=incident.why.get(alert.id, "")) for alert in ordered],
+            timeline=timeline(ordered),
+            is_cut=cursor is not None,
+        )
+
+    def attack(self, actor: Actor) -> AttackView:
+        """The matrix of what was seen."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            seen = reading.techniques_seen()
+        return AttackView(
+            tactics=TACTICS,
+            techniques=[
+                TechniqueSeen(technique=show(technique), tactics=tactics, n_detections=n)
+                for technique, tactics, n in seen
+            ],
+        )
+
+    def crossings(
+        self,
+        actor: Actor,
+        page: Page,
+        *,
+        ally: str | None,
+        direction: Direction | None,
+        state: CrossingState | None,
+    ) -> CrossingsView:
+        """What crossed the line, waits at it, or was kept from it."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            crossings, cursor = reading.crossings(page, ally=ally, direction=direction, state=state)
+        return CrossingsView(crossings=[crossing_view(crossing, self._names) for crossing in crossings], next=cursor)
+
+    def crossing(self, actor: Actor, crossing_id: int) -> CrossingDetail:
+        """One crossing with what it carries."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            crossing = reading.crossing(crossing_id)
+        if crossing is None:
+            raise _missing("AMG-CROSSING-UNKNOWN", "crossing", str(crossing_id))
+        content = show(crossing.content, CONTENT_CHARACTERS)
+        return CrossingDetail(
+            crossing=crossing_view(crossing, self._names),
+            content=content,
+            is_cut=len(content) == CONTENT_CHARACTERS,
+        )
+
+    def content(self, actor: Actor) -> list[ContentView]:
+        """Rules and indicators, newest first, without their text."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            items = reading.content()
+        items.sort(key=lambda item: item.added_at, reverse=True)
+        return [content_view(item, self._names) for item in items]
+
+    def content_item(self, actor: Actor, content_id: str) -> ContentView:
+        """One of them with its text."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            item = next((item for item in reading.content() if item.id == content_id), None)
+        if item is None:
+            raise _missing("AMG-CONTENT-UNKNOWN", "rule or indicator", content_id)
+        return content_view(item, self._names, with_text=True)
+
+    def rejects(self, actor: Actor, page: Page) -> list[RejectView]:
+        """Records that could not be read, newest first."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            dead = reading.dead(page)
+        return [reject_view(one) for one in dead]
+
+
+def _missing(code: str, what: str, got: str) -> MissingError:
+    return MissingError(code, f"there is no such {what} here", got=got, then="it may have been removed")

@@ -1,0 +1,400 @@
+"""What the console shows: one node's state as values, with every text an attacker may have written made plain."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.app.ports import ContentItem, ContentKind, Crossing, Dead
+from amagasa.detect.report import Detection
+from amagasa.event.entity import Entity
+from amagasa.incident.alert import Alert, Incident
+from amagasa.share.agreement import Agreement
+from amagasa.vocab.attack import TACTICS
+from amagasa.vocab.text import show
+from amagasa.vocab.tlp import tlp_of_marking, tlp_of_word
+
+TITLE_CHARACTERS: Final = 300
+VALUE_CHARACTERS: Final = 4_096
+CONTENT_CHARACTERS: Final = 262_144
+ENTITIES_SHOWN: Final = 60
+FIELDS_SHOWN: Final = 200
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """A party by its identity and the name it is known by; both "" for this node's own."""
+
+    id: str
+    name: str
+
+
+class EntityView(Struct, frozen=True, kw_only=True):
+    """An entity as text."""
+
+    kind: str
+    value: str
+
+
+class AlertView(Struct, frozen=True, kw_only=True):
+    """One row of the queue. `subject` is the entity which tells most."""
+
+    id: str
+    title: str
+    severity: int
+    confidence: int
+    subject: str
+    content_id: str
+    is_indicator: bool
+    origin: Named
+    source: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    updated_at: datetime
+    n_detections: int
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    incident_id: str | None
+    why: str = ""
+
+
+class AlertsView(Struct, frozen=True, kw_only=True):
+    """A page, newest first; `next` is the cursor of the one after it. `n_all` counts every alert kept."""
+
+    alerts: list[AlertView]
+    next: str | None
+    n_all: int
+
+
+class FieldView(Struct, frozen=True, kw_only=True):
+    """A field of a record and its value, as text."""
+
+    name: str
+    value: str
+
+
+class EvidenceView(Struct, frozen=True, kw_only=True):
+    """Why an alert is there: the fields that matched and the record as it came."""
+
+    path: str
+    record: int
+    event_at: datetime | None
+    level: str
+    fields: list[FieldView]
+    raw: str
+
+
+class AlertDetail(Struct, frozen=True, kw_only=True):
+    """An alert with its entities and the evidence of its first detections."""
+
+    alert: AlertView
+    entities: list[EntityView]
+    evidence: list[EvidenceView]
+
+
+class IncidentView(Struct, frozen=True, kw_only=True):
+    """One row of the incidents."""
+
+    id: str
+    title: str
+    status: str
+    severity: int
+    created_at: datetime
+    updated_at: datetime
+    first_seen_at: datetime
+    last_seen_at: datetime
+    n_alerts: int
+    n_detections: int
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    entities: list[EntityView]
+    closed_why: str
+    merged_into: str | None
+
+
+class IncidentsView(Struct, frozen=True, kw_only=True):
+    """A page, newest first."""
+
+    incidents: list[IncidentView]
+    next: str | None
+
+
+class TimelineStep(Struct, frozen=True, kw_only=True):
+    """An alert in its place: the tactic is "" where its rule names none."""
+
+    tactic: str
+    at: datetime
+    alert_id: str
+    title: str
+    severity: int
+
+
+class IncidentDetail(Struct, frozen=True, kw_only=True):
+    """An incident with its alerts (at most 500) and their order: by tactic as the matrix has them, then by time."""
+
+    incident: IncidentView
+    alerts: list[AlertView]
+    timeline: list[TimelineStep]
+    is_cut: bool
+
+
+class TechniqueSeen(Struct, frozen=True, kw_only=True):
+    """A technique, the tactics it was seen under and how often."""
+
+    technique: str
+    tactics: tuple[str, ...]
+    n_detections: int
+
+
+class AttackView(Struct, frozen=True, kw_only=True):
+    """What was seen, and the tactics in the order of the matrix."""
+
+    tactics: tuple[str, ...]
+    techniques: list[TechniqueSeen]
+
+
+class CrossingView(Struct, frozen=True, kw_only=True):
+    """One object at the line. `marking` is TLP's word, e.g. `amber+strict`, "" where there is none.
+
+    `changes`: (path, what was done to it) before it left.
+    """
+
+    id: int
+    ally: Named
+    agreement: str
+    direction: str
+    state: str
+    object_id: str
+    object_type: str
+    title: str
+    clause: str
+    marking: str
+    changes: list[FieldView]
+    why: str
+    created_at: datetime
+    decided_by: str
+    n_tries: int
+    next_try_at: datetime | None
+    delivered_at: datetime | None
+    n_bytes: int
+
+
+class CrossingsView(Struct, frozen=True, kw_only=True):
+    """A page, newest first."""
+
+    crossings: list[CrossingView]
+    next: str | None
+
+
+class CrossingDetail(Struct, frozen=True, kw_only=True):
+    """A crossing with its bytes as text: controls and invisible characters escaped, cut where `is_cut`."""
+
+    crossing: CrossingView
+    content: str
+    is_cut: bool
+
+
+class ContentView(Struct, frozen=True, kw_only=True):
+    """A rule or an indicator held beside the built-in ones."""
+
+    id: str
+    kind: str
+    title: str
+    origin: Named
+    is_active: bool
+    added_at: datetime
+    added_by: str
+    fault: str
+    text: str = ""
+
+
+class RejectView(Struct, frozen=True, kw_only=True):
+    """A record which could not be read, and why."""
+
+    source: str
+    path: str
+    record: int
+    why: str
+    at: datetime
+
+
+def names_of(party_id: str, agreements: Sequence[Agreement]) -> dict[str, str]:
+    """What each party calls itself, by identity."""
+    parties = (party for agreement in agreements for party in agreement.parties)
+    return {party.id: show(party.name, 80) for party in parties if party.id != party_id}
+
+
+def named(party: str, names: Mapping[str, str]) -> Named:
+    """The party; an unknown one goes by its identity."""
+    return Named(id=show(party), name=names.get(party, show(party)))
+
+
+def lines(text: str, limit: int) -> str:
+    """`text` with its line ends and tabs kept and everything else that is invisible escaped; cut at `limit`."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "\n".join("\t".join(show(cell, limit) for cell in line.split("\t")) for line in cut.split("\n"))
+
+
+def alert_view(alert: Alert, names: Mapping[str, str], *, why: str = "") -> AlertView:
+    """A row."""
+    return AlertView(
+        id=alert.id,
+        title=show(alert.title, TITLE_CHARACTERS),
+        severity=int(alert.severity),
+        confidence=alert.confidence,
+        subject=show(alert.entities[0].value) if alert.entities else "",
+        content_id=show(alert.content_id),
+        is_indicator=alert.is_indicator,
+        origin=named(alert.origin, names),
+        source=show(alert.source),
+        first_seen_at=alert.first_seen_at,
+        last_seen_at=alert.last_seen_at,
+        updated_at=alert.updated_at,
+        n_detections=alert.n_detections,
+        techniques=alert.techniques,
+        tactics=alert.tactics,
+        incident_id=alert.incident_id,
+        why=show(why, TITLE_CHARACTERS),
+    )
+
+
+def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool = False) -> ContentView:
+    """A rule or an indicator; an indicator's text is its STIX object."""
+    return ContentView(
+        id=show(item.id),
+        kind=item.kind.value,
+        title=show(item.title, TITLE_CHARACTERS),
+        origin=named(item.origin, names),
+        is_active=item.is_active,
+        added_at=item.added_at,
+        added_by=show(item.added_by),
+        fault=show(item.fault, TITLE_CHARACTERS),
+        text=_content_text(item) if with_text else "",
+    )
+
+
+def _content_text(item: ContentItem) -> str:
+    if item.kind is ContentKind.SIGMA:
+        return lines(item.text, CONTENT_CHARACTERS)
+    try:
+        indented = msgspec.json.format(item.text.encode("utf-8", "backslashreplace"), indent=2).decode()
+    except msgspec.DecodeError:
+        return lines(item.text, CONTENT_CHARACTERS)
+    return lines(indented, CONTENT_CHARACTERS)
+
+
+def entity_views(entities: Sequence[Entity]) -> list[EntityView]:
+    """The first 60."""
+    return [EntityView(kind=entity.kind.value, value=show(entity.value)) for entity in entities[:ENTITIES_SHOWN]]
+
+
+def evidence_view(detection: Detection) -> EvidenceView:
+    """Fields and record; each value as text."""
+    fields = [
+        FieldView(name=show(str(name)), value=_value(value))
+        for name, value in list(detection.fields.items())[:FIELDS_SHOWN]
+    ]
+    return EvidenceView(
+        path=show(detection.path),
+        record=detection.record,
+        event_at=detection.event_at,
+        level=detection.level.value,
+        fields=fields,
+        raw=show(detection.raw, VALUE_CHARACTERS + 1),
+    )
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return show(text, VALUE_CHARACTERS)
+
+
+def incident_view(incident: Incident) -> IncidentView:
+    """A row."""
+    return IncidentView(
+        id=incident.id,
+        title=show(incident.title, TITLE_CHARACTERS),
+        status=incident.status.value,
+        severity=int(incident.severity),
+        created_at=incident.created_at,
+        updated_at=incident.updated_at,
+        first_seen_at=incident.first_seen_at,
+        last_seen_at=incident.last_seen_at,
+        n_alerts=incident.n_alerts,
+        n_detections=incident.n_detections,
+        techniques=incident.techniques,
+        tactics=incident.tactics,
+        entities=entity_views(incident.entities),
+        closed_why=show(incident.closed_why, 600),
+        merged_into=incident.merged_into,
+    )
+
+
+def timeline(alerts: Sequence[Alert]) -> list[TimelineStep]:
+    """Each alert once, under the first of its tactics."""
+    order = {tactic: place for place, tactic in enumerate(TACTICS)}
+    steps = [
+        TimelineStep(
+            tactic=alert.tactics[0] if alert.tactics else "",
+            at=alert.first_seen_at,
+            alert_id=alert.id,
+            title=show(alert.title, TITLE_CHARACTERS),
+            severity=int(alert.severity),
+        )
+        for alert in alerts
+    ]
+    return sorted(steps, key=lambda step: (order.get(step.tactic, len(order)), step.at, step.alert_id))
+
+
+class _Titled(Struct):
+    name: str = ""
+    pattern: str = ""
+    sighting_of_ref: str = ""
+    value: str = ""
+
+
+def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
+    """A row."""
+    return CrossingView(
+        id=crossing.id,
+        ally=named(crossing.ally, names),
+        agreement=show(crossing.agreement),
+        direction=crossing.direction.value,
+        state=crossing.state.value,
+        object_id=show(crossing.object_id),
+        object_type=show(crossing.object_type),
+        title=_title(crossing.content),
+        clause=show(crossing.clause),
+        marking=_marking(crossing.marking),
+        changes=[FieldView(name=show(path), value=show(what)) for path, what in crossing.changes[:FIELDS_SHOWN]],
+        why=show(crossing.why, TITLE_CHARACTERS),
+        created_at=crossing.created_at,
+        decided_by=show(crossing.decided_by),
+        n_tries=crossing.n_tries,
+        next_try_at=crossing.next_try_at,
+        delivered_at=crossing.delivered_at,
+        n_bytes=len(crossing.content),
+    )
+
+
+def _title(content: bytes) -> str:
+    try:
+        titled = msgspec.json.decode(content, type=_Titled)
+    except msgspec.MsgspecError:
+        return ""  # withheld, or refused for not being an object: the row shows type and identifier
+    return show(titled.name or titled.value or titled.pattern or titled.sighting_of_ref, TITLE_CHARACTERS)
+
+
+def _marking(marking: str) -> str:
+    tlp = tlp_of_marking(marking)
+    tlp = tlp_of_word(marking) if tlp is None else tlp
+    return show(marking) if tlp is None else tlp.word
+
+
+def reject_view(dead: Dead) -> RejectView:
+    """A row."""
+    return RejectView(
+        source=show(dead.source), path=show(dead.path), record=dead.record, why=show(dead.why, 300), at=dead.at
+    )
