@@ -109,6 +109,7 @@ class ContentItem(Struct, frozen=True, kw_only=True):
     """A Sigma rule or a STIX indicator held by the node. `origin` is "" for its own, else the party's identity.
 
     `text` is the Sigma document, or the STIX indicator as JSON. `fault` says why it cannot run, "" where it can.
+    `activated_at` is when detection first looked with it; None until then.
     """
 
     id: str
@@ -120,6 +121,7 @@ class ContentItem(Struct, frozen=True, kw_only=True):
     added_at: datetime
     added_by: str
     fault: str = ""
+    activated_at: datetime | None = None
 
 
 class Account(Struct, frozen=True, kw_only=True):
