@@ -106,7 +106,7 @@ class SqlReading:
         query = _alerts()
         if incident_id is not None:
             query = query.where(ALERT.c.incident_id == incident_id)
-        rows, cursor = self._by_time(query, ALERT, page)
+        rows, cursor = self._by_time(query, ALERT, page, "alert")
         return [_alert(row) for row in rows], cursor
 
     def alert(self, alert_id: str) -> Alert | None:
@@ -150,7 +150,7 @@ class SqlReading:
         query = select(INCIDENT.c.id, INCIDENT.c.updated_at, INCIDENT.c.body)
         if status is not None:
             query = query.where(INCIDENT.c.status == status.value)
-        rows, cursor = self._by_time(query, INCIDENT, page)
+        rows, cursor = self._by_time(query, INCIDENT, page, "incident")
         return [bodies.INCIDENT.unpack(row.body) for row in rows], cursor
 
     def incident(self, incident_id: str) -> Incident | None:
@@ -323,10 +323,10 @@ class SqlReading:
         query = select(CROSSING.c.id, CROSSING.c.body).where(*where).order_by(*order).limit(limit)
         return [_crossing(row) for row in self._db.execute(query)]
 
-    def _by_time(self, query: Select[Any], table: Table, page: Page) -> tuple[Sequence[_Row], str | None]:
+    def _by_time(self, query: Select[Any], table: Table, page: Page, kind: str) -> tuple[Sequence[_Row], str | None]:
         """Newest (updated_at, id) first. New rows come in front, so a place once given stays where it is."""
         limit = limit_of(page)
-        after = read_cursor(table.name, page, int, str)
+        after = read_cursor(kind, page, int, str)
         place = tuple_(table.c.updated_at, table.c.id)
         if after is not None:
             query = query.where(place < tuple_(value_of(after[0]), value_of(after[1], Words)))
@@ -334,7 +334,7 @@ class SqlReading:
         if len(rows) <= limit:
             return rows, None
         last = rows[limit - 1]
-        return rows[:limit], write_cursor(table.name, last.updated_at, last.id)
+        return rows[:limit], write_cursor(kind, last.updated_at, last.id)
 
     def _by_number(
         self, query: Select[Any], number: ColumnElement[int], page: Page, kind: str

@@ -110,7 +110,9 @@ class SqliteStore:
             self._owner = threading.get_ident()
             try:
                 with worded(self._path), self._writer.begin() as connection:
-                    yield SqlWriting(connection)
+                    writing = SqlWriting(connection)
+                    yield writing
+                    writing.finish()
             finally:
                 self._owner = None
 

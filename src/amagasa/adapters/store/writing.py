@@ -1,14 +1,14 @@
 """Changes. All run in the one transaction of the connection they were given."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from amagasa.adapters.store import bodies
@@ -37,8 +37,6 @@ from amagasa.vocab.instants import from_rfc3339
 
 # Dead records kept of each source. The totals stand in its position; a flood of junk must not fill the disk.
 KEPT_DEAD: Final = 10_000
-
-_TAGS: Final = msgspec.msgpack.Decoder(tuple[tuple[str, ...], tuple[str, ...]])
 
 
 def _upsert(table: Table) -> Insert:
@@ -80,7 +78,18 @@ _CHANGE_CROSSING: Final = (
 
 
 class SqlWriting(SqlReading):
-    """`app.ports.Writing` on the writer's connection."""
+    """`app.ports.Writing` on the writer's connection. Whoever commits calls `finish` first."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def finish(self) -> None:
+        """Write the counts: once a transaction, for each crossing would cost as much again as the crossing."""
+        rows = [{"kind": kind, "name": name, "n": n} for (kind, name), n in self._counts.items() if n]
+        self._counts.clear()
+        if rows:
+            self._db.execute(_ADD_TALLY, rows)
 
     def save_position(self, position: Position) -> None:
         """Insert or replace."""
@@ -113,18 +122,18 @@ class SqlWriting(SqlReading):
         tactics: dict[tuple[str, str], None] = {}
         rows = []
         for alert in by_id.values():
-            tags = msgspec.msgpack.encode((alert.techniques, alert.tactics))
+            tags = json.dumps([alert.techniques, alert.tactics]).encode()
             old = before.get(alert.id)
             counts["alert", str(alert.severity.value)] += 1
             techniques.update(dict.fromkeys(alert.techniques, alert.n_detections))
             if old is not None:
                 counts["alert", str(old.severity)] -= 1
-                techniques.subtract(dict.fromkeys(_TAGS.decode(old.tags)[0], old.n_detections))
+                techniques.subtract(dict.fromkeys(json.loads(old.tags)[0], old.n_detections))
             if old is None or old.tags != tags:
                 tactics |= {(technique, tactic): None for technique in alert.techniques for tactic in alert.tactics}
             rows.append(_row_of_alert(alert, tags))
         self._db.execute(_SAVE_ALERT, rows)
-        self._count(counts)
+        self._counts.update(counts)
         moved = [{"id": name, "n_detections": n} for name, n in techniques.items() if n]
         if moved:
             self._db.execute(_ADD_TECHNIQUE, moved)
@@ -147,7 +156,7 @@ class SqlWriting(SqlReading):
             if incident.id in before:
                 counts["incident", before[incident.id].status] -= 1
         self._db.execute(_SAVE_INCIDENT, [_row_of_incident(one, digests[one.id]) for one in by_id.values()])
-        self._count(counts)
+        self._counts.update(counts)
         for incident in by_id.values():
             old = before.get(incident.id)
             if (old.entities if old is not None else b"") != digests[incident.id]:
@@ -162,7 +171,7 @@ class SqlWriting(SqlReading):
         found = self._db.execute(_ADD_CROSSING, row).scalar()
         if found is None:
             return None
-        self._count(Counter({_stands(row): 1}))
+        self._counts[_stands(row)] += 1
         return replace(crossing, id=found)
 
     def update_crossing(self, crossing: Crossing) -> None:
@@ -174,9 +183,8 @@ class SqlWriting(SqlReading):
             raise LookupError(message)
         row = _row_of_crossing(crossing)
         self._db.execute(_CHANGE_CROSSING, {"its_id": crossing.id, **row})
-        counts = Counter({_stands(row): 1})
-        counts[_stands(old)] -= 1
-        self._count(counts)
+        self._counts[_stands(row)] += 1
+        self._counts[_stands(old)] -= 1
 
     def save_object(self, stored: StoredObject) -> bool:
         """Whether it was new."""
@@ -242,10 +250,9 @@ class SqlWriting(SqlReading):
             rows = [{"kind": e.kind.value, "value": e.value, "incident_id": incident.id} for e in incident.entities]
             self._db.execute(_ADD_ENTITY, rows)
 
-    def _count(self, counts: Counter[tuple[str, str]]) -> None:
-        rows = [{"kind": kind, "name": name, "n": n} for (kind, name), n in counts.items() if n]
-        if rows:
-            self._db.execute(_ADD_TALLY, rows)
+    def _tally(self, kind: str) -> list[tuple[str, int]]:
+        self.finish()
+        return super()._tally(kind)
 
 
 def _row_of_alert(alert: Alert, tags: bytes) -> dict[str, Any]:
