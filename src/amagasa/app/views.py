@@ -207,6 +207,7 @@ class ContentView(Struct, frozen=True, kw_only=True):
     added_at: datetime
     added_by: str
     fault: str
+    activated_at: datetime | None = None
     text: str = ""
 
 
@@ -271,6 +272,7 @@ def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool
         added_at=item.added_at,
         added_by=show(item.added_by),
         fault=show(item.fault, TITLE_CHARACTERS),
+        activated_at=item.activated_at,
         text=_content_text(item) if with_text else "",
     )
 
