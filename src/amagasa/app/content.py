@@ -15,7 +15,7 @@ from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
 from amagasa.app.queries import MissingError
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
-from amagasa.vocab.tlp import Tlp
+from amagasa.vocab.tlp import Tlp, tlp_of_word
 
 RULE_CHARACTERS: Final = 65_536
 TITLE_CHARACTERS: Final = 300
@@ -54,12 +54,13 @@ class NewAddress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     marking: str = "amber"
 
 
-def add_rule(store: Store, actor: Actor, new: NewRule, *, sharing: Sharing, marking: Tlp, now: datetime) -> ContentItem:
+def add_rule(store: Store, actor: Actor, new: NewRule, *, sharing: Sharing, now: datetime) -> ContentItem:
     """Hold the rule and, if asked, offer it to the allies. The compiler says afterwards whether it can run.
 
     Raises BadInputError where the text is no Sigma document at all.
     """
     require(actor, Act.WRITE_CONTENT)
+    marking = _marking(new.marking)
     rule_id, title = _identity(new.text)
     item = ContentItem(
         id=rule_id,
@@ -80,11 +81,10 @@ def add_rule(store: Store, actor: Actor, new: NewRule, *, sharing: Sharing, mark
     return item
 
 
-def add_address(
-    store: Store, actor: Actor, new: NewAddress, *, sharing: Sharing, marking: Tlp, now: datetime
-) -> ContentItem:
+def add_address(store: Store, actor: Actor, new: NewAddress, *, sharing: Sharing, now: datetime) -> ContentItem:
     """Hold an indicator for an address and, if asked, offer it to the allies."""
     require(actor, Act.WRITE_CONTENT)
+    marking = _marking(new.marking)
     address = _address(new.address)
     title = new.title.strip()[:TITLE_CHARACTERS] or address
     indicator = sharing.address_object(address, title=title, marking=marking, now=now)
@@ -146,6 +146,14 @@ def _address(text: str) -> str:
             got=text,
         ) from None
     return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def _marking(word: str) -> Tlp:
+    marking = tlp_of_word(word)
+    if marking is None:
+        expected = ", ".join(tlp.word for tlp in Tlp)
+        raise BadInputError("AMG-CONTENT-MARKING", "this is no TLP 2.0 marking", expected=expected, got=word)
+    return marking
 
 
 def _refuse_held_by_ally(tx: Writing, item: ContentItem) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from amagasa.app.accounts import Accounts
 from amagasa.app.content import Sharing
 from amagasa.app.permissions import Actor
-from amagasa.app.ports import Clock, Passwords, Store
+from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
 from amagasa.app.signals import Signals
 from amagasa.app.situation import Situation
@@ -36,11 +36,11 @@ def always_ready() -> bool:
 class ConsoleDeps(Struct, frozen=True, kw_only=True):
     """Everything `build_console` is given.
 
-    `party` is this node's own card (identity, name and country are used). `agreements` gives all that are signed, in
-    force or not, each time anew. `sharing` describes, releases and decides (see app.content). `sources` are (name,
-    where) of those in the settings. `lang` is the node's language. `is_tls`: the door speaks TLS, so cookies are
-    Secure. `local_actor`: who everyone on this door is, for the node's own socket (mode 0600) and nothing else.
-    `registry`: further metrics of the process. `is_ready`: what /readyz asks beside the store.
+    `party` is this node's own card (identity, name and country are used). `sharing` describes, releases and decides
+    (see app.content). `sources` are (name, where) of those in the settings. `lang` is the node's language. `is_tls`:
+    the door speaks TLS, so cookies are Secure. `local_actor`: who everyone on this door is, for the node's own socket
+    (mode 0600) and nothing else. `registry`: further metrics of the process. `is_ready`: what /readyz asks beside
+    the store.
     """
 
     store: Store
@@ -48,7 +48,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     signals: Signals
     passwords: Passwords
     party: Party
-    agreements: Callable[[], Sequence[Agreement]]
+    agreements: AgreementBook
     sharing: Sharing
     lang: str = "en"
     sources: tuple[tuple[str, str], ...] = ()
@@ -79,7 +79,11 @@ class Console:
 
     def names(self) -> Mapping[str, str]:
         """What each ally calls itself."""
-        return names_of(self.deps.party.id, self.deps.agreements())
+        return names_of(self.deps.party.id, self.agreements())
+
+    def agreements(self) -> Sequence[Agreement]:
+        """All that are signed, in force or not, of this instant."""
+        return [bond.agreement for bond in self.deps.agreements.bonds()]
 
     def now(self) -> datetime:
         """The present instant."""
