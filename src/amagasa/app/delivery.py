@@ -1,0 +1,302 @@
+"""The outbox: what was released reaches the ally, once, however often the line breaks.
+
+On the wire an object may go out twice, when the node is killed between the ally's answer and our note of it; the ally
+takes the second as held already. So what is delivered at least once is received once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from amagasa.app.ports import (
+    AgreementBook,
+    AllyLine,
+    Bond,
+    Clock,
+    Crossing,
+    CrossingState,
+    Direction,
+    Pushed,
+    Store,
+    Writing,
+)
+from amagasa.app.sharing import THROTTLE_S, in_force
+from amagasa.app.signals import Signals
+from amagasa.share.release import companions
+from amagasa.share.verdict import Change, Released
+from amagasa.vocab.errors import AmagasaError, WorldError
+from amagasa.vocab.text import show
+from amagasa.vocab.tlp import Tlp, tlp_of_word
+
+BATCH: Final = 500
+BATCH_BYTES: Final = 4 * 1024 * 1024
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 60.0
+
+
+class LineState(Struct, frozen=True, kw_only=True):
+    """How the line to an ally stands. `is_up` is None until something was tried. Kept in the store and published.
+
+    `n_pending` counts what waits, `n_failures` the tries since the last success. `why` holds the ally's words,
+    escaped and cut.
+    """
+
+    ally: str
+    is_up: bool | None = None
+    last_success_at: datetime | None = None
+    last_error_at: datetime | None = None
+    why: str = ""
+    n_pending: int = 0
+    n_failures: int = 0
+    next_try_at: datetime | None = None
+
+
+class Bell(Protocol):
+    """What wakes a delivery."""
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something was announced since the last call, at the latest after `timeout_s`."""
+
+
+class OutboxBell:
+    """Rings when `signals` publishes `outbox` for this ally, from whichever thread. Made on the event loop."""
+
+    def __init__(self, signals: Signals, ally: str) -> None:
+        self._ally = ally
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self.close = signals.subscribe(self._heard)
+
+    async def wait(self, timeout_s: float) -> None:
+        """See Bell."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        except TimeoutError:
+            return
+        self._event.clear()
+
+    def _heard(self, topic: str, payload: dict[str, Any]) -> None:
+        if topic == "outbox" and payload.get("ally", self._ally) == self._ally and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+
+class DeliveryDeps(Struct, frozen=True, kw_only=True):
+    """What every delivery shares. `jitter` draws a number in 0..1."""
+
+    store: Store
+    book: AgreementBook
+    clock: Clock
+    signals: Signals
+    jitter: Callable[[], float]
+
+
+class Delivery:
+    """Carries one ally's outbox over its line. One task runs it; the store is only called on other threads."""
+
+    def __init__(self, ally: str, line: AllyLine, deps: DeliveryDeps) -> None:
+        self._ally = ally
+        self._line = line
+        self._deps = deps
+        self._told: set[tuple[str, bytes]] = set()
+        self._is_catching_up = True
+        self.state = LineState(ally=ally)
+
+    async def run(self, bell: Bell) -> None:
+        """For ever: send what is due, then wait for the bell or the next instant. Ends by cancellation alone."""
+        while True:
+            try:
+                wait_s = await self.step()
+            except AmagasaError as error:
+                # The store is away (full, locked): nothing is lost, and the next step may find it back.
+                wait_s = self._back_off(error)
+                self._publish()
+            await bell.wait(wait_s)
+
+    async def step(self) -> float:
+        """Send all that is due now; how many seconds there is nothing to do unless the bell rings."""
+        while True:
+            now = self._deps.clock.now()
+            if self.state.next_try_at is not None and now < self.state.next_try_at:
+                return (self.state.next_try_at - now).total_seconds()
+            bond = next((bond for bond in in_force(self._deps.book, now) if bond.ally.id == self._ally), None)
+            if bond is None:
+                self._note(why="no agreement with this ally is in force", is_up=False)
+                return LONGEST_WAIT_S
+            batch, wait_s = await asyncio.to_thread(self._take, bond, now)
+            if not batch:
+                self._is_catching_up = False
+                return wait_s
+            released = [_released(crossing) for crossing in batch]
+            beside = self._companions(released, bond)
+            try:
+                pushed = await self._line.push([*beside, *released])
+            except WorldError as error:
+                self._told.clear()
+                self._is_catching_up = True
+                wait_s = self._back_off(error)
+                await asyncio.to_thread(self._keep_trying, batch)
+                self._publish()
+                return wait_s
+            self._told |= {(one.object_id, one.content) for one in beside}
+            await asyncio.to_thread(self._mark, batch, pushed)
+            self._publish()
+
+    def _take(self, bond: Bond, now: datetime) -> tuple[list[Crossing], float]:
+        """A batch that may leave now, and else how long until one is due."""
+        # After an outage what waits for its next try is not let wait longer once the line is back.
+        horizon = now + timedelta(seconds=LONGEST_WAIT_S)
+        with self._deps.store.read() as reading:
+            due = reading.due(self._ally, now=horizon if self._is_catching_up else now, limit=BATCH)
+            later = [] if due else reading.due(self._ally, now=horizon, limit=BATCH)
+        stays = [crossing for crossing in due if not _may_leave(crossing, bond)]
+        if stays:
+            with self._deps.store.write() as tx:
+                for crossing in stays:
+                    self._settle(tx, crossing, state=CrossingState.WITHHELD, why=_WITHDRAWN)
+            self._deps.signals.publish("crossing", {"ids": [one.id for one in stays]})
+        batch = _batch([crossing for crossing in due if _may_leave(crossing, bond)])
+        waits = [(one.next_try_at - now).total_seconds() for one in later if one.next_try_at is not None]
+        return batch, max(0.0, min(waits, default=LONGEST_WAIT_S))
+
+    def _companions(self, released: Sequence[Released], bond: Bond) -> list[Released]:
+        """What explains the batch and was not sent yet over this line."""
+        giver = bond.agreement.ally_of(bond.ally.id)
+        sent = {one.object_id for one in released}
+        return [
+            one
+            for one in companions(released, giver)
+            if (one.object_id, one.content) not in self._told and one.object_id not in sent
+        ]
+
+    def _mark(self, batch: Sequence[Crossing], pushed: Pushed) -> None:
+        """Write down what the ally took and what it refused; what it said nothing about is tried again."""
+        now = self._deps.clock.now()
+        taken, refused = set(pushed.taken), dict(pushed.refused)
+        with self._deps.store.write() as tx:
+            for crossing in batch:
+                if crossing.object_id in refused:
+                    why = f"refused by the ally: {show(refused[crossing.object_id], 300)}"
+                    self._settle(tx, crossing, state=CrossingState.FAILED, why=why)
+                elif crossing.object_id in taken:
+                    self._settle(tx, crossing, state=CrossingState.DELIVERED, delivered_at=now)
+                else:
+                    wait = timedelta(seconds=_wait_s(crossing.n_tries, self._deps.jitter()))
+                    self._settle(tx, crossing, why="the ally did not say what became of it", next_try_at=now + wait)
+            self._is_catching_up = False
+            self.state = replace(
+                self.state,
+                is_up=True,
+                last_success_at=now,
+                why="",
+                n_failures=0,
+                next_try_at=None,
+                n_pending=self._n_pending(tx),
+            )
+            tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
+        self._deps.signals.publish("crossing", {"ids": [one.id for one in batch]})
+
+    def _keep_trying(self, batch: Sequence[Crossing]) -> None:
+        """The line failed: the batch stays, with the reason and the next try, so that a restart goes on from here."""
+        with self._deps.store.write() as tx:
+            for crossing in batch:
+                self._settle(tx, crossing, why=self.state.why, next_try_at=self.state.next_try_at)
+            self.state = replace(self.state, n_pending=self._n_pending(tx))
+            tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
+
+    def _settle(self, tx: Writing, crossing: Crossing, **fields: Any) -> None:
+        """Change the stored crossing, unless its object has grown meanwhile: then the newer version waits its turn."""
+        stored = tx.crossing(crossing.id)
+        if stored is None or stored.state is not CrossingState.PENDING:
+            return
+        if stored.version != crossing.version:
+            due_at = self._deps.clock.now() + timedelta(seconds=THROTTLE_S)
+            tx.update_crossing(replace(stored, next_try_at=fields.get("next_try_at", due_at)))
+            return
+        tx.update_crossing(replace(stored, **{"why": "", "n_tries": stored.n_tries + 1, **fields}))
+
+    def _back_off(self, error: AmagasaError) -> float:
+        """Seconds until the next try: 1, 2, 4 ... 60, each between half and the whole of it."""
+        now = self._deps.clock.now()
+        wait_s = _wait_s(self.state.n_failures, self._deps.jitter())
+        self.state = replace(
+            self.state,
+            is_up=False,
+            last_error_at=now,
+            why=str(error),
+            n_failures=self.state.n_failures + 1,
+            next_try_at=now + timedelta(seconds=wait_s),
+        )
+        return wait_s
+
+    def _note(self, *, why: str, is_up: bool) -> None:
+        if (self.state.why, self.state.is_up) != (why, is_up):
+            self.state = replace(self.state, why=why, is_up=is_up)
+            self._publish()
+
+    def _n_pending(self, tx: Writing) -> int:
+        return tx.n_crossings(ally=self._ally).get((Direction.OUT, CrossingState.PENDING), 0)
+
+    def _publish(self) -> None:
+        self._deps.signals.publish("link", msgspec.to_builtins(self.state))
+
+
+_WITHDRAWN: Final = "the agreement or the clause which let it go no longer stands [AMG-SHARE-FORCE]"
+
+
+def meta_key(ally: str) -> str:
+    """Where the store keeps the line's last state (`Reading.meta`, JSON of LineState)."""
+    return f"line:{ally}"
+
+
+def _may_leave(crossing: Crossing, bond: Bond) -> bool:
+    """Whether the clause by which it was released still stands: agreements are amended while an ally is away."""
+    giver = bond.agreement.ally_of(bond.ally.id)
+    marking = tlp_of_word(crossing.marking)
+    return (
+        crossing.agreement == bond.agreement.id
+        and marking is not None
+        and any(
+            clause.id == crossing.clause
+            and clause.giver == giver.id
+            and crossing.object_type in clause.objects
+            and marking <= clause.ceiling
+            for clause in bond.agreement.clauses
+        )
+    )
+
+
+def _batch(due: Sequence[Crossing]) -> list[Crossing]:
+    """From the oldest on: one version of each object, up to the limit in bytes and at least one."""
+    batch: list[Crossing] = []
+    ids: set[str] = set()
+    n_bytes = 0
+    for crossing in due:
+        if crossing.object_id in ids:
+            continue
+        n_bytes += len(crossing.content)
+        if batch and n_bytes > BATCH_BYTES:
+            break
+        batch.append(crossing)
+        ids.add(crossing.object_id)
+    return batch
+
+
+def _released(crossing: Crossing) -> Released:
+    return Released(
+        object_id=crossing.object_id,
+        object_type=crossing.object_type,
+        content=crossing.content,
+        clause=crossing.clause,
+        marking=tlp_of_word(crossing.marking) or Tlp.RED,
+        changes=tuple(Change(path=path, what=what) for path, what in crossing.changes),
+    )
+
+
+def _wait_s(n_failures: int, jitter: float) -> float:
+    whole = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(n_failures, 16))
+    return whole * (0.5 + jitter / 2)

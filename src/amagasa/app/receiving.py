@@ -1,0 +1,193 @@
+"""What allies send: judged object by object, kept in one transaction, put to use at once.
+
+Delivered twice it changes nothing: a version that is held already is a success without an effect.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.app.ports import (
+    AgreementBook,
+    Bond,
+    ContentItem,
+    ContentKind,
+    Crossing,
+    CrossingState,
+    Direction,
+    Store,
+    StoredObject,
+    Writing,
+)
+from amagasa.app.sharing import in_force, version_of
+from amagasa.app.signals import Signals
+from amagasa.intel.marking import marking_of
+from amagasa.intel.stix import instant_of
+from amagasa.share.admit import admit
+from amagasa.share.verdict import Admitted, Refusal
+from amagasa.vocab.errors import DeniedError
+from amagasa.vocab.text import show
+
+# Of one envelope; the sender learns each refusal, the share log need not let it be filled by one hostile envelope.
+LOGGED_REFUSALS: Final = 100
+_KINDS: Final = {"stix": ContentKind.STIX, "sigma": ContentKind.SIGMA}
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of one object; `why` is "" where it was taken. Texts of a refusal are escaped and cut."""
+
+    object_id: str
+    version: str
+    why: str = ""
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One outcome for each object that came: taken first, then refused. `n_new` of them were not held before."""
+
+    outcomes: tuple[Outcome, ...]
+    n_new: int
+    n_content: int
+
+    @property
+    def taken(self) -> tuple[Outcome, ...]:
+        """Those we hold now."""
+        return tuple(one for one in self.outcomes if not one.why)
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """Those we do not, with the reason."""
+        return tuple(one for one in self.outcomes if one.why)
+
+
+def receive(
+    store: Store, signals: Signals, ally_id: str, objects: Sequence[Any], *, book: AgreementBook, now: datetime
+) -> Received:
+    """Take in what the ally `ally_id`, known by its certificate, sent. Blocking.
+
+    Raises DeniedError (AMG-SHARE-FORCE) where no agreement with it is in force: nothing was looked at.
+    """
+    bond = require_in_force(book, ally_id, now)
+    with store.write() as tx:
+        held = _held(tx, objects)
+        admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
+        new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
+        content = _put_to_use(tx, [one for one in new if not _is_older(one.object, held)], bond, now)
+        crossings = [_crossing(one, bond, now) for one in new]
+        crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
+        logged = [tx.add_crossing(crossing) for crossing in crossings]
+    ids = [one.id for one in logged if one is not None]
+    if content:
+        signals.publish("content", {"ids": content})
+    if ids:
+        signals.publish("crossing", {"ids": ids})
+    taken = [Outcome(object_id=one.object["id"], version=version_of(one.object)) for one in admission.admitted]
+    refused = [Outcome(object_id=one.object_id, version="", why=f"{one.why} [{one.code}]") for one in admission.refused]
+    return Received(outcomes=(*taken, *refused), n_new=len(new), n_content=len(content))
+
+
+def require_in_force(book: AgreementBook, ally_id: str, now: datetime) -> Bond:
+    """The bond with this ally. Raises DeniedError (AMG-SHARE-FORCE) where none is in force."""
+    bond = next((bond for bond in in_force(book, now) if bond.ally.id == ally_id), None)
+    if bond is None:
+        raise DeniedError(
+            "AMG-SHARE-FORCE",
+            "no agreement with this ally is in force now",
+            then="amend or renew the agreement; until then nothing crosses",
+        )
+    return bond
+
+
+def _held(tx: Writing, objects: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
+    ids = {obj["id"] for obj in objects if isinstance(obj, dict) and isinstance(obj.get("id"), str)}
+    return {stored.id: msgspec.json.decode(stored.body) for stored in tx.objects(ids)}
+
+
+def _stored(one: Admitted, bond: Bond, now: datetime) -> StoredObject:
+    obj = one.object
+    return StoredObject(
+        id=obj["id"],
+        version=version_of(obj),
+        type=obj["type"],
+        origin=bond.ally.id,
+        body=msgspec.json.encode(obj),
+        added_at=now,
+    )
+
+
+def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: datetime) -> list[str]:
+    """Look with these indicators, or no longer with revoked ones; the identifiers of those that changed."""
+    newest = {one.object["id"]: one for one in admitted if one.object["type"] == "indicator"}
+    for one in admitted:
+        if one.object["id"] in newest and not _is_older(
+            one.object, {one.object["id"]: newest[one.object["id"]].object}
+        ):
+            newest[one.object["id"]] = one
+    others = {item.id for item in tx.content_items(newest) if item.origin != bond.ally.id}
+    changed = []
+    for identifier, one in newest.items():
+        if identifier in others:
+            continue  # ours, or another ally's: the object is kept, what we look with stays
+        if one.object.get("revoked") is True:
+            if tx.remove_content(identifier):
+                changed.append(identifier)
+            continue
+        tx.save_content(_content(one, bond, now))
+        changed.append(identifier)
+    return changed
+
+
+def _content(one: Admitted, bond: Bond, now: datetime) -> ContentItem:
+    obj = one.object
+    kind = _KINDS[obj["pattern_type"]]
+    return ContentItem(
+        id=obj["id"],
+        kind=kind,
+        title=show(obj.get("name") or obj["id"]),
+        origin=bond.ally.id,
+        text=obj["pattern"] if kind is ContentKind.SIGMA else msgspec.json.encode(obj).decode(),
+        is_active=one.is_active,
+        added_at=now,
+        added_by=bond.ally.name,
+    )
+
+
+def _is_older(obj: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]]) -> bool:
+    ours, theirs = instant_of(version_of(held.get(obj["id"], {}))), instant_of(version_of(obj))
+    return ours is not None and theirs is not None and theirs < ours
+
+
+def _crossing(one: Admitted, bond: Bond, now: datetime) -> Crossing:
+    marking = marking_of(one.object)
+    return Crossing(
+        ally=bond.ally.id,
+        agreement=bond.agreement.id,
+        direction=Direction.IN,
+        state=CrossingState.ADMITTED,
+        object_id=one.object["id"],
+        object_type=one.object["type"],
+        version=version_of(one.object),
+        clause=one.clause,
+        marking=marking.word if marking is not None else "",
+        content=msgspec.json.encode(one.object),
+        created_at=now,
+    )
+
+
+def _refused(refusal: Refusal, bond: Bond, now: datetime) -> Crossing:
+    # A refusal has no version that we trust; its reason stands there, so each reason is kept once for each object.
+    reason = hashlib.sha256(refusal.why.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return Crossing(
+        ally=bond.ally.id,
+        agreement=bond.agreement.id,
+        direction=Direction.IN,
+        state=CrossingState.REFUSED,
+        object_id=refusal.object_id,
+        object_type=refusal.object_type,
+        version=f"refused-{reason}",
+        why=f"{refusal.why} [{refusal.code}]",
+        created_at=now,
+    )
