@@ -129,6 +129,7 @@ def test_store_when_opened_again_gives_back_what_was_saved(opener: Opener, tmp_p
         assert read.dead(Page()) == [dead()]
         assert read.objects(["indicator--000001", "indicator--2"]) == [stored()]
         assert read.content() == [item]
+        assert read.content_items(["r2", "r1"]) == [item]
         assert read.account("tanaka") == account
         assert read.accounts() == [account]
         assert read.session("ab") == session

@@ -18,18 +18,18 @@ REVISIONS: Final = ("0001",)
 HEAD: Final = REVISIONS[-1]
 
 
-def bring_up_to_date(writer: Engine, path: Path) -> None:
+def bring_up_to_date(reader: Engine, writer: Engine, path: Path) -> None:
     """Leave the store at HEAD. An older one is copied first, to `<name>.before-<revision>` beside it.
 
     Raises WorldError: AMG-STORE-NEWER, AMG-STORE-FOREIGN (a database of something else), AMG-STORE-MIGRATION.
     """
-    with writer.connect() as connection:
+    with reader.connect() as connection:
         found = revision_of(connection, path)
     if found == HEAD:
         return
     copy = None
     if found is not None:
-        copy = path.with_name(f"{path.name}.before-{found}")
+        copy = _free_name(path.with_name(f"{path.name}.before-{found}"))
         copy_to(path, copy)
     with writer.begin() as connection:
         # Another process may have done it in between: the answer under the writer's lock counts.
@@ -78,6 +78,12 @@ def copy_to(path: Path, target: Path) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _free_name(wanted: Path) -> Path:
+    """`wanted`, or with a number behind it: the copy of an attempt that failed is never overwritten."""
+    names = (wanted, *(wanted.with_name(f"{wanted.name}.{n}") for n in range(2, 1000)))
+    return next((name for name in names if not name.exists()), wanted)
 
 
 def _upgrade(connection: Connection, path: Path, copy: Path | None) -> None:

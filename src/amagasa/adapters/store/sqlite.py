@@ -85,7 +85,7 @@ class SqliteStore:
         with worded(self._path):
             with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
-            bring_up_to_date(self._writer, self._path)
+            bring_up_to_date(self._readers, self._writer, self._path)
 
     @contextmanager
     def read(self) -> Iterator[Reading]:

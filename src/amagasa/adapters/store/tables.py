@@ -127,7 +127,7 @@ CROSSING: Final = Table(
     Index("crossing_by_direction", "direction", "id"),
     Index("crossing_by_ally", "ally", "id"),
     Index("crossing_by_ally_direction", "ally", "direction", "id"),
-    Index("crossing_due", "ally", "id", "next_try_at", sqlite_where=text(_PENDING)),
+    Index("crossing_due", "ally", "direction", "state", "id", "next_try_at", sqlite_where=text(_PENDING)),
     Index("crossing_fetch", "ally", "created_at", "id", sqlite_where=text(_FETCHABLE)),
     sqlite_autoincrement=True,
 )

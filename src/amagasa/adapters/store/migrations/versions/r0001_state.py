@@ -44,7 +44,7 @@ def upgrade() -> None:
     op.create_index(
         "crossing_due",
         "crossing",
-        ["ally", "id", "next_try_at"],
+        ["ally", "direction", "state", "id", "next_try_at"],
         unique=False,
         sqlite_where=sa.text("direction = 'out' AND state = 'pending'"),
     )
