@@ -1,1 +1,79 @@
-"""The whole story, one verb a step. Written as the rooms are furnished."""
+"""The whole story of a node, one verb a step. Read this first.
+
+    record -> event -> detection -> alert -> incident -> object for the ally
+    object from the ally -> knowledge -> detection ...
+
+Each step is a pure function of a room of the core; here they only follow one another. What moves the values
+(files, pipes, the store, the wire) stands in `app.watch`, `app.sharing` and `app.receiving`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from amagasa.detect.evaluate import evaluate
+from amagasa.detect.indicator import IndicatorSet, evaluate_indicators
+from amagasa.detect.memo import Memo
+from amagasa.detect.plan import Plan
+from amagasa.detect.report import Detection, MatchReport
+from amagasa.event.normalise import normalise
+from amagasa.event.record import Chunk, Reject, Route
+from amagasa.incident.alert import Alert, Incident
+from amagasa.incident.fold import fold
+from amagasa.incident.group import Grouped, group
+from amagasa.share.admit import admit
+from amagasa.share.agreement import Agreement, Party
+from amagasa.share.release import release
+from amagasa.share.verdict import Admission, Release
+
+
+class Sight:
+    """What a node looks with: plans of rules (built-in, own, the ally's), their memos, and the indicators."""
+
+    def __init__(self, plans: Sequence[tuple[Plan, Memo]], indicators: IndicatorSet) -> None:
+        self.plans = tuple(plans)
+        self.indicators = indicators
+
+    def wanted(self, route: Route) -> tuple[str, ...]:
+        """The fields which any plan or indicator will look at in events of this route."""
+        wanted = dict.fromkeys(field for plan, _ in self.plans for field in plan.wanted(route))
+        return tuple(wanted | dict.fromkeys(self.indicators.wanted(route)))
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What came of one chunk: n_accepted + len(rejects) = n_read."""
+
+    n_read: int
+    n_accepted: int
+    rejects: tuple[Reject, ...]
+    report: MatchReport
+
+
+def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
+    """Records -> events -> detections: matched, not matched, and what could not run."""
+    events = normalise(chunk, sight.wanted)
+    report = MatchReport()
+    for batch in events.batches:
+        for plan, memo in sight.plans:
+            report = report.merge(evaluate(batch, plan, memo))
+        report = report.merge(evaluate_indicators(batch, sight.indicators, now=now))
+    return Seen(n_read=events.n_read, n_accepted=events.n_accepted, rejects=events.rejects, report=report)
+
+
+def understand(
+    detections: Sequence[Detection], recent: Sequence[Alert], open_incidents: Sequence[Incident], *, now: datetime
+) -> Grouped:
+    """Detections -> alerts -> incidents: what a person reads."""
+    return group(fold(detections, recent, now=now), open_incidents, now=now)
+
+
+def tell(obj: dict[str, Any], ally: Party, agreement: Agreement, *, now: datetime, secret: bytes) -> Release:
+    """An object -> exactly what a clause lets out to this ally, or why it stays, or whose consent it wants."""
+    return release(obj, ally, agreement, now=now, secret=secret)
+
+
+def hear(objects: Sequence[Any], ally: Party, agreement: Agreement, *, now: datetime) -> Admission:
+    """What an ally sent, hostile until checked -> knowledge, and refusals with their reasons."""
+    return admit(objects, ally, agreement, now=now)

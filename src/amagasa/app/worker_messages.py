@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.detect.report import Detection, RuleFault
+from amagasa.detect.rule import Rule
 from amagasa.event.record import Reject
 
 MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
@@ -31,13 +32,13 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):
-    """Content beside the rules on disk: all that is active now. `rules` are compiled `detect.rule.Rule` values.
+    """Content beside the rules on disk: all that is active now, the rules compiled.
 
     `indicators` are STIX indicators (JSON objects); `origins` names the party an indicator came from.
     """
 
     version: int
-    rules: bytes
+    rules: tuple[Rule, ...]
     indicators: tuple[dict[str, Any], ...]
     origins: dict[str, str]
 
@@ -98,8 +99,8 @@ class Stopped(Struct, frozen=True, kw_only=True, tag=True):
 
 FromWorker = Ready | Batch | SourceState | Active | Stopped
 
-_to_worker = msgspec.msgpack.Decoder(ToWorker)
-_from_worker = msgspec.msgpack.Decoder(FromWorker)
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
 def read_to_worker(frame: bytes) -> ToWorker:

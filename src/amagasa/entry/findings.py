@@ -132,5 +132,3 @@ def cannot_write(path: Path, problem: OSError) -> WorldError:
         got=problem.strerror or str(problem),
         then="what was found before is lost; name another file and run again",
     )
-
-

@@ -1,0 +1,88 @@
+"""Use case: take in what the worker saw. Alerts, incidents, outbox and the position behind them commit together."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from amagasa.app.ports import Dead, Position, Store, Writing
+from amagasa.app.worker_messages import Batch, SourceState
+from amagasa.detect.report import Detection
+from amagasa.event.entity import Entity
+from amagasa.incident.alert import Alert, Incident
+from amagasa.incident.fold import FOLD_WINDOW, fold, key_of
+from amagasa.incident.group import GROUP_WINDOW, group
+
+# Says to the allies what the agreements let out of these alerts and incidents; in the transaction it is given.
+Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], int]
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What a batch changed, for the doors to show after the commit."""
+
+    alerts: tuple[Alert, ...]
+    incidents: tuple[Incident, ...]
+    n_crossings: int
+
+
+def record_batch(store: Store, batch: Batch, tell: Tell, *, now: datetime) -> Recorded:
+    """Commit one batch. Raises WorldError where the store cannot: then nothing of it is kept, the position included."""
+    with store.write() as tx:
+        recorded = _record(tx, batch, tell, now) if batch.detections else _NOTHING
+        _advance(tx, batch, now)
+    return recorded
+
+
+def record_state(store: Store, state: SourceState) -> None:
+    """Keep the fault of a source, or that it has none any more."""
+    with store.write() as tx:
+        known = {position.source: position for position in tx.positions()}
+        position = known.get(state.source, Position(source=state.source, token={}))
+        if position.fault != state.fault:
+            tx.save_position(replace(position, fault=state.fault))
+
+
+_NOTHING = Recorded(alerts=(), incidents=(), n_crossings=0)
+
+
+def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
+    first, last = _span(batch.detections, now)
+    keys = {key_of(detection, batch.source) for detection in batch.detections}
+    recent = tx.alerts_by_key(keys, since=first - FOLD_WINDOW, until=last + FOLD_WINDOW)
+    alerts = fold(batch.detections, recent, source=batch.source, now=now)
+    entities: dict[Entity, None] = dict.fromkeys(entity for alert in alerts for entity in alert.entities)
+    grouped = group(alerts, tx.incidents_touching(entities, since=first - GROUP_WINDOW), now=now)
+    tx.save_incidents(grouped.incidents)
+    tx.save_alerts(grouped.alerts)
+    n_crossings = tell(tx, grouped.alerts, grouped.incidents, now)
+    return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), n_crossings=n_crossings)
+
+
+def _span(detections: Sequence[Detection], now: datetime) -> tuple[datetime, datetime]:
+    seen = [detection.event_at or now for detection in detections]
+    return min(seen), max(seen)
+
+
+def _advance(tx: Writing, batch: Batch, now: datetime) -> None:
+    """Move the position behind the batch, add its counts, keep the rejects with their reasons."""
+    known = {position.source: position for position in tx.positions()}
+    before = known.get(batch.source, Position(source=batch.source, token={}))
+    tx.save_position(
+        replace(
+            before,
+            token=batch.token,
+            n_read=before.n_read + batch.n_read,
+            n_accepted=before.n_accepted + batch.n_accepted,
+            n_rejected=before.n_rejected + batch.n_rejected,
+            last_record_at=batch.last_record_at or before.last_record_at,
+            fault="",
+        )
+    )
+    if batch.rejects:
+        tx.save_dead(
+            [
+                Dead(source=batch.source, path=reject.path, record=reject.record, why=reject.why, at=now)
+                for reject in batch.rejects
+            ]
+        )
