@@ -300,15 +300,6 @@ class SqlReading:
             found += [bodies.CONTENT.unpack(body) for (body,) in rows]
         return sorted(found, key=lambda item: item.id)
 
-    def content_items(self, ids: Iterable[str]) -> list[ContentItem]:
-        """By `id`."""
-        rows = (
-            row
-            for part in in_lists(ids)
-            for row in self._db.execute(select(CONTENT.c.body).where(CONTENT.c.id.in_(part)))
-        )
-        return sorted((bodies.CONTENT.unpack(body) for (body,) in rows), key=lambda item: item.id)
-
     def account(self, name: str) -> Account | None:
         """None where there is no such account."""
         return self._one(ACCOUNT, ACCOUNT.c.name == name, bodies.ACCOUNT.unpack)
