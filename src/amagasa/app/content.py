@@ -33,8 +33,8 @@ class Sharing(Protocol):
     def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
         """Decide per ally and agreement, and keep what comes of it as crossings in this transaction."""
 
-    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, now: datetime) -> None:
-        """A release officer's yes or no to a crossing that wants consent."""
+    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
+        """A release officer's yes or no to the version of a crossing that was looked at."""
 
 
 class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import CrossingState, Direction, Page, Store
+from amagasa.app.ports import CrossingState, Dead, Direction, Page, Store
 from amagasa.app.views import (
     CONTENT_CHARACTERS,
     AlertDetail,
@@ -23,7 +23,6 @@ from amagasa.app.views import (
     entity_views,
     evidence_view,
     incident_view,
-    reject_view,
     timeline,
 )
 from amagasa.incident.alert import Status
@@ -154,7 +153,13 @@ class Queries:
         require(actor, Act.READ)
         with self._store.read() as reading:
             dead = reading.dead(page)
-        return [reject_view(one) for one in dead]
+        return [_reject(one) for one in dead]
+
+
+def _reject(dead: Dead) -> RejectView:
+    return RejectView(
+        source=show(dead.source), path=show(dead.path), record=dead.record, why=show(dead.why, 300), at=dead.at
+    )
 
 
 def _missing(code: str, what: str, got: str) -> MissingError:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from amagasa.app.ports import ContentItem, ContentKind, Crossing, Dead
+from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
@@ -168,6 +168,7 @@ class CrossingView(Struct, frozen=True, kw_only=True):
     state: str
     object_id: str
     object_type: str
+    version: str
     title: str
     clause: str
     marking: str
@@ -367,6 +368,7 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
         state=crossing.state.value,
         object_id=show(crossing.object_id),
         object_type=show(crossing.object_type),
+        version=show(crossing.version),
         title=_title(crossing.content),
         clause=show(crossing.clause),
         marking=_marking(crossing.marking),
@@ -393,10 +395,3 @@ def _marking(marking: str) -> str:
     tlp = tlp_of_marking(marking)
     tlp = tlp_of_word(marking) if tlp is None else tlp
     return show(marking) if tlp is None else tlp.word
-
-
-def reject_view(dead: Dead) -> RejectView:
-    """A row."""
-    return RejectView(
-        source=show(dead.source), path=show(dead.path), record=dead.record, why=show(dead.why, 300), at=dead.at
-    )

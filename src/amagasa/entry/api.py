@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
+from litestar.enums import OpenAPIMediaType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from amagasa.app.situation import StatusView
 from amagasa.entry import api_accounts, api_queue, api_share
-from amagasa.entry.api_deps import Console, ConsoleDeps, console_of
+from amagasa.entry.api_deps import Console, ConsoleDeps, console_of, threaded
 from amagasa.entry.live import live
 from amagasa.entry.security import PUBLIC, Asked, actor_of, add_headers, admit, on_http, on_known, on_unknown
 from amagasa.entry.static_files import STATIC, files_handler
@@ -22,6 +22,7 @@ from amagasa.vocab.errors import AmagasaError
 
 BODY_BYTES: Final = 262_144  # the largest body is a Sigma rule of 65,536 characters, escaped
 VERSION: Final = "1"
+_NOWHERE: Final = "/.openapi"
 
 
 def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
@@ -32,6 +33,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             healthz,
             readyz,
             metrics,
+            openapi,
             live,
             files_handler(static),
             *api_accounts.HANDLERS,
@@ -44,12 +46,9 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
         state=State({"console": console, "keeper": console.keeper}),
         request_max_body_size=BODY_BYTES,
         logging_config=None,
+        # Served by our own handler: the framework's answers unknown addresses below /api with a page of its own.
         openapi_config=OpenAPIConfig(
-            title="Amagasa node",
-            version=VERSION,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            use_handler_docstrings=True,
+            title="Amagasa node", version=VERSION, path=_NOWHERE, render_plugins=[], use_handler_docstrings=True
         ),
     )
 
@@ -60,7 +59,8 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/readyz", opt={PUBLIC: True}, sync_to_thread=True, include_in_schema=False)
+@get("/readyz", opt={PUBLIC: True}, include_in_schema=False)
+@threaded
 def readyz(request: Asked) -> Response[dict[str, str]]:
     """The store answers and the node says it is ready; nothing more is told to strangers."""
     deps = console_of(request).deps
@@ -73,7 +73,14 @@ def readyz(request: Asked) -> Response[dict[str, str]]:
     return Response({"status": "ok" if is_ready else "not ok"}, status_code=200 if is_ready else 503)
 
 
-@get("/metrics", sync_to_thread=True, include_in_schema=False)
+@get("/api/openapi.json", sync_to_thread=False, include_in_schema=False)
+def openapi(request: Asked) -> Response[Any]:
+    """The API, in OpenAPI 3.1."""
+    return Response(request.app.openapi_schema.to_schema(), media_type=OpenAPIMediaType.OPENAPI_JSON)
+
+
+@get("/metrics", include_in_schema=False)
+@threaded
 def metrics(request: Asked) -> Response[bytes]:
     """The status as Prometheus reads it, and whatever the process counts besides."""
     console = console_of(request)

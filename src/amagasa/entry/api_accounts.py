@@ -9,7 +9,7 @@ from msgspec import Struct
 from amagasa.app.accounts import AccountChange, NewAccount, SignedIn
 from amagasa.app.permissions import Act, Role, require
 from amagasa.app.ports import Account
-from amagasa.entry.api_deps import Console, console_of, draw_token
+from amagasa.entry.api_deps import Console, console_of, draw_token, threaded
 from amagasa.entry.security import FIRST_STEPS, PUBLIC, Asked, actor_of
 
 
@@ -59,14 +59,16 @@ class AccountView(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-@post("/api/session/link", opt={PUBLIC: True}, status_code=200, sync_to_thread=True, tags=["session"])
+@post("/api/session/link", opt={PUBLIC: True}, status_code=200, tags=["session"])
+@threaded
 def follow_link(request: Asked, data: LinkFollowed) -> Response[Me]:
     """Spend the one-time sign-in link: the session that begins may create the first account."""
     console, token = console_of(request), draw_token()
     return _begun(console, console.accounts.follow_link(data.token, token=token, now=console.now()), token)
 
 
-@post("/api/session", opt={PUBLIC: True}, status_code=200, sync_to_thread=True, tags=["session"])
+@post("/api/session", opt={PUBLIC: True}, status_code=200, tags=["session"])
+@threaded
 def sign_in(request: Asked, data: SignIn) -> Response[Me]:
     """Sign in by name and password: a session of 12 hours, in a cookie."""
     console, token = console_of(request), draw_token()
@@ -74,7 +76,8 @@ def sign_in(request: Asked, data: SignIn) -> Response[Me]:
     return _begun(console, found, token)
 
 
-@delete("/api/session", opt={PUBLIC: True}, status_code=204, sync_to_thread=True, tags=["session"])
+@delete("/api/session", opt={PUBLIC: True}, status_code=204, tags=["session"])
+@threaded
 def sign_out(request: Asked) -> Response[None]:
     """End the session."""
     console = console_of(request)
@@ -90,7 +93,8 @@ def me(request: Asked) -> Me:
     return _me(console_of(request), found)
 
 
-@post("/api/me/password", status_code=200, sync_to_thread=True, tags=["session"])
+@post("/api/me/password", status_code=200, tags=["session"])
+@threaded
 def change_password(request: Asked, data: NewPassword) -> Response[Me]:
     """Change one's own password; every other session of the person ends."""
     console, token = console_of(request), draw_token()
@@ -100,13 +104,15 @@ def change_password(request: Asked, data: NewPassword) -> Response[Me]:
     return _begun(console, found, token)
 
 
-@post("/api/me/language", status_code=204, sync_to_thread=True, tags=["session"])
+@post("/api/me/language", status_code=204, tags=["session"])
+@threaded
 def change_language(request: Asked, data: Language) -> None:
     """Change one's own language."""
     console_of(request).accounts.change_language(actor_of(request), data.lang)
 
 
-@post("/api/accounts/first", opt={FIRST_STEPS: True}, status_code=201, sync_to_thread=True, tags=["accounts"])
+@post("/api/accounts/first", opt={FIRST_STEPS: True}, status_code=201, tags=["accounts"])
+@threaded
 def create_first(request: Asked, data: NewAccount) -> Response[Me]:
     """Create the first account, from a one-time link's session, and sign in."""
     console, token = console_of(request), draw_token()
@@ -115,7 +121,8 @@ def create_first(request: Asked, data: NewAccount) -> Response[Me]:
     return _begun(console, found, token, status_code=201)
 
 
-@get("/api/accounts", sync_to_thread=True, tags=["accounts"])
+@get("/api/accounts", tags=["accounts"])
+@threaded
 def list_accounts(request: Asked) -> list[AccountView]:
     """Every account, by name."""
     console = console_of(request)
@@ -124,14 +131,16 @@ def list_accounts(request: Asked) -> list[AccountView]:
         return [_account(account) for account in sorted(reading.accounts(), key=lambda account: account.name)]
 
 
-@post("/api/accounts", sync_to_thread=True, tags=["accounts"])
+@post("/api/accounts", tags=["accounts"])
+@threaded
 def add_account(request: Asked, data: NewAccount) -> AccountView:
     """Add an account."""
     console = console_of(request)
     return _account(console.accounts.add(actor_of(request), data, now=console.now()))
 
 
-@post("/api/accounts/{name:str}", status_code=200, sync_to_thread=True, tags=["accounts"])
+@post("/api/accounts/{name:str}", status_code=200, tags=["accounts"])
+@threaded
 def change_account(request: Asked, name: str, data: AccountChange) -> AccountView:
     """Change roles, enable or disable, or set a new password; what is left out stays."""
     console = console_of(request)

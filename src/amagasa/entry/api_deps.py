@@ -1,9 +1,11 @@
 """What the console needs from the node, and what its handlers share."""
 
+import asyncio
+import functools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from litestar.connection import ASGIConnection
 from msgspec import Struct
@@ -21,11 +23,26 @@ from amagasa.entry.security import Doorkeeper, cookie_name
 from amagasa.share.agreement import Agreement, Party
 
 TOKEN_BYTES: Final = 32
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def draw_token() -> str:
     """256 random bits in base64url: for links and sessions."""
     return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def threaded(function: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a handler on a thread, since the store blocks.
+
+    Litestar's own `sync_to_thread` wraps a handler once more for each further method at its address (2.25).
+    """
+
+    @functools.wraps(function)
+    async def on_thread(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return on_thread
 
 
 def always_ready() -> bool:

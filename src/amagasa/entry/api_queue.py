@@ -20,7 +20,7 @@ from amagasa.app.views import (
     RejectView,
     incident_view,
 )
-from amagasa.entry.api_deps import console_of
+from amagasa.entry.api_deps import console_of, threaded
 from amagasa.entry.security import Asked, actor_of
 from amagasa.incident.alert import Incident, Status
 
@@ -38,26 +38,30 @@ class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An empty object."""
 
 
-@get("/api/status", sync_to_thread=True, tags=["node"])
+@get("/api/status", tags=["node"])
+@threaded
 def status(request: Asked) -> StatusView:
     """The node at a glance: sources, allies, counts, what to do next."""
     console = console_of(request)
     return console.situation.status(actor_of(request), console.agreements(), now=console.now())
 
 
-@get("/api/alerts", sync_to_thread=True, tags=["queue"])
+@get("/api/alerts", tags=["queue"])
+@threaded
 def alerts(request: Asked, limit: Limit = 100, before: Before = None) -> AlertsView:
     """Alerts, the last changed first."""
     return console_of(request).queries.alerts(actor_of(request), Page(limit=limit, before=before))
 
 
-@get("/api/alerts/{alert_id:str}", sync_to_thread=True, tags=["queue"])
+@get("/api/alerts/{alert_id:str}", tags=["queue"])
+@threaded
 def alert(request: Asked, alert_id: str) -> AlertDetail:
     """An alert with its evidence."""
     return console_of(request).queries.alert(actor_of(request), alert_id)
 
 
-@get("/api/incidents", sync_to_thread=True, tags=["queue"])
+@get("/api/incidents", tags=["queue"])
+@threaded
 def incidents(
     request: Asked,
     status_of: Annotated[Status | None, Parameter(query="status")] = None,
@@ -69,13 +73,15 @@ def incidents(
     return console_of(request).queries.incidents(actor_of(request), page, status=status_of)
 
 
-@get("/api/incidents/{incident_id:str}", sync_to_thread=True, tags=["queue"])
+@get("/api/incidents/{incident_id:str}", tags=["queue"])
+@threaded
 def incident(request: Asked, incident_id: str) -> IncidentDetail:
     """An incident with its alerts and its timeline."""
     return console_of(request).queries.incident(actor_of(request), incident_id)
 
 
-@post("/api/incidents/{incident_id:str}/close", status_code=200, sync_to_thread=True, tags=["queue"])
+@post("/api/incidents/{incident_id:str}/close", status_code=200, tags=["queue"])
+@threaded
 def close_incident(request: Asked, incident_id: str, data: Closing) -> IncidentView:
     """Close an incident, saying why."""
     console = console_of(request)
@@ -83,7 +89,8 @@ def close_incident(request: Asked, incident_id: str, data: Closing) -> IncidentV
     return _told(request, closed)
 
 
-@post("/api/incidents/{incident_id:str}/reopen", status_code=200, sync_to_thread=True, tags=["queue"])
+@post("/api/incidents/{incident_id:str}/reopen", status_code=200, tags=["queue"])
+@threaded
 def reopen_incident(request: Asked, incident_id: str, data: Nothing) -> IncidentView:
     """Open a closed incident again."""
     del data
@@ -91,13 +98,15 @@ def reopen_incident(request: Asked, incident_id: str, data: Nothing) -> Incident
     return _told(request, triage.reopen(console.deps.store, actor_of(request), incident_id, now=console.now()))
 
 
-@get("/api/attack", sync_to_thread=True, tags=["queue"])
+@get("/api/attack", tags=["queue"])
+@threaded
 def attack(request: Asked) -> AttackView:
     """ATT&CK techniques seen here."""
     return console_of(request).queries.attack(actor_of(request))
 
 
-@get("/api/rejects", sync_to_thread=True, tags=["node"])
+@get("/api/rejects", tags=["node"])
+@threaded
 def rejects(request: Asked, limit: Limit = 100, before: Before = None) -> list[RejectView]:
     """Records which could not be read, newest first."""
     return console_of(request).queries.rejects(actor_of(request), Page(limit=limit, before=before))

@@ -11,25 +11,28 @@ from amagasa.app import content
 from amagasa.app.ports import CrossingState, Direction, Page
 from amagasa.app.situation import AllyView
 from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, content_view
-from amagasa.entry.api_deps import console_of
+from amagasa.entry.api_deps import console_of, threaded
 from amagasa.entry.api_queue import Before, Limit
 from amagasa.entry.security import Asked, actor_of
 
 
 class DecisionMade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A release officer's yes or no."""
+    """A release officer's yes or no; `version` is what was looked at ("" takes whatever stands now)."""
 
     approve: bool
+    version: str = ""
 
 
-@get("/api/allies", sync_to_thread=True, tags=["share"])
+@get("/api/allies", tags=["share"])
+@threaded
 def allies(request: Asked) -> list[AllyView]:
     """Allies, the lines to them, and the agreements clause by clause."""
     console = console_of(request)
     return console.situation.allies(actor_of(request), console.agreements(), now=console.now())
 
 
-@get("/api/crossings", sync_to_thread=True, tags=["share"])
+@get("/api/crossings", tags=["share"])
+@threaded
 def crossings(
     request: Asked,
     *,
@@ -46,36 +49,41 @@ def crossings(
     )
 
 
-@get("/api/crossings/{crossing_id:int}", sync_to_thread=True, tags=["share"])
+@get("/api/crossings/{crossing_id:int}", tags=["share"])
+@threaded
 def crossing(request: Asked, crossing_id: int) -> CrossingDetail:
     """A crossing with what it carries, as text."""
     return console_of(request).queries.crossing(actor_of(request), crossing_id)
 
 
-@post("/api/crossings/{crossing_id:int}/decision", status_code=200, sync_to_thread=True, tags=["share"])
+@post("/api/crossings/{crossing_id:int}/decision", status_code=200, tags=["share"])
+@threaded
 def decide(request: Asked, crossing_id: int, data: DecisionMade) -> CrossingDetail:
     """Approve or refuse what wants consent."""
     console = console_of(request)
     actor = actor_of(request)
-    console.deps.sharing.decide(actor, crossing_id, approve=data.approve, now=console.now())
+    console.deps.sharing.decide(actor, crossing_id, approve=data.approve, version=data.version, now=console.now())
     console.publish("crossing", id=crossing_id)
     console.publish("outbox")
     return console.queries.crossing(actor, crossing_id)
 
 
-@get("/api/content", sync_to_thread=True, tags=["content"])
+@get("/api/content", tags=["content"])
+@threaded
 def list_content(request: Asked) -> list[ContentView]:
     """Rules and indicators beside the built-in ones, newest first."""
     return console_of(request).queries.content(actor_of(request))
 
 
-@get("/api/content/{content_id:str}", sync_to_thread=True, tags=["content"])
+@get("/api/content/{content_id:str}", tags=["content"])
+@threaded
 def content_item(request: Asked, content_id: str) -> ContentView:
     """One of them with its text."""
     return console_of(request).queries.content_item(actor_of(request), content_id)
 
 
-@post("/api/content/rules", sync_to_thread=True, tags=["content"])
+@post("/api/content/rules", tags=["content"])
+@threaded
 def add_rule(request: Asked, data: content.NewRule) -> ContentView:
     """Add a Sigma rule and, if asked, share it."""
     console = console_of(request)
@@ -86,7 +94,8 @@ def add_rule(request: Asked, data: content.NewRule) -> ContentView:
     return content_view(item, console.names())
 
 
-@post("/api/content/addresses", sync_to_thread=True, tags=["content"])
+@post("/api/content/addresses", tags=["content"])
+@threaded
 def add_address(request: Asked, data: content.NewAddress) -> ContentView:
     """Add an indicator for an address and, if asked, share it."""
     console = console_of(request)
@@ -97,7 +106,8 @@ def add_address(request: Asked, data: content.NewAddress) -> ContentView:
     return content_view(item, console.names())
 
 
-@delete("/api/content/{content_id:str}", status_code=204, sync_to_thread=True, tags=["content"])
+@delete("/api/content/{content_id:str}", status_code=204, tags=["content"])
+@threaded
 def remove_content(request: Asked, content_id: str) -> None:
     """Stop looking for it."""
     content.remove(console_of(request).deps.store, actor_of(request), content_id)

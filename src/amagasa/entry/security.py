@@ -1,6 +1,7 @@
 """What stands before every request: headers, who asks, same origin, and errors without a traceback."""
 
 import hashlib
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -205,7 +206,8 @@ def on_http(request: Asked, error: HTTPException) -> Response[Refusal]:
 
 def on_unknown(request: Asked, error: Exception) -> Response[Refusal]:
     """Our mistake: told in the log with its place, and to the caller by its code alone."""
-    _LOG.error("request failed", path=show(request.scope["path"]), exc_info=error)
+    # Without the local variables that some log formats add: a password may be among them.
+    _LOG.error("request failed", path=show(request.scope["path"]), trace="".join(traceback.format_exception(error)))
     refusal = Refusal(
         code="AMG-INTERNAL", what="the node made a mistake", then="it is in the node's log; the node goes on"
     )
