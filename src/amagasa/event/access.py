@@ -53,7 +53,7 @@ _ALIASES: Final = {
     "c-uri-query": "cs-uri-query",
     "c-uri-stem": "cs-uri-stem",
 }
-_NOT_ACCESS: Final = "AMG-EVENT-010"
+_NOT_ACCESS: Final = "AMG-EVENT-011"
 
 # Every repetition is possessive, so no text can make matching walk a line twice. The groups' names are those of the
 # fields with `_` for `-`; `_wanted_groups` keeps the wanted ones. In text patterns \s and \d would be Unicode's.

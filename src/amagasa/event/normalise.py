@@ -1,0 +1,37 @@
+"""The first step of the path: a chunk of records -> batches of events and rejects, by the chunk's format."""
+
+from amagasa.event.access import detail_access, normalise_access
+from amagasa.event.jsonlines import detail_jsonlines, normalise_jsonlines
+from amagasa.event.record import Chunk, Event, EventBatch, Format, Normalised, Wanted
+from amagasa.event.syslog import detail_syslog, normalise_syslog
+from amagasa.event.windows import detail_windows, normalise_windows
+
+
+def normalise(chunk: Chunk, wanted: Wanted) -> Normalised:
+    """Events of the chunk, one batch a route, with the fields that `wanted` names for the route and no others.
+
+    Always: the rows of all batches + the rejects = the records read. Bad input is a reject, never an exception.
+    """
+    match chunk.format:
+        case Format.WINDOWS:
+            return normalise_windows(chunk, wanted)
+        case Format.ACCESS:
+            return normalise_access(chunk, wanted)
+        case Format.SYSLOG:
+            return normalise_syslog(chunk, wanted)
+        case Format.JSON:
+            return normalise_jsonlines(chunk, wanted)
+
+
+def detail(batch: EventBatch, index: int) -> Event:
+    """The whole event of row `index`, read again from its line: made only for what was found."""
+    line = batch.lines[index]
+    match batch.format:
+        case Format.WINDOWS:
+            return detail_windows(line)
+        case Format.ACCESS:
+            return detail_access(line)
+        case Format.SYSLOG:
+            return detail_syslog(line, batch.read_at)
+        case Format.JSON:
+            return detail_jsonlines(line)

@@ -1,0 +1,327 @@
+"""Which product wrote a JSON object: told by keys that no other product writes together.
+
+Sources of the tables: the products' own documentation of their logs, and the log sources that public Sigma rules
+name for them. An object which no entry knows has the route `json`, which only rules without a product look at.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from amagasa.event.auditd import AUDITD, RECORD, audit_fields
+from amagasa.event.record import LogSource, Route, Value
+from amagasa.event.syslog import route_of_program
+
+Record = Mapping[str, Any]
+
+JSON: Final = Route(name="json", sources=(LogSource(),))
+# Services come out of the record, so only known ones make routes: nobody floods us with new ones.
+_SURICATA: Final = frozenset(
+    [
+        "alert",
+        "anomaly",
+        "arp",
+        "bittorrent_dht",
+        "dcerpc",
+        "dhcp",
+        "dnp3",
+        "dns",
+        "drop",
+        "enip",
+        "fileinfo",
+        "flow",
+        "frame",
+        "ftp",
+        "ftp_data",
+        "http",
+        "http2",
+        "ike",
+        "ikev2",
+        "krb5",
+        "ldap",
+        "mdns",
+        "metadata",
+        "modbus",
+        "mqtt",
+        "netflow",
+        "nfs",
+        "ntp",
+        "packetinfo",
+        "pgsql",
+        "pop3",
+        "quic",
+        "rdp",
+        "rfb",
+        "sip",
+        "smb",
+        "smtp",
+        "snmp",
+        "ssh",
+        "stats",
+        "tftp",
+        "tls",
+        "websocket",
+    ]
+)
+_ZEEK: Final = frozenset(
+    [
+        "analyzer",
+        "bacnet",
+        "capture_loss",
+        "conn",
+        "dce_rpc",
+        "dhcp",
+        "dnp3",
+        "dns",
+        "dpd",
+        "enip",
+        "cip",
+        "files",
+        "ftp",
+        "gquic",
+        "http",
+        "intel",
+        "irc",
+        "kerberos",
+        "known_certs",
+        "known_hosts",
+        "known_services",
+        "ldap",
+        "ldap_search",
+        "loaded_scripts",
+        "modbus",
+        "modbus_detailed",
+        "mqtt_connect",
+        "mqtt_publish",
+        "mysql",
+        "notice",
+        "ntlm",
+        "ntp",
+        "ocsp",
+        "opcua",
+        "pe",
+        "pop3",
+        "postgresql",
+        "quic",
+        "radius",
+        "rdp",
+        "redis",
+        "reporter",
+        "rfb",
+        "s7comm",
+        "signatures",
+        "sip",
+        "smb_cmd",
+        "smb_files",
+        "smb_mapping",
+        "smtp",
+        "snmp",
+        "socks",
+        "software",
+        "ssh",
+        "ssl",
+        "stats",
+        "syslog",
+        "telnet",
+        "traceroute",
+        "tunnel",
+        "weird",
+        "websocket",
+        "wireguard",
+        "x509",
+    ]
+)
+_SYSLOG_ALIASES: Final = {
+    "SyslogMessage": {"message": "SyslogMessage", "hostname": "HostName", "program": "ProcessName", "pid": "ProcessID"},
+    "MESSAGE": {
+        "message": "MESSAGE",
+        "hostname": "_HOSTNAME",
+        "program": "SYSLOG_IDENTIFIER",
+        "pid": "_PID",
+        "command": "_CMDLINE",
+    },
+}
+_ALIASES: Final[dict[str, dict[str, str]]] = {
+    "suricata": {
+        "dst_ip": "dest_ip",
+        "dst_port": "dest_port",
+        "query": "dns.rrname",
+        "record_type": "dns.rrtype",
+        "answer": "dns.answers.rdata",
+        "c-uri": "http.url",
+        "cs-host": "http.hostname",
+        "cs-method": "http.http_method",
+        "c-useragent": "http.http_user_agent",
+        "cs-user-agent": "http.http_user_agent",
+        "sc-status": "http.status",
+    },
+    "zeek": {
+        "id.orig_h": "id_orig_h",
+        "id.orig_p": "id_orig_p",
+        "id.resp_h": "id_resp_h",
+        "id.resp_p": "id_resp_p",
+        "answer": "answers",
+        "record_type": "qtype_name",
+    },
+}
+_GENERIC: Final = {"dns": "dns"}
+
+
+def route_of_record(record: Record) -> Route:
+    """The route of a JSON object."""
+    for key, find in _BY_KEY:
+        if key in record and (route := find(record)) is not None:
+            return route
+    return JSON
+
+
+def aliases_of(route: Route) -> Mapping[str, str]:
+    """Sigma's name of a field -> the product's own path, for the names that differ."""
+    product, _, rest = route.name.partition("/")
+    if product == "linux":
+        return _SYSLOG_ALIASES.get(rest.rpartition("@")[2], {})
+    return _ALIASES.get(product, {})
+
+
+def audit_of_text(message: str) -> dict[str, Value]:
+    """Fields of an auditd record carried as text; {} where it is none."""
+    match = RECORD.fullmatch(message)
+    return audit_fields(match) if match else {}
+
+
+@lru_cache(maxsize=512)
+def _route(product: str, *services: str) -> Route:
+    sources = tuple(LogSource(product=product, service=service) for service in services)
+    generic = tuple(LogSource(category=_GENERIC[service]) for service in services if service in _GENERIC)
+    name = "/".join((product, *services[:1]))
+    return Route(name=name, sources=(*sources, *generic) or (LogSource(product=product),))
+
+
+def _service(value: Any, known: frozenset[str]) -> str:
+    return value if isinstance(value, str) and value in known else "other"
+
+
+def _suricata(record: Record) -> Route | None:
+    return (
+        _route("suricata", _service(record["event_type"], _SURICATA))
+        if "flow_id" in record or "src_ip" in record
+        else None
+    )
+
+
+def _zeek(record: Record) -> Route | None:
+    service = record.get("_path", record.get("@stream"))
+    if service is None and not ("uid" in record and ("id.orig_h" in record or "id_orig_h" in record)):
+        return None
+    return _route("zeek", _service(service, _ZEEK)) if service is not None else _route("zeek")
+
+
+def _aws(record: Record) -> Route | None:
+    if "awsRegion" in record or "userIdentity" in record:
+        return _route("aws", "cloudtrail")
+    return _route("m365", "threat_management", "threat_detection", "exchange") if "eventSource" in record else None
+
+
+def _kubernetes(record: Record) -> Route | None:
+    if not str(record.get("apiVersion", "")).startswith("audit.k8s.io"):
+        return None
+    plain = LogSource(product="kubernetes", service="audit")
+    application = LogSource(product="kubernetes", category="application", service="audit")
+    return Route(name="kubernetes/audit", sources=(plain, application))
+
+
+def _azure(record: Record) -> Route | None:
+    category = str(record.get("Category", record.get("category", ""))).lower()
+    if "signin" in category or "AuthenticationRequirement" in record or "ConditionalAccessStatus" in record:
+        return _route("azure", "signinlogs")
+    if "LoggedByService" in record or "ActivityDisplayName" in record or category == "auditlogs":
+        return _route("azure", "auditlogs")
+    if "risk" in category:
+        return _risk(record)
+    is_azure = any(key in record for key in ("ResourceId", "resourceId", "CategoryValue", "correlationId", "tenantId"))
+    return _route("azure", "activitylogs", "auditlogs") if is_azure else None
+
+
+def _risk(_record: Record) -> Route:
+    return _route("azure", "riskdetection", "pim")
+
+
+def _m365(record: Record) -> Route | None:
+    workload = record.get("Workload", record.get("OfficeWorkload"))
+    if workload is None and "RecordType" not in record:
+        return None
+    return _route("m365", "audit", "exchange") if workload == "Exchange" else _route("m365", "audit")
+
+
+def _okta(record: Record) -> Route | None:
+    return _route("okta", "okta") if "actor" in record and ("outcome" in record or "debugContext" in record) else None
+
+
+def _gcp(record: Record) -> Route:
+    payload = record.get("protoPayload")
+    name = payload.get("serviceName") if isinstance(payload, dict) else None
+    if name == "admin.googleapis.com":
+        return _route("gcp", "google_workspace.admin", "gcp.audit")
+    if name == "login.googleapis.com":
+        return _route("gcp", "google_workspace.login", "gcp.audit")
+    return _route("gcp", "gcp.audit")
+
+
+def _github(record: Record) -> Route | None:
+    is_github = "actor" in record and any(key in record for key in ("_document_id", "org", "actor_location"))
+    return _route("github", "audit") if is_github else None
+
+
+def _opencanary(record: Record) -> Route | None:
+    if "node_id" not in record:
+        return None
+    return Route(name="opencanary", sources=(LogSource(product="opencanary", category="application"),))
+
+
+def _auditd(record: Record) -> Route | None:
+    kind = record["type"]
+    is_audit = isinstance(kind, str) and kind.isupper() and any(key in record for key in ("auid", "a0", "syscall"))
+    return AUDITD if is_audit else None
+
+
+def _carried(key: str) -> Callable[[Record], Route | None]:
+    def find(record: Record) -> Route | None:
+        message = record[key]
+        if not isinstance(message, str):
+            return None
+        program = record.get(_SYSLOG_ALIASES[key]["program"])
+        plain = AUDITD if RECORD.fullmatch(message) else route_of_program(program if isinstance(program, str) else "")
+        return _carried_route(plain.name, plain.sources, key)
+
+    return find
+
+
+@lru_cache(maxsize=128)
+def _carried_route(name: str, sources: tuple[LogSource, ...], key: str) -> Route:
+    return Route(name=f"{name}@{key}", sources=sources)
+
+
+# The first key that is there and whose finder says yes decides.
+_BY_KEY: Final[tuple[tuple[str, Callable[[Record], Route | None]], ...]] = (
+    ("event_type", _suricata),
+    ("_path", _zeek),
+    ("@stream", _zeek),
+    ("uid", _zeek),
+    ("eventName", _aws),
+    ("apiVersion", _kubernetes),
+    ("eventType", _okta),
+    ("protoPayload", _gcp),
+    ("SyslogMessage", _carried("SyslogMessage")),
+    ("MESSAGE", _carried("MESSAGE")),
+    ("riskEventType", _risk),
+    ("Operation", _m365),
+    ("operationName", _azure),
+    ("OperationName", _azure),
+    ("OperationNameValue", _azure),
+    ("ResultType", _azure),
+    ("auditType", lambda _record: _route("bitbucket", "audit")),
+    ("logtype", _opencanary),
+    ("action", _github),
+    ("event_type_id", lambda _record: _route("onelogin", "onelogin.events")),
+    ("type", _auditd),
+)

@@ -1,0 +1,314 @@
+"""Syslog and its kin -> events: RFC 3164 and RFC 5424, auth.log, auditd, Cisco IOS / ASA, error logs of web servers.
+
+Fields: `hostname`, `program` (without path), `pid`, `message`, `facility`, `severity` (names of RFC 5424 table 1 and 2,
+where a priority leads the line), `_raw` (the whole line), and what `event.syslog_fields` reads from the message.
+Cisco lines show `facility` and `mnemonic` as IOS means them; auditd lines the fields of `event.auditd`.
+
+One event satisfies several log sources: a line of sshd is {linux, sshd}, {linux, auth} and {linux, syslog}. A stamp
+without a year takes it from the instant of reading, one without an offset is taken as UTC. Only a program's tag decides
+the route, never the message, which an attacker may write.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from amagasa.event.auditd import AUDITD, RECORD, audit_fields
+from amagasa.event.lines import lines_of, text_of
+from amagasa.event.record import (
+    MISSING,
+    Chunk,
+    Event,
+    EventBatch,
+    LogSource,
+    Normalised,
+    Reject,
+    Route,
+    Row,
+    Value,
+    Wanted,
+)
+from amagasa.event.stamps import from_bsd, from_iso
+from amagasa.event.syslog_fields import message_fields
+from amagasa.vocab.text import show
+
+_NOT_SYSLOG: Final = "AMG-EVENT-012"
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_CLOCK: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
+_BSD: Final = rf"{_MONTH} {{1,2}}[0-9]{{1,2}} (?:[0-9]{{4}} )?{_CLOCK}"
+_ISO: Final = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?"
+_PRIORITY: Final = r"(?:<(?P<priority>[0-9]{1,3})>)?+"
+# Clusters of supercomputers put a label, the epoch, the date and the node in front of each line.
+_CLUSTER: Final = r"(?:[^ ]+ [0-9]{9,10} [0-9]{4}\.[0-9]{2}\.[0-9]{2} [^ ]+ )?+"
+_TAG: Final = (
+    r"(?:(?P<program>(?!%)[^ \[\]():]{1,255}+)(?:\([^ )]*\))?(?:\[(?P<pid>[^ \]]{0,32})\])?(?: \([^)]*\))?: ?)?+"
+)
+_HEADER: Final = re.compile(
+    rf"{_PRIORITY}{_CLUSTER}(?P<stamp>{_BSD}|{_ISO}):?+ "
+    rf"(?: *+(?P<host>[^ ]{{0,254}}[^ :]) ++)?+(?: *+{_TAG})(?P<message>.*)",
+    re.DOTALL,
+)
+_RFC5424: Final = re.compile(
+    r"<(?P<priority>[0-9]{1,3})>1 (?P<stamp>-|[^ ]{1,64}) (?P<host>[^ ]{1,255}) (?P<program>[^ ]{1,255}) "
+    r"(?P<pid>[^ ]{1,128}) (?P<id>[^ ]{1,255}) (?P<data>-|(?:\[(?:[^\]\\\"]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++)"
+    r"(?: (?:\ufeff)?(?P<message>.*))?",
+    re.DOTALL,
+)
+_CISCO: Final = re.compile(
+    rf"{_PRIORITY}(?P<head>[^%]{{0,200}}?)%(?P<facility>[A-Z][A-Z0-9_]{{1,31}})(?:-[A-Z][A-Z0-9_]{{0,31}})?"
+    r"-(?P<severity>[0-7])-(?P<mnemonic>[A-Z0-9_]{2,64}): ?(?P<message>.*)",
+    re.DOTALL,
+)
+_CISCO_STAMP: Final = re.compile(rf"{_BSD}(?: [0-9]{{4}})?")
+# Where a syslog header was read already, only a sequence number and a stamp may stand before the per cent sign.
+_CISCO_MESSAGE: Final = re.compile(rf"(?:[0-9]+: )?(?:[*.]?{_BSD}(?: [0-9]{{4}})?(?: [A-Z]{{2,5}})?: )?%")
+_APACHE: Final = re.compile(
+    rf"\[(?P<stamp>[A-Z][a-z]{{2}} {_MONTH} {{1,2}}[0-9]{{1,2}} {_CLOCK} [0-9]{{4}})\] "
+    r"\[(?:(?P<module>[a-z0-9_]*):)?(?P<severity>[a-z0-9]+)\] (?:\[pid (?P<pid>[0-9]+)(?::tid [0-9]+)?\] )?"
+    r"(?:\[(?:client|remote) (?P<client>[0-9A-Fa-f.:%\[\]]+)\] )?(?P<message>.*)",
+    re.DOTALL,
+)
+_NGINX: Final = re.compile(
+    rf"(?P<stamp>[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}) \[(?P<severity>[a-z]+)\] "
+    r"(?P<pid>[0-9]+)#[0-9]+: (?P<message>.*)",
+    re.DOTALL,
+)
+_NGINX_CLIENT: Final = re.compile(r", client: ([0-9A-Fa-f.:]+)(?=,|\Z)")
+_WITHOUT_PORT: Final = re.compile(r"\A([0-9.]+|\[[^\]]+\]):[0-9]{1,5}\Z")
+_SEVERITIES: Final = ("emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug")
+_FACILITIES: Final = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp"),
+    *("audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+)
+
+
+def _linux(name: str, *services: str) -> Route:
+    return Route(name=name, sources=tuple(LogSource(product="linux", service=service) for service in services))
+
+
+_OTHER: Final = _linux("linux/syslog", "syslog")
+_AUTH: Final = _linux("linux/auth", "auth", "syslog")
+_ROUTES: Final = {
+    "sshd": _linux("linux/sshd", "sshd", "auth", "syslog"),
+    "sudo": _linux("linux/sudo", "sudo", "auth", "syslog"),
+    "su": _linux("linux/su", "su", "auth", "syslog"),
+    "cron": _linux("linux/cron", "cron", "auth", "syslog"),
+    "vsftpd": _linux("linux/vsftpd", "vsftpd", "auth", "syslog"),
+    "clamd": _linux("linux/clamav", "clamav", "syslog"),
+    "guacd": _linux("linux/guacamole", "guacamole", "syslog"),
+    "auditd": AUDITD,
+}
+_SAME: Final = {
+    "sshd": ("sshd-session", "sshd-auth", "dropbear"),
+    "cron": ("crond", "crontab", "anacron", "/usr/sbin/cron"),
+    "clamd": ("clamav", "clamscan", "freshclam", "clamonacc"),
+    "guacd": ("guacamole",),
+    "auditd": ("audit", "audispd"),
+}
+_SIGN_IN: Final = (
+    "login useradd userdel usermod groupadd groupdel groupmod passwd chpasswd gpasswd chage chfn chsh newgrp newusers "
+    "polkitd polkit-agent-helper-1 pkexec pam systemd-logind systemd-user gdm gdm-password lightdm sddm xrdp "
+    "xrdp-sesman dovecot saslauthd smbd winbindd sssd krb5kdc in.telnetd telnetd rlogin rshd ftpd proftpd pure-ftpd "
+    "doas runuser"
+)
+_BY_PROGRAM: Final = (
+    dict.fromkeys(_SIGN_IN.split(), _AUTH)
+    | _ROUTES
+    | {name: _ROUTES[program] for program, names in _SAME.items() for name in names}
+)
+# Public rules for Cisco name services, but search the line for keywords; which service a line is of, no line says.
+_CISCO_ROUTE: Final = Route(
+    name="cisco",
+    sources=tuple(LogSource(product="cisco", service=service) for service in ("aaa", "syslog", "bgp", "ldp", "asa")),
+)
+_APACHE_ROUTE: Final = Route(name="apache/error", sources=(LogSource(product="apache", service="apache"),))
+_NGINX_ROUTE: Final = Route(name="nginx/error", sources=(LogSource(product="nginx", service="nginx"),))
+
+
+class _Line(Struct, frozen=True):
+    """A line taken apart: `fields` are the cheap ones; the message is read further only where someone asks."""
+
+    route: Route
+    stamp: str
+    program: str
+    fields: dict[str, Value]
+
+
+def normalise_syslog(chunk: Chunk, wanted: Wanted) -> Normalised:
+    """Read the chunk line by line into one batch a route."""
+    split = lines_of(chunk)
+    batches: dict[str, EventBatch] = {}
+    rejects = list(split.rejects)
+    for line, number in zip(split.lines, split.numbers, strict=True):
+        text = text_of(line)
+        parsed = _parse(text)
+        if parsed is None:
+            rejects.append(_not_syslog(chunk.path, number, line))
+            continue
+        route = parsed.route
+        batch = batches.get(route.name)
+        if batch is None:
+            batch = batches[route.name] = _empty(chunk, route, wanted(route))
+        batch.rows.append(_row(parsed, text, batch.fields))
+        batch.lines.append(line)
+        batch.records.append(number)
+    n_accepted = sum(len(batch.rows) for batch in batches.values())
+    return Normalised(
+        batches=tuple(batches.values()),
+        rejects=tuple(rejects),
+        n_read=n_accepted + len(rejects),
+        n_accepted=n_accepted,
+    )
+
+
+def detail_syslog(line: bytes, read_at: datetime) -> Event:
+    """The whole event of one accepted line; `read_at` gives the year where the stamp has none."""
+    parsed = _parse(text_of(line))
+    if parsed is None:
+        return Event(route=_OTHER, fields={"message": text_of(line)}, event_at=None)
+    return Event(route=parsed.route, fields=_all_fields(parsed), event_at=_instant(parsed, read_at))
+
+
+def route_of_program(program: str) -> Route:
+    """The route of a line of `program` (any case, path or not); {linux, syslog} where it is not known."""
+    return _BY_PROGRAM.get(program.rpartition("/")[2].lower(), _OTHER)
+
+
+def is_syslog(text: str) -> bool:
+    """Whether this reader would accept the line."""
+    return _parse(text) is not None
+
+
+def _parse(text: str) -> _Line | None:
+    header = _RFC5424.fullmatch(text) or _HEADER.fullmatch(text)
+    if header is None:
+        return _parse_cisco(text) or _parse_audit(text) or _parse_error_log(text)
+    program = (header["program"] or "").rpartition("/")[2]
+    message = header["message"] or ""
+    if (not program or program.isdigit()) and _CISCO_MESSAGE.match(message) and (cisco := _parse_cisco(text)):
+        return cisco
+    fields: dict[str, Value] = {"message": message}
+    if header["host"] and header["host"] != "-":
+        fields["hostname"] = header["host"]
+    if program and program != "-":
+        fields["program"] = program
+    if header["pid"] and header["pid"] != "-":
+        fields["pid"] = header["pid"]
+    fields |= _priority(header["priority"])
+    return _Line(route=route_of_program(program), stamp=header["stamp"], program=program.lower(), fields=fields)
+
+
+def _parse_cisco(text: str) -> _Line | None:
+    match = _CISCO.fullmatch(text)
+    if match is None:
+        return None
+    head = match["head"]
+    stamps = _CISCO_STAMP.findall(head)
+    first = head.partition(" ")[0].rstrip(":")
+    if not stamps and not first[:1].isdigit() and head:
+        return None
+    fields: dict[str, Value] = {
+        "facility": match["facility"],
+        "severity": _SEVERITIES[int(match["severity"])],
+        "mnemonic": match["mnemonic"],
+        "message": match["message"],
+        "program": "cisco",
+    }
+    begin = _CISCO_STAMP.match(head)
+    host = head[begin.end() :].strip().partition(" ")[0].rstrip(":") if begin else first
+    if host and not host.isdigit() and host[0] not in "*.:":
+        fields["hostname"] = host
+    if user := re.search(r"\b[Uu]ser: ?([^ \]]{1,255})", match["message"]):
+        fields["user"] = user[1]
+    if command := re.search(r"logged command: ?(.*)", match["message"]):
+        fields["command"] = command[1]
+    if source := re.search(r"\[Source: ([0-9A-Fa-f.:]+)\]", match["message"]):
+        fields["src_ip"] = source[1]
+    return _Line(route=_CISCO_ROUTE, stamp=stamps[-1] if stamps else "", program="", fields=fields)
+
+
+def _parse_audit(text: str) -> _Line | None:
+    match = RECORD.fullmatch(text)
+    return _Line(route=AUDITD, stamp=match["at"], program="auditd", fields={"message": text}) if match else None
+
+
+def _parse_error_log(text: str) -> _Line | None:
+    match = _APACHE.fullmatch(text)
+    route = _APACHE_ROUTE
+    if match is None:
+        match = _NGINX.fullmatch(text)
+        route = _NGINX_ROUTE
+    if match is None:
+        return None
+    shown = match.groupdict()
+    fields: dict[str, Value] = {"message": shown["message"], "severity": shown["severity"]}
+    client = shown.get("client")
+    if route is _NGINX_ROUTE and (found := _NGINX_CLIENT.search(shown["message"][-1_024:])):
+        client = found[1]
+    if client:
+        fields["src_ip"] = _WITHOUT_PORT.sub(r"\1", client).strip("[]")
+    if shown["pid"]:
+        fields["pid"] = shown["pid"]
+    return _Line(route=route, stamp=shown["stamp"].replace("/", "-"), program="", fields=fields)
+
+
+def _priority(priority: str | None) -> dict[str, Value]:
+    if priority is None or int(priority) > 191:
+        return {}
+    facility, severity = divmod(int(priority), 8)
+    return {"facility": _FACILITIES[facility], "severity": _SEVERITIES[severity]}
+
+
+def _row(parsed: _Line, text: str, names: tuple[str, ...]) -> Row:
+    if names == ("_raw",):
+        return (text,)
+    fields = _all_fields(parsed) if any(name not in _CHEAP for name in names) else parsed.fields
+    return tuple(text if name == "_raw" else _value(fields, name) for name in names)
+
+
+_CHEAP: Final = frozenset({"_raw", "message", "program", "hostname", "pid", "facility", "severity"})
+
+
+def _value(fields: dict[str, Value], name: str) -> Value:
+    # Sudo's `USER` and our `user` differ, so a name counts as written first; then in lower case.
+    return fields[name] if name in fields else fields.get(name.lower(), MISSING)
+
+
+def _all_fields(parsed: _Line) -> dict[str, Value]:
+    message = parsed.fields["message"]
+    if parsed.route is AUDITD and (match := RECORD.fullmatch(message)):
+        return parsed.fields | audit_fields(match)
+    return parsed.fields | message_fields(parsed.program, message) if parsed.program else parsed.fields
+
+
+def _instant(parsed: _Line, read_at: datetime) -> datetime | None:
+    if parsed.route is AUDITD and (match := RECORD.fullmatch(parsed.fields["message"])):
+        return _epoch(float(match["at"]))
+    return from_iso(parsed.stamp) or from_bsd(parsed.stamp, read_at)
+
+
+def _epoch(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _empty(chunk: Chunk, route: Route, fields: tuple[str, ...]) -> EventBatch:
+    return EventBatch(
+        path=chunk.path,
+        format=chunk.format,
+        route=route,
+        fields=fields,
+        rows=[],
+        lines=[],
+        records=[],
+        read_at=chunk.read_at,
+    )
+
+
+def _not_syslog(path: str, record: int, line: bytes) -> Reject:
+    why = f"not a syslog line; expected a time stamp, a host and a program first; got {show(line, 120)}"
+    return Reject(path=path, record=record, why=why, code=_NOT_SYSLOG)
