@@ -323,12 +323,23 @@ class AllyLine(Protocol):
     async def push(self, objects: Sequence[Released]) -> "Pushed":
         """Deliver the envelope. Raises WorldError when the ally cannot be reached or answers with an error."""
 
+    async def poll(self, *, added_after: str, limit: int) -> "Polled":
+        """Fetch what the ally released to us after `added_after` ("" for all of it). Raises WorldError as `push`."""
+
 
 class Pushed(Struct, frozen=True, kw_only=True):
     """The ally's TAXII status: which objects it took and which it refused, with its reason."""
 
     taken: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
+
+
+class Polled(Struct, frozen=True, kw_only=True):
+    """A page of the ally's outbox: hostile values, and what to ask `added_after` next ("" where nothing came)."""
+
+    objects: tuple[Any, ...]
+    added_last: str
+    has_more: bool
 
 
 class Passwords(Protocol):
