@@ -89,7 +89,8 @@ class SourceFault(Struct, frozen=True, kw_only=True):
 class EventBatch(Struct, frozen=True, kw_only=True):
     """Events of one route: `rows[i]` holds the values of `fields`, `lines[i]` the raw record, `records[i]` its number.
 
-    A field which the event lacks is `MISSING` (not None, which is JSON null).
+    A field which the event lacks is `MISSING` (not None, which is JSON null). Other values are str, int, or tuples
+    of such: booleans and fractions are text (`event.windows.plain`), because `1 == True == 1.0` share a memo's key.
     """
 
     path: str

@@ -23,6 +23,8 @@ FLAT_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "Computer": ("Computer", "Hostname", "HostName", "ComputerName", "computer_name", "MachineName"),
     "Data": ("Data", "Message"),
 }
+# Fields which may hold further fields as text, JSON or XML.
+HELD_AS_TEXT: Final = ("EventData", "UserData", "SyslogMessage", "EventData_dynamic")
 # Instants, best first: when it happened comes before when it was written down or received.
 _INSTANTS: Final = ("TimeCreated", "EventTime", "@timestamp", "TimeGenerated", "UtcTime")
 # An XML event is small; a longer text is not looked at.
@@ -129,7 +131,7 @@ def _winlogbeat(winlog: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[F
 
 def _flat(record: Mapping[str, Any]) -> tuple[Fields, Value]:
     fields: Fields = dict(record)
-    for name in ("EventData", "UserData", "SyslogMessage", "EventData_dynamic"):
+    for name in HELD_AS_TEXT:
         value = record.get(name)
         if isinstance(value, dict):
             _add_data(fields, value)

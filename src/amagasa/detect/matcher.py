@@ -1,0 +1,178 @@
+"""Which atoms of one field hold for a value: dictionaries for equality, one pattern set, tables for networks.
+
+Text is compared as `detect.folding` says; a number is its decimal text, so that 4688 equals "4688". Null and a
+missing field satisfy only NULL (and EXISTS false, where missing). For a list any element will do.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from amagasa.detect.folding import escaped, fold
+from amagasa.detect.patterns import ANY_CHARACTER, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
+from amagasa.detect.rule import Atom, Predicate
+from amagasa.event.record import MISSING, Value
+
+_COMPARE: Final[dict[Predicate, Callable[[float, float], bool]]] = {
+    Predicate.LT: lambda value, limit: value < limit,
+    Predicate.LTE: lambda value, limit: value <= limit,
+    Predicate.GT: lambda value, limit: value > limit,
+    Predicate.GTE: lambda value, limit: value >= limit,
+    Predicate.NEQ: lambda value, limit: value != limit,
+}
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*", re.ASCII)
+_MAX_ADDRESS_CHARACTERS: Final = 64
+_EXPRESSIONS: Final[dict[Predicate, Callable[[str], str]]] = {
+    Predicate.CONTAINS: escaped,
+    Predicate.STARTSWITH: lambda text: r"\A" + escaped(text),
+    Predicate.ENDSWITH: lambda text: escaped(text) + r"\z",
+    Predicate.GLOB: lambda glob: rf"\A(?:{glob})\z",
+    Predicate.REGEX: str,
+}
+
+
+class FieldMatcher:
+    """Atoms of one field under their global numbers. `refused` are those that the engine would not take, with why."""
+
+    def __init__(self, atoms: Mapping[int, Atom], known: Mapping[str, bytes], made: Databases) -> None:
+        self.refused: dict[int, str] = {}
+        self._null: list[int] = []
+        self._exists: list[int] = []
+        self._missing: list[int] = []
+        self._any: list[int] = []
+        self._equal: dict[str, list[int]] = {}
+        self._equal_cased: dict[str, list[int]] = {}
+        self._compare: list[tuple[int, Callable[[float, float], bool], float]] = []
+        self._networks = Networks()
+        folded: list[tuple[str, int, int]] = []
+        as_is: list[tuple[str, int, int]] = []
+        for number, atom in atoms.items():
+            if atom.predicate in _EXPRESSIONS and (atom.value or atom.predicate is Predicate.REGEX):
+                is_as_is = atom.is_cased or atom.predicate is Predicate.REGEX
+                expression = _EXPRESSIONS[atom.predicate](atom.value)
+                (as_is if is_as_is else folded).append((expression, _flags(atom.predicate), number))
+            else:
+                self._add(number, atom)
+        self._folded = self._patterns(folded, known, made)
+        self._as_is = self._patterns(as_is, known, made)
+
+    def held(self, value: Value) -> tuple[int, ...]:
+        """The atoms that hold for `value` (str, int, None, MISSING or a tuple of such), sorted."""
+        if value is MISSING:
+            return tuple(sorted((*self._null, *self._missing)))
+        if value is None:
+            return tuple(sorted((*self._null, *self._exists)))
+        found = set(self._exists)
+        for item in leaves(value):
+            found.update(self._of_text(item))
+        return tuple(sorted(found))
+
+    def _add(self, number: int, atom: Atom) -> None:
+        match atom.predicate:
+            case Predicate.EQUALS:
+                table = self._equal_cased if atom.is_cased else self._equal
+                table.setdefault(atom.value, []).append(number)
+            case Predicate.NULL:
+                self._null.append(number)
+            case Predicate.EXISTS:
+                (self._exists if atom.value == "true" else self._missing).append(number)
+            case Predicate.CIDR:
+                self._networks.add(atom.value, number)
+            case Predicate.LT | Predicate.LTE | Predicate.GT | Predicate.GTE | Predicate.NEQ:
+                self._compare.append((number, _COMPARE[atom.predicate], float(atom.value)))
+            case _:
+                self._any.append(number)
+
+    def _patterns(
+        self, wanted: list[tuple[str, int, int]], known: Mapping[str, bytes], made: Databases
+    ) -> tuple[PatternSet, tuple[int, ...]] | None:
+        """Sorted, so that the same expressions give the same stored database whatever their numbers in this plan."""
+        if not wanted:
+            return None
+        wanted.sort()
+        patterns = PatternSet([(expression, flags) for expression, flags, _ in wanted], known, made)
+        numbers = tuple(number for _, _, number in wanted)
+        self.refused.update({numbers[place]: why for place, why in patterns.refused.items()})
+        return patterns, numbers
+
+    def _of_text(self, text: str) -> list[int]:
+        folded = fold(text)
+        found = [*self._any, *self._equal.get(folded, ()), *self._equal_cased.get(text, ())]
+        for patterns, subject in ((self._folded, folded), (self._as_is, text)):
+            if patterns is not None:
+                found.extend([patterns[1][place] for place in patterns[0].search(encoded(subject))])
+        if self._compare and _NUMBER.fullmatch(text):
+            value = float(text)
+            found.extend(number for number, compare, limit in self._compare if compare(value, limit))
+        if self._networks:
+            found.extend(self._networks.holding(text))
+        return found
+
+
+class Networks:
+    """Networks by prefix length, so that an address costs one look-up a length, not one a network."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, int], dict[int, list[int]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    def add(self, cidr: str, number: int) -> None:
+        """`cidr` as `ipaddress` writes a network."""
+        network = ip_network(cidr)
+        shift = network.max_prefixlen - network.prefixlen
+        table = self._tables.setdefault((network.version, shift), {})
+        table.setdefault(int(network.network_address) >> shift, []).append(number)
+
+    def holding(self, text: str) -> list[int]:
+        """Numbers of the networks which hold the address; an IPv4 address within IPv6 counts as both."""
+        if not text or len(text) > _MAX_ADDRESS_CHARACTERS:
+            return []
+        try:
+            address = ip_address(text.strip().partition("%")[0])
+        except ValueError:
+            return []
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return [number for one in (address, mapped) if one is not None for number in self._of(one)]
+
+    def _of(self, address: IPv4Address | IPv6Address) -> list[int]:
+        value = int(address)
+        return [
+            number
+            for (version, shift), table in self._tables.items()
+            if version == address.version
+            for number in table.get(value >> shift, ())
+        ]
+
+
+def text_of(value: Value) -> str:
+    """A scalar as text. Numbers with thousands of digits, which Python will not write in decimal, in hexadecimal."""
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; a lone surrogate as U+FFFD, because the engine must not see bytes that are no UTF-8."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def leaves(value: Value) -> Sequence[str]:
+    """The texts of a value: its own, or those of a list's elements (null among them is left out)."""
+    if not isinstance(value, tuple):
+        return (text_of(value),)
+    return [leaf for item in value if item is not None and item is not MISSING for leaf in leaves(item)]
+
+
+def _flags(predicate: Predicate) -> int:
+    if predicate is Predicate.REGEX:
+        return CHOSEN_BY_RULE
+    return ANY_CHARACTER if predicate is Predicate.GLOB else FOLDED

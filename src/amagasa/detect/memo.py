@@ -1,0 +1,193 @@
+"""What evaluation remembers: compiled matchers, and the answers for rows, values and combinations seen before.
+
+Three memos, each bounded: a row -> rules, a value of a field -> its class (which atoms of the field hold), the
+classes of a row -> rules. All are forgotten together when what they hold grows past a limit, so that a flood of new
+values costs time in proportion to itself and no memory. A memo belongs to one plan and is not shared by threads.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from amagasa.detect.keywords import Keywords
+from amagasa.detect.matcher import FieldMatcher
+from amagasa.detect.patterns import Databases
+from amagasa.detect.plan import Plan, RoutePlan, holds
+from amagasa.detect.references import reference_holds
+from amagasa.detect.report import RuleFault
+from amagasa.event.record import MISSING, Route, Row, Value
+
+# Characters of all keys held: a few hundred megabytes at the very worst.
+MAX_CHARACTERS: Final = 64 * 1024 * 1024
+# What an entry costs beside the text of its key.
+ENTRY_CHARACTERS: Final = 300
+# A row with more text than this is not worth its place.
+MAX_ROW_CHARACTERS: Final = 16_384
+
+Places = tuple[int, ...]
+
+
+class RouteMemo:
+    """The memos of one route. `seen` holds rows whose answer is known, `matched` those of them that match rules."""
+
+    def __init__(self, plan: RoutePlan) -> None:
+        self.plan = plan
+        self.seen: set[Row] = set()
+        self.matched: dict[Row, Places] = {}
+        self.by_classes: dict[tuple[int, ...], Places] = {}
+        self.keywords: Keywords | None = None
+
+    def forget(self) -> None:
+        """Drop every answer; the matchers stay."""
+        self.seen.clear()
+        self.matched.clear()
+        self.by_classes.clear()
+
+
+class Memo:
+    """Runtime of a plan. `known` are stored matchers; those made anew are in `made`, to be stored by the caller.
+
+    `faults` are the rules which the engine refused: they are not evaluated, and every report says so.
+    """
+
+    def __init__(self, plan: Plan, known: Mapping[str, bytes] | None = None) -> None:
+        self.plan = plan
+        self.made: Databases = {}
+        self.faults: dict[int, RuleFault] = {}
+        self._known: Mapping[str, bytes] = known or {}
+        self._matchers: dict[str, FieldMatcher] = {}
+        self._values: dict[str, dict[Value, int]] = {}
+        self._classes: dict[Places, int] = {}
+        self._atoms_of_class: list[Places] = []
+        self._routes: dict[str, RouteMemo] = {}
+        self._n_characters = 0
+
+    def route(self, route: Route) -> RouteMemo:
+        """The memos of `route`, its matchers ready."""
+        found = self._routes.get(route.name)
+        plan = self.plan.for_route(route)
+        if found is None or found.plan is not plan:
+            found = self._routes[route.name] = RouteMemo(plan)
+            self._prepare(found)
+        return found
+
+    def rules_of(self, memo: RouteMemo, row: Row) -> Places:
+        """Places (in the route's plan) of the rules that match `row`, keywords apart (none is taken to hold)."""
+        plan = memo.plan
+        classes = tuple(map(self._class_of, plan.fields, row))
+        if plan.references:
+            classes = (*classes, *self._references(plan, row))
+        places = memo.by_classes.get(classes)
+        if places is None:
+            held = self.held(memo, row)
+            places = self._evaluate(memo, held)
+            memo.by_classes[classes] = places
+            self._charge(ENTRY_CHARACTERS)
+        memo.seen.add(row)
+        if places:
+            memo.matched[row] = places
+        size = sum(map(_length, row))
+        if size > MAX_ROW_CHARACTERS:
+            memo.seen.discard(row)
+            memo.matched.pop(row, None)
+        else:
+            self._charge(size + ENTRY_CHARACTERS)
+        return places
+
+    def held(self, memo: RouteMemo, row: Row) -> set[int]:
+        """Every atom that holds for the row, keywords apart."""
+        held: set[int] = set()
+        for field, value in zip(memo.plan.fields, row, strict=True):
+            held.update(self._atoms_of_class[self._class_of(field, value)])
+        fields = dict(zip(memo.plan.fields, row, strict=True))
+        held.update(
+            number
+            for number in memo.plan.references
+            if reference_holds(self.plan.atoms[number], lambda name: fields.get(name, MISSING))
+        )
+        return held
+
+    def with_keywords(self, memo: RouteMemo, row: Row, keywords: frozenset[int]) -> Places:
+        """Places of the keyword rules that match where these keywords hold."""
+        held = self.held(memo, row) | keywords
+        plan = memo.plan
+        return tuple(
+            place
+            for place in plan.keyword_rules
+            if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
+        )
+
+    def _evaluate(self, memo: RouteMemo, held: set[int]) -> Places:
+        plan = memo.plan
+        asked = set(plan.always)
+        by_atom = plan.by_atom
+        for number in held:
+            asked.update(by_atom.get(number, ()))
+        return tuple(
+            place
+            for place in sorted(asked)
+            if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
+        )
+
+    def _references(self, plan: RoutePlan, row: Row) -> tuple[int, ...]:
+        fields = dict(zip(plan.fields, row, strict=True))
+        get: Callable[[str], Any] = lambda name: fields.get(name, MISSING)  # noqa: E731
+        return tuple(-1 if reference_holds(self.plan.atoms[number], get) else -2 for number in plan.references)
+
+    def _class_of(self, field: str, value: Value) -> int:
+        values = self._values[field]
+        found = values.get(value)
+        if found is None:
+            atoms = self._matchers[field].held(value)
+            found = self._classes.get(atoms)
+            if found is None:
+                found = self._classes[atoms] = len(self._atoms_of_class)
+                self._atoms_of_class.append(atoms)
+                self._n_characters += ENTRY_CHARACTERS + 8 * len(atoms)
+            values[value] = found
+            self._n_characters += _length(value) + ENTRY_CHARACTERS
+        return found
+
+    def _prepare(self, memo: RouteMemo) -> None:
+        plan = memo.plan
+        for field in plan.fields:
+            if field not in self._matchers:
+                atoms = self.plan.by_field.get(field, {})
+                matcher = self._matchers[field] = FieldMatcher(atoms, self._known, self.made)
+                self._values[field] = {}
+                self._refuse(matcher.refused)
+        if plan.keyword_atoms:
+            atoms = {number: self.plan.atoms[number] for number in sorted(plan.keyword_atoms)}
+            memo.keywords = Keywords(atoms, self._known, self.made)
+            self._refuse(memo.keywords.refused)
+
+    def _refuse(self, refused: Mapping[int, str]) -> None:
+        """Rules that ask for an atom which the engine refused could only answer wrongly: they are faults."""
+        if not refused:
+            return
+        for place, numbers in enumerate(self.plan.numbers):
+            bad = next((number for number in numbers if number in refused), None)
+            if bad is not None:
+                rule = self.plan.rules[place]
+                why = f"the engine cannot run it: {refused[bad]}"
+                self.faults[place] = RuleFault(rule_id=rule.id, path=rule.path, why=why, code="AMG-RULE-020")
+
+    def _charge(self, n_characters: int) -> None:
+        self._n_characters += n_characters
+
+    def trim(self) -> None:
+        """Forget everything if too much is held; called between batches, when no class is in use."""
+        if self._n_characters <= MAX_CHARACTERS:
+            return
+        for memo in self._routes.values():
+            memo.forget()
+        for values in self._values.values():
+            values.clear()
+        self._classes.clear()
+        self._atoms_of_class.clear()
+        self._n_characters = 0
+
+
+def _length(value: Value) -> int:
+    if value.__class__ is str or value.__class__ is tuple:
+        return len(value) if value.__class__ is str else sum(map(_length, value))
+    return 8

@@ -1,0 +1,98 @@
+"""A set of regular expressions searched for at once, in time linear in the text (Hyperscan), storable as bytes.
+
+One expression that the engine refuses must not take the others with it: it is left out and named.
+"""
+
+import hashlib
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+import hyperscan
+
+# Raised when expressions are built otherwise; the engine's own version is in the database, and checked on loading.
+_ENGINE: Final = "hyperscan 1"
+_DIGEST_BYTES: Final = 32
+FOLDED: Final = hyperscan.HS_FLAG_DOTALL
+ANY_CHARACTER: Final = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_UTF8
+CHOSEN_BY_RULE: Final = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+
+# Compiled databases by key: those loaded at the start, and those made since (to be kept for the next start).
+Databases = MutableMapping[str, bytes]
+
+
+class PatternSet:
+    """`patterns` are (expression, flags); `search` gives the places of those that are found."""
+
+    def __init__(self, patterns: Sequence[tuple[str, int]], known: Mapping[str, bytes], made: Databases) -> None:
+        self.refused: dict[int, str] = {}
+        self._places = tuple(range(len(patterns)))
+        self._database: Any = None
+        if patterns:
+            key = _key(patterns)
+            stored = known.get(key) or made.get(key)
+            self._database = _loaded(stored) if stored else None
+            if self._database is None:
+                self._compile(patterns, key, made)
+
+    def search(self, data: bytes) -> list[int]:
+        """Places of the patterns found in `data` (UTF-8), in no order, each once."""
+        found: list[int] = []
+        if self._database is None:
+            return found
+        append = found.append
+
+        def hit(place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+            append(place)
+
+        self._database.scan(data, match_event_handler=hit)
+        return [self._places[place] for place in found]
+
+    def _compile(self, patterns: Sequence[tuple[str, int]], key: str, made: Databases) -> None:
+        try:
+            self._database = _compiled(patterns)
+        except hyperscan.error:
+            self._refuse(patterns)
+            kept = [patterns[place] for place in self._places]
+            self._database = _compiled(kept) if kept else None
+        else:
+            body = hyperscan.dumpb(self._database)
+            made[key] = hashlib.sha256(body).digest() + body
+
+    def _refuse(self, patterns: Sequence[tuple[str, int]]) -> None:
+        for place, pattern in enumerate(patterns):
+            try:
+                _compiled([pattern])
+            except hyperscan.error as error:
+                self.refused[place] = str(error)
+        self._places = tuple(place for place in range(len(patterns)) if place not in self.refused)
+
+
+def _compiled(patterns: Sequence[tuple[str, int]]) -> Any:
+    database = hyperscan.Database()
+    database.compile(
+        expressions=[expression.encode("utf-8", "replace") for expression, _ in patterns],
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in patterns],
+    )
+    return database
+
+
+def _loaded(stored: bytes) -> Any:
+    """The database, or None where it is damaged or was made by another engine."""
+    digest, body = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    try:
+        database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except hyperscan.error:
+        return None
+    return database
+
+
+def _key(patterns: Sequence[tuple[str, int]]) -> str:
+    digest = hashlib.sha256(_ENGINE.encode())
+    for expression, flags in patterns:
+        digest.update(f"\0{flags}\0{expression}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

@@ -1,0 +1,258 @@
+"""Rules -> Plan: plain data with a content hash; and, for each route, the rules that can match there, made small.
+
+A route's plan drops rules for other log sources, decides atoms on what is known of the route (EventID, Channel), and
+files every rule under atoms of which one must hold for it to match. Rules without such an atom (negative ones) are
+asked for each new combination; keyword rules and field references stand apart.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import cached_property
+from typing import Final, TypeAlias, Union
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.detect.matcher import FieldMatcher
+from amagasa.detect.rule import FIELDREFS, Atom, Node, Op, Predicate, Rule
+from amagasa.event.record import LogSource, Route
+from amagasa.event.route import applies
+
+# Routes are made from what an attacker may write into a log: forget all rather than keep every one.
+MAX_ROUTES: Final = 4096
+_NEARLY_ALWAYS: Final = 1000
+_WIDE: Final = frozenset({Predicate.NULL, Predicate.EXISTS, Predicate.NEQ})
+
+
+class Join(IntEnum):
+    """How an expression joins its parts."""
+
+    AND = 1
+    OR = 2
+    NOT = 3
+
+
+class Expr(Struct, frozen=True, gc=False):
+    """A condition made small: `atoms` and `rest` joined. NOT has one part."""
+
+    join: Join
+    atoms: frozenset[int] = frozenset()
+    rest: tuple["Part", ...] = ()
+
+
+# A number of an atom, an expression, or what was decided already.
+Part: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference
+Decided: TypeAlias = bool | Part
+
+
+class RouteRule(Struct, frozen=True):
+    """A rule that can match on a route: its place in the plan and what is left of its condition."""
+
+    place: int
+    part: Part
+
+
+class RoutePlan(Struct, frozen=True, kw_only=True, eq=False):
+    """What is asked of the events of one route. `by_atom` and `always` hold places in `rules`."""
+
+    fields: tuple[str, ...]
+    rules: tuple[RouteRule, ...]
+    by_atom: dict[int, tuple[int, ...]]
+    always: tuple[int, ...]
+    keyword_atoms: frozenset[int]
+    keyword_rules: tuple[int, ...]
+    references: tuple[int, ...]
+
+
+class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
+    """Compiled content as data: rules, and the hash of all that decides what they match."""
+
+    rules: tuple[Rule, ...]
+    digest: str
+
+    def wanted(self, route: Route) -> tuple[str, ...]:
+        """Fields of `route` which some rule looks at, sorted; those known of the route are left out."""
+        return self.for_route(route).fields
+
+    def for_route(self, route: Route) -> RoutePlan:
+        """The plan of `route`; made once and kept (4,096 routes at most)."""
+        made = self._routes.get(route.name)
+        if made is None:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            made = self._routes[route.name] = _route_plan(self, route)
+        return made
+
+    @cached_property
+    def atoms(self) -> tuple[Atom, ...]:
+        """Every distinct atom; its number is its place."""
+        return tuple(dict.fromkeys(atom for rule in self.rules for atom in rule.atoms))
+
+    @cached_property
+    def numbers(self) -> tuple[tuple[int, ...], ...]:
+        """For each rule, the numbers of its atoms."""
+        numbers = {atom: number for number, atom in enumerate(self.atoms)}
+        return tuple(tuple(numbers[atom] for atom in rule.atoms) for rule in self.rules)
+
+    @cached_property
+    def by_field(self) -> dict[str, dict[int, Atom]]:
+        """Atoms by field, without keywords and references."""
+        found: dict[str, dict[int, Atom]] = {}
+        for number, atom in enumerate(self.atoms):
+            if atom.field is not None and atom.predicate not in FIELDREFS:
+                found.setdefault(atom.field, {})[number] = atom
+        return found
+
+    @cached_property
+    def frequencies(self) -> tuple[int, ...]:
+        """For each atom, how often to expect it: the rules that ask for it; much, where nearly every value has it."""
+        counts = Counter(number for numbers in self.numbers for number in numbers)
+        return tuple(
+            counts[number] + (_NEARLY_ALWAYS if atom.predicate in _WIDE or not atom.value else 0)
+            for number, atom in enumerate(self.atoms)
+        )
+
+    @cached_property
+    def _by_source(self) -> dict[LogSource, list[int]]:
+        found: dict[LogSource, list[int]] = {}
+        for place, rule in enumerate(self.rules):
+            found.setdefault(rule.logsource, []).append(place)
+        return found
+
+    @cached_property
+    def _routes(self) -> dict[str, RoutePlan]:
+        return {}
+
+
+def plan_of(rules: Sequence[Rule]) -> Plan:
+    """The plan of these rules, in their order. A rule that is there twice, word for word, counts once."""
+    kept = tuple(dict.fromkeys(rules))
+    return Plan(rules=kept, digest=hashlib.sha256(msgspec.msgpack.encode(kept)).hexdigest())
+
+
+def _route_plan(plan: Plan, route: Route) -> RoutePlan:
+    known = dict(route.known)
+    rules: list[RouteRule] = []
+    for source, places in plan._by_source.items():  # noqa: SLF001 - this is the plan's own second half
+        if applies(source, route):
+            for place in places:
+                part = _decide(plan, place, plan.rules[place].condition, known)
+                if part is True:
+                    part = Expr(Join.AND)
+                if part is not False:
+                    rules.append(RouteRule(place, part))
+    rules.sort(key=lambda rule: rule.place)
+    return _filed(plan, tuple(rules))
+
+
+def _filed(plan: Plan, rules: tuple[RouteRule, ...]) -> RoutePlan:
+    by_atom: dict[int, list[int]] = {}
+    always: list[int] = []
+    keyword_rules: list[int] = []
+    used: set[int] = set()
+    for place, rule in enumerate(rules):
+        own = atoms_of(rule.part)
+        used |= own
+        if any(plan.atoms[number].field is None for number in own):
+            keyword_rules.append(place)
+        required = _required(plan, rule.part)
+        if required is None:
+            always.append(place)
+        for number in required or ():
+            by_atom.setdefault(number, []).append(place)
+    references = tuple(sorted(number for number in used if plan.atoms[number].predicate in FIELDREFS))
+    fields = {plan.atoms[number].field for number in used} | {plan.atoms[number].value for number in references}
+    return RoutePlan(
+        fields=tuple(sorted(field for field in fields if field is not None)),
+        rules=rules,
+        by_atom={number: tuple(places) for number, places in by_atom.items()},
+        always=tuple(always),
+        keyword_atoms=frozenset(number for number in used if plan.atoms[number].field is None),
+        keyword_rules=tuple(keyword_rules),
+        references=references,
+    )
+
+
+def _decide(plan: Plan, place: int, node: Node, known: dict[str, str | int]) -> Decided:
+    """The condition with what is known filled in: True, False, or what is left."""
+    if node.op is Op.ATOM:
+        number = plan.numbers[place][node.atom]
+        atom = plan.atoms[number]
+        if atom.field not in known or atom.predicate in FIELDREFS:
+            return number
+        return number in FieldMatcher({number: atom}, {}, {}).held(known[atom.field])
+    parts = [_decide(plan, place, item, known) for item in node.items]
+    if node.op is Op.NOT:
+        only = parts[0]
+        return not only if isinstance(only, bool) else Expr(Join.NOT, rest=(only,))
+    decisive = node.op is Op.OR
+    if any(part is decisive for part in parts):
+        return decisive
+    left = [part for part in parts if not isinstance(part, bool)]
+    if not left:
+        return not decisive
+    return left[0] if len(left) == 1 else _joined(Join.OR if decisive else Join.AND, left)
+
+
+def _joined(join: Join, parts: list[Part]) -> Expr:
+    atoms: set[int] = set()
+    rest: list[Part] = []
+    for part in parts:
+        if isinstance(part, int):
+            atoms.add(part)
+        elif part.join is join:
+            atoms |= part.atoms
+            rest.extend(part.rest)
+        else:
+            rest.append(part)
+    return Expr(join, frozenset(atoms), tuple(rest))
+
+
+def atoms_of(part: Part) -> set[int]:
+    """Every atom that the part asks for."""
+    if isinstance(part, int):
+        return {part}
+    found = set(part.atoms)
+    for inner in part.rest:
+        found |= atoms_of(inner)
+    return found
+
+
+def positive_atoms_of(part: Part, *, is_positive: bool = True) -> set[int]:
+    """Atoms which speak for the rule: those under no NOT, or under an even number."""
+    if isinstance(part, int):
+        return {part} if is_positive else set()
+    if part.join is Join.NOT:
+        return positive_atoms_of(part.rest[0], is_positive=not is_positive)
+    found = set(part.atoms) if is_positive else set()
+    for inner in part.rest:
+        found |= positive_atoms_of(inner, is_positive=is_positive)
+    return found
+
+
+def _required(plan: Plan, part: Part) -> frozenset[int] | None:
+    """Atoms of which one must hold for the part to hold, the rarest that can be had; None where none need hold."""
+    if isinstance(part, int):
+        return frozenset((part,))
+    if part.join is Join.NOT:
+        return None
+    inner = [_required(plan, item) for item in part.rest]
+    if part.join is Join.OR:
+        if None in inner:
+            return None
+        return part.atoms.union(*(item for item in inner if item is not None))
+    choices = [item for item in inner if item is not None] + [frozenset((number,)) for number in part.atoms]
+    return min(choices, key=lambda choice: sum(plan.frequencies[number] for number in choice), default=None)
+
+
+def holds(part: Part, held: frozenset[int] | set[int]) -> bool:
+    """Whether the part holds where exactly the atoms in `held` do."""
+    if isinstance(part, int):
+        return part in held
+    if part.join is Join.AND:
+        return part.atoms <= held and all(holds(inner, held) for inner in part.rest)
+    if part.join is Join.OR:
+        return not part.atoms.isdisjoint(held) or any(holds(inner, held) for inner in part.rest)
+    return not holds(part.rest[0], held)
