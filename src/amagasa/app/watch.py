@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from amagasa.app.ports import Dead, Position, Store, Writing
+from amagasa.app.ports import Crossing, Dead, Position, Store, Writing
 from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity
@@ -15,7 +15,7 @@ from amagasa.incident.fold import FOLD_WINDOW, fold, key_of
 from amagasa.incident.group import GROUP_WINDOW, group
 
 # Says to the allies what the agreements let out of these alerts and incidents; in the transaction it is given.
-Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], int]
+Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], tuple[Crossing, ...]]
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
-    n_crossings: int
+    crossings: tuple[Crossing, ...]
 
 
 def record_batch(store: Store, batch: Batch, tell: Tell, *, now: datetime) -> Recorded:
@@ -43,7 +43,7 @@ def record_state(store: Store, state: SourceState) -> None:
             tx.save_position(replace(position, fault=state.fault))
 
 
-_NOTHING = Recorded(alerts=(), incidents=(), n_crossings=0)
+_NOTHING = Recorded(alerts=(), incidents=(), crossings=())
 
 
 def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
@@ -55,8 +55,8 @@ def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
     grouped = group(alerts, tx.incidents_touching(entities, since=first - GROUP_WINDOW), now=now)
     tx.save_incidents(grouped.incidents)
     tx.save_alerts(grouped.alerts)
-    n_crossings = tell(tx, grouped.alerts, grouped.incidents, now)
-    return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), n_crossings=n_crossings)
+    crossings = tell(tx, grouped.alerts, grouped.incidents, now)
+    return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), crossings=crossings)
 
 
 def _span(detections: Sequence[Detection], now: datetime) -> tuple[datetime, datetime]:

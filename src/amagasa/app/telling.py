@@ -1,0 +1,74 @@
+"""How a node tells its allies what it knows: alerts, incidents, rules and indicators put into STIX and released."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from amagasa.app.permissions import Actor
+from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
+from amagasa.app.sharing import decide, release_changes
+from amagasa.app.signals import Signals
+from amagasa.incident.alert import Alert, Incident
+from amagasa.share.agreement import Party
+from amagasa.share.describe import describe_address, describe_alert, describe_incident, describe_rule
+from amagasa.vocab.severity import Severity
+from amagasa.vocab.tlp import Tlp
+
+
+class Telling:
+    """Carries out `app.content.Sharing`, and tells of alerts from `min_severity` on under `marking`."""
+
+    def __init__(  # noqa: PLR0913 - each is another thing the node has
+        self,
+        *,
+        store: Store,
+        signals: Signals,
+        party: Party,
+        book: AgreementBook,
+        secret: bytes,
+        marking: Tlp,
+        min_severity: Severity,
+    ) -> None:
+        self._store = store
+        self._signals = signals
+        self._party = party
+        self._book = book
+        self._secret = secret
+        self._marking = marking
+        self._min_severity = min_severity
+
+    def tell(
+        self, tx: Writing, alerts: Sequence[Alert], incidents: Sequence[Incident], now: datetime
+    ) -> tuple[Crossing, ...]:
+        """Put new and grown alerts and incidents before each agreement, in the transaction that keeps them."""
+        if not self._book.bonds():
+            return ()
+        told: dict[str, dict[str, Any]] = {}
+        for alert in alerts:
+            if alert.severity >= self._min_severity:
+                objects = describe_alert(alert, party=self._party, marking=self._marking, now=now)
+                told.update((obj["id"], obj) for obj in objects)
+        for incident in incidents:
+            if incident.severity >= self._min_severity:
+                objects = describe_incident(incident, party=self._party, marking=self._marking, now=now)
+                told.update((obj["id"], obj) for obj in objects)
+        return self._release(tx, list(told.values()), now)
+
+    def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
+        """The STIX indicator (`pattern_type` sigma) of a rule."""
+        return describe_rule(text, rule_id=rule_id, title=title, party=self._party, marking=marking, now=now)
+
+    def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
+        """The STIX indicator of an address."""
+        return describe_address(address, party=self._party, marking=marking, now=now, reason=title)
+
+    def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
+        """Decide per ally and agreement, and keep what comes of it as crossings in this transaction."""
+        self._release(tx, objects, now)
+
+    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
+        """A release officer's yes or no."""
+        decide(self._store, self._signals, actor, crossing_id, approve=approve, version=version, now=now)
+
+    def _release(self, tx: Writing, objects: Sequence[dict[str, Any]], now: datetime) -> tuple[Crossing, ...]:
+        return release_changes(tx, objects, book=self._book, now=now, secret=self._secret)
