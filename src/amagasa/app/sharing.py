@@ -5,6 +5,7 @@ kept is forgotten to be announced. An object that grows does not make a crossing
 is replaced by what is true now, and after something has left the next version waits a moment.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,13 +17,17 @@ from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.signals import Signals
 from amagasa.intel.stix import instant_of
-from amagasa.share.agreement import Agreement
+from amagasa.share.agreement import Agreement, Party
+from amagasa.share.describe import RuleText, describe_address, describe_rule
 from amagasa.share.release import release
 from amagasa.share.verdict import Release, Released, Wanting, Withheld
+from amagasa.vocab.attack import techniques_of
 from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.tlp import Tlp
 
 # A scan makes an alert grow every second; its reader needs the count, not each step of it.
 THROTTLE_S: Final = 10.0
+_TECHNIQUE_TAG: Final = re.compile(r"attack\.t\d{4}(?:\.\d{3})?", re.IGNORECASE)
 _NOT_YET_GONE: Final = frozenset({CrossingState.PENDING, CrossingState.WANTING, CrossingState.WITHHELD})
 
 
@@ -160,6 +165,49 @@ def decide(store: Store, signals: Signals, actor: Actor, decision: Decision, *, 
         tx.update_crossing(decided)
     announce(signals, [decided])
     return decided
+
+
+class NodeSharing:
+    """What the console asks of sharing (`app.content.Sharing`), for one node. Thread-safe.
+
+    `secret` keys the pseudonyms: 32 bytes or more, the same for the life of the node.
+    """
+
+    def __init__(self, store: Store, signals: Signals, *, book: AgreementBook, party: Party, secret: bytes) -> None:
+        self._store = store
+        self._signals = signals
+        self._book = book
+        self._party = party
+        self._secret = secret
+
+    def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
+        """The indicator of a Sigma rule; held already, it is a new version of the same object."""
+        with self._store.read() as reading:
+            held = reading.content_items([rule_id])
+        rule = RuleText(
+            id=rule_id,
+            title=title,
+            text=text,
+            created_at=held[0].added_at if held else now,
+            techniques=techniques_of(_TECHNIQUE_TAG.findall(text)),
+        )
+        return describe_rule(rule, party=self._party, marking=marking, now=now)
+
+    def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
+        """The indicator of an address or network. Raises BadInputError for one that means something at home only."""
+        return describe_address(address, party=self._party, marking=marking, now=now, reason=title)
+
+    def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
+        """See `release_changes`. Whoever calls publishes `outbox` after the commit."""
+        release_changes(tx, objects, book=self._book, now=now, secret=self._secret)
+
+    def preview(self, actor: Actor, objects: Sequence[Mapping[str, Any]], *, now: datetime) -> tuple[Offer, ...]:
+        """See `preview`."""
+        return preview(actor, objects, book=self._book, now=now, secret=self._secret)
+
+    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, now: datetime) -> None:
+        """See `decide`."""
+        decide(self._store, self._signals, actor, Decision(crossing_id=crossing_id, approve=approve), now=now)
 
 
 def crossing_of(verdict: Release, bond: Bond, *, version: str, now: datetime) -> Crossing:
