@@ -387,6 +387,22 @@ def test_incidents_touching_finds_open_ones_which_share_an_entity(store: Store) 
         assert [one.id[-1] for one in write.incidents_touching([bob], since=T0)] == ["1"]
 
 
+def test_incidents_linked_finds_open_ones_which_have_a_link(store: Store) -> None:
+    with store.write() as write:
+        write.save_incidents([incident(1, links=("a\x1fb", "c")), incident(2, links=("c",), last_seen_at=after(100))])
+        write.save_incidents([incident(3, links=("c",), status=Status.CLOSED)])
+    with store.read() as read:
+        assert [one.id[-1] for one in read.incidents_linked(["c", "a\x1fb", "x"], since=T0)] == ["2", "1"]
+        assert [one.id[-1] for one in read.incidents_linked(["c"], since=after(50))] == ["2"]
+        assert [one.id[-1] for one in read.incidents_linked(["a\x1fb"], since=T0)] == ["1"]
+        assert read.incidents_linked(["a"], since=T0) == []
+        assert read.incidents_linked([], since=T0) == []
+    with store.write() as write:
+        write.save_incidents([incident(1, links=("d",)), incident(2, links=("c",), status=Status.CLOSED)])
+        assert write.incidents_linked(["c", "a\x1fb"], since=T0) == []
+        assert [one.id[-1] for one in write.incidents_linked(["d"], since=T0)] == ["1"]
+
+
 def test_incident_when_merged_hands_its_alerts_over(store: Store) -> None:
     with store.write() as write:
         write.save_incidents([incident(1), incident(2)])

@@ -194,6 +194,9 @@ class Reading(Protocol):
     def incidents_touching(self, entities: Iterable[Entity], *, since: datetime) -> list[Incident]:
         """Open incidents that share an entity and whose `last_seen_at` is not before `since`."""
 
+    def incidents_linked(self, links: Iterable[str], *, since: datetime) -> list[Incident]:
+        """Open incidents which have one of these `links` and whose `last_seen_at` is not before `since`."""
+
     def incidents(self, page: Page, *, status: Status | None = None) -> tuple[list[Incident], str | None]: ...
     def incident(self, incident_id: str) -> Incident | None: ...
     def incidents_by_id(self, ids: Iterable[str]) -> list[Incident]:

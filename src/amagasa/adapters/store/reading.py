@@ -20,6 +20,7 @@ from amagasa.adapters.store.tables import (
     DEAD,
     INCIDENT,
     INCIDENT_ENTITY,
+    INCIDENT_LINK,
     META,
     OBJECT,
     POSITION,
@@ -128,22 +129,20 @@ class SqlReading:
 
     def incidents_touching(self, entities: Iterable[Entity], *, since: datetime) -> list[Incident]:
         """Latest seen first; at most 1,000."""
-        found: dict[str, Incident] = {}
+        found: list[Incident] = []
         for part in in_lists((entity.kind.value, entity.value) for entity in entities):
-            each = (
-                and_(INCIDENT_ENTITY.c.kind == kind, INCIDENT_ENTITY.c.value == value) for kind, value in part[:IN_LIST]
+            each = (and_(INCIDENT_ENTITY.c.kind == kind, INCIDENT_ENTITY.c.value == value) for kind, value in part)
+            found += self._open_incidents(select(INCIDENT_ENTITY.c.incident_id).where(or_(*each)), since)
+        return _latest(found)
+
+    def incidents_linked(self, links: Iterable[str], *, since: datetime) -> list[Incident]:
+        """Latest seen first; at most 1,000."""
+        found: list[Incident] = []
+        for part in in_lists(links):
+            found += self._open_incidents(
+                select(INCIDENT_LINK.c.incident_id).where(INCIDENT_LINK.c.link.in_(part)), since
             )
-            touched = select(INCIDENT_ENTITY.c.incident_id).where(or_(*each))
-            rows = self._db.execute(
-                select(INCIDENT.c.body)
-                .where(INCIDENT.c.id.in_(touched), INCIDENT.c.last_seen_at >= micros(since))
-                .where(INCIDENT.c.status == Status.OPEN.value)
-                .order_by(INCIDENT.c.last_seen_at.desc(), INCIDENT.c.id)
-                .limit(MAX_TOUCHING)
-            )
-            found |= {incident.id: incident for incident in (bodies.INCIDENT.unpack(body) for (body,) in rows)}
-        newest = sorted(found.values(), key=lambda incident: (incident.last_seen_at, incident.id), reverse=True)
-        return newest[:MAX_TOUCHING]
+        return _latest(found)
 
     def incidents(self, page: Page, *, status: Status | None = None) -> tuple[list[Incident], str | None]:
         """Newest `updated_at` first."""
@@ -321,6 +320,16 @@ class SqlReading:
         body = self._db.execute(select(table.c.body).where(where)).scalar()
         return None if body is None else unpack(body)
 
+    def _open_incidents(self, ids: Select[Any], since: datetime) -> list[Incident]:
+        rows = self._db.execute(
+            select(INCIDENT.c.body)
+            .where(INCIDENT.c.id.in_(ids), INCIDENT.c.last_seen_at >= micros(since))
+            .where(INCIDENT.c.status == Status.OPEN.value)
+            .order_by(INCIDENT.c.last_seen_at.desc(), INCIDENT.c.id)
+            .limit(MAX_TOUCHING)
+        )
+        return [bodies.INCIDENT.unpack(body) for (body,) in rows]
+
     def _tally(self, kind: str) -> list[tuple[str, int]]:
         rows = self._db.execute(select(TALLY.c.name, TALLY.c.n).where(TALLY.c.kind == kind))
         return [(name, n) for name, n in rows]
@@ -356,6 +365,11 @@ class SqlReading:
         if len(rows) <= limit:
             return rows, None
         return rows[:limit], write_cursor(kind, rows[limit - 1][0])
+
+
+def _latest(incidents: Iterable[Incident]) -> list[Incident]:
+    each = {incident.id: incident for incident in incidents}.values()
+    return sorted(each, key=lambda incident: (incident.last_seen_at, incident.id), reverse=True)[:MAX_TOUCHING]
 
 
 def _alerts() -> Select[Any]:

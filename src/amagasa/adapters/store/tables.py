@@ -71,7 +71,7 @@ INCIDENT: Final = Table(
     Index("incident_by_status", "status", "updated_at", "id"),
 )
 
-# Entities of open incidents only: what a new alert may be linked by. `entities` of the incident is their digest.
+# Entities and links of open incidents only; `entities` of the incident is the digest of both.
 INCIDENT_ENTITY: Final = Table(
     "incident_entity",
     METADATA,
@@ -79,6 +79,15 @@ INCIDENT_ENTITY: Final = Table(
     Column("value", Words, primary_key=True),
     Column("incident_id", Words, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
     Index("incident_entity_of", "incident_id"),
+    sqlite_with_rowid=False,
+)
+
+INCIDENT_LINK: Final = Table(
+    "incident_link",
+    METADATA,
+    Column("link", Words, primary_key=True),
+    Column("incident_id", Words, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Index("incident_link_of", "incident_id"),
     sqlite_with_rowid=False,
 )
 

@@ -22,6 +22,7 @@ from amagasa.adapters.store.tables import (
     DEAD,
     INCIDENT,
     INCIDENT_ENTITY,
+    INCIDENT_LINK,
     LINK,
     META,
     OBJECT,
@@ -68,6 +69,7 @@ _ADD_TALLY: Final = _add_up(TALLY, "n")
 _ADD_TECHNIQUE: Final = _add_up(TECHNIQUE, "n_detections")
 _ADD_TACTIC: Final = insert(TECHNIQUE_TACTIC).on_conflict_do_nothing()
 _ADD_ENTITY: Final = insert(INCIDENT_ENTITY).on_conflict_do_nothing()
+_ADD_INCIDENT_LINK: Final = insert(INCIDENT_LINK).on_conflict_do_nothing()
 _ADD_CROSSING: Final = insert(CROSSING).on_conflict_do_nothing().returning(CROSSING.c.id)
 _ADD_OBJECT: Final = insert(OBJECT).on_conflict_do_nothing().returning(OBJECT.c.seq)
 _CHANGE_CROSSING: Final = (
@@ -160,7 +162,7 @@ class SqlWriting(SqlReading):
         for incident in by_id.values():
             old = before.get(incident.id)
             if (old.entities if old is not None else b"") != digests[incident.id]:
-                self._index_entities(incident)
+                self._index(incident)
             if incident.merged_into is not None:
                 moved = update(ALERT).where(ALERT.c.incident_id == incident.id)
                 self._db.execute(moved.values(incident_id=incident.merged_into))
@@ -244,11 +246,17 @@ class SqlWriting(SqlReading):
             before |= {row.id: row for row in self._db.execute(query)}
         return before
 
-    def _index_entities(self, incident: Incident) -> None:
-        self._db.execute(delete(INCIDENT_ENTITY).where(INCIDENT_ENTITY.c.incident_id == incident.id))
-        if incident.status is Status.OPEN and incident.entities:
+    def _index(self, incident: Incident) -> None:
+        for table in (INCIDENT_ENTITY, INCIDENT_LINK):
+            self._db.execute(delete(table).where(table.c.incident_id == incident.id))
+        if incident.status is not Status.OPEN:
+            return
+        if incident.entities:
             rows = [{"kind": e.kind.value, "value": e.value, "incident_id": incident.id} for e in incident.entities]
             self._db.execute(_ADD_ENTITY, rows)
+        if incident.links:
+            links = [{"link": link, "incident_id": incident.id} for link in incident.links]
+            self._db.execute(_ADD_INCIDENT_LINK, links)
 
     def _tally(self, kind: str) -> list[tuple[str, int]]:
         self.finish()
@@ -299,11 +307,11 @@ def _stands(row: Mapping[Any, Any]) -> tuple[str, str]:
 
 
 def _digest_of(incident: Incident) -> bytes:
-    """Changes whenever the indexed entities must; b"" for what has none in the index."""
-    if incident.status is not Status.OPEN or not incident.entities:
+    """Changes whenever the indexed entities and links must; b"" for what has none in the index."""
+    if incident.status is not Status.OPEN or not (incident.entities or incident.links):
         return b""
-    text = "\x1e".join(f"{entity.kind.value}\x1f{entity.value}" for entity in incident.entities)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    entities = [[entity.kind.value, entity.value] for entity in incident.entities]
+    return hashlib.sha256(json.dumps([entities, incident.links]).encode()).digest()
 
 
 def _instant_of(version: str) -> int:

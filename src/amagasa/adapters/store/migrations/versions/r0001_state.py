@@ -166,3 +166,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("incident_entity_of", "incident_entity", ["incident_id"], unique=False)
+    op.create_table(
+        "incident_link",
+        sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incident.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("link", "incident_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("incident_link_of", "incident_link", ["incident_id"], unique=False)
