@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from amagasa.app.ports import Crossing, Dead, Position, Store, Writing
 from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
-from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
-from amagasa.incident.fold import FOLD_WINDOW, fold, key_of
+from amagasa.incident.fold import FOLD_WINDOW, fold, key_of, seen_at
 from amagasa.incident.group import GROUP_WINDOW, group
+from amagasa.incident.links import wanted_links
 
 # Says to the allies what the agreements let out of these alerts and incidents; in the transaction it is given.
 Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], tuple[Crossing, ...]]
@@ -51,8 +51,9 @@ def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
     keys = {key_of(detection, batch.source) for detection in batch.detections}
     recent = tx.alerts_by_key(keys, since=first - FOLD_WINDOW, until=last + FOLD_WINDOW)
     alerts = fold(batch.detections, recent, source=batch.source, now=now)
-    entities: dict[Entity, None] = dict.fromkeys(entity for alert in alerts for entity in alert.entities)
-    grouped = group(alerts, tx.incidents_touching(entities, since=first - GROUP_WINDOW), now=now)
+    named = tx.incidents_by_id(alert.incident_id for alert in alerts if alert.incident_id is not None)
+    linked = tx.incidents_linked(wanted_links(alerts), since=first - GROUP_WINDOW)
+    grouped = group(alerts, list({incident.id: incident for incident in (*named, *linked)}.values()), now=now)
     tx.save_incidents(grouped.incidents)
     tx.save_alerts(grouped.alerts)
     crossings = tell(tx, grouped.alerts, grouped.incidents, now)
@@ -60,7 +61,7 @@ def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
 
 
 def _span(detections: Sequence[Detection], now: datetime) -> tuple[datetime, datetime]:
-    seen = [detection.event_at or now for detection in detections]
+    seen = [seen_at(detection, now) for detection in detections]
     return min(seen), max(seen)
 
 

@@ -318,7 +318,8 @@ def plans(path: Path) -> Iterator[dict[str, list[str]]]:
 def test_queries_of_long_lists_use_an_index_and_sort_nothing(plans: dict[str, list[str]]) -> None:
     assert len(plans) > 15
     for statement, plan in plans.items():
-        few = "incident_entity" in statement or "alembic_version" in statement
+        # These sort, and what they sort is bounded: what shares an entity or a key.
+        few = any(name in statement for name in ("incident_entity", "alembic_version", "alert.key IN", '"key" IN'))
         assert few or not any("TEMP B-TREE" in line and "PART OF ORDER BY" not in line for line in plan), (
             statement,
             plan,

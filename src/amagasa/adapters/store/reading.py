@@ -50,6 +50,7 @@ from amagasa.vocab.severity import Severity
 IN_LIST: Final = 400
 # A linking entity of more open incidents than this links nothing: the newest are enough to group with.
 MAX_TOUCHING: Final = 1_000
+MAX_OF_KEYS: Final = 2_000
 
 _T = TypeVar("_T")
 _Row: TypeAlias = Row[*tuple[Any, ...]]
@@ -91,13 +92,14 @@ class SqlReading:
         return dict(tuple(row) for row in rows)
 
     def alerts_by_key(self, keys: Iterable[str], *, since: datetime, until: datetime | None = None) -> list[Alert]:
-        """By key, then by time."""
+        """By key, then by time; at most the 2,000 seen last, should a record claim to be years old."""
         found: list[Alert] = []
         for part in in_lists(keys):
             query = _alerts().where(ALERT.c.key.in_(part), ALERT.c.last_seen_at >= micros(since))
             if until is not None:
                 query = query.where(ALERT.c.first_seen_at <= micros(until))
-            alerts = [_alert(row) for row in self._db.execute(query.order_by(ALERT.c.key, ALERT.c.last_seen_at))]
+            rows = self._db.execute(query.order_by(ALERT.c.last_seen_at.desc(), ALERT.c.id).limit(MAX_OF_KEYS))
+            alerts = sorted(map(_alert, rows), key=lambda alert: (alert.key, alert.last_seen_at, alert.id))
             # Without `until` the last of each key stands, which is the newest.
             found += alerts if until is not None else {alert.key: alert for alert in alerts}.values()
         return found
