@@ -1,11 +1,15 @@
 """A rule as plain data: what Sigma says, with every modifier already applied. No pySigma, no compiled matcher."""
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from amagasa.event.record import LogSource
 from amagasa.vocab.severity import Level
+
+# Raised whenever the same document would compile to something else: compiled rules are cached under it.
+VERSION: Final = 1
 
 
 class Predicate(StrEnum):

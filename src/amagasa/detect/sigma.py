@@ -5,6 +5,7 @@ run, a broken document) becomes a `RuleFault` with its reason; the others load.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -46,8 +47,6 @@ from amagasa.vocab.attack import tactics_of, techniques_of
 from amagasa.vocab.severity import level_of
 from amagasa.vocab.text import show
 
-# Raised whenever the same document would compile to something else: compiled rules are cached under it.
-COMPILER_VERSION: Final = 1
 # A document larger than this is no rule (the largest public one has 70 kB).
 MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
 # What a rule may grow to when its modifiers are expanded; far above every public rule (8,000).
@@ -118,7 +117,7 @@ def _compile_part(path: str, part: Any, shared: Mapping[str, Any], origin: str) 
         return _fault(rule_id, path, f"the collection action {show(str(merged['action']))} is not supported")
     try:
         parsed = SigmaRule.from_dict(merged)
-        return _rule_of(path, parsed, origin)
+        return _rule_of(path, parsed, origin, identity=_identity(merged))
     except _CannotRunError as error:
         return _fault(rule_id, path, str(error), code="AMG-RULE-011")
     except SigmaError as error:
@@ -130,7 +129,14 @@ def _compile_part(path: str, part: Any, shared: Mapping[str, Any], origin: str) 
         return _fault(rule_id, path, why, code="AMG-RULE-003")
 
 
-def _rule_of(path: str, parsed: SigmaRule, origin: str) -> Rule:
+def _identity(merged: Mapping[str, Any]) -> str:
+    """The rule's own identifier, or one made from its text: the same on every node, wherever the file lies."""
+    if merged.get("id"):
+        return str(merged["id"])
+    return hashlib.sha256(json.dumps(merged, default=str, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _rule_of(path: str, parsed: SigmaRule, origin: str, *, identity: str) -> Rule:
     builder = _Builder()
     conditions = [builder.node(parsed_condition.parsed, 0) for parsed_condition in parsed.detection.parsed_condition]
     if not conditions:
@@ -144,11 +150,9 @@ def _rule_of(path: str, parsed: SigmaRule, origin: str) -> Rule:
     condition = conditions[0] if len(conditions) == 1 else Node(Op.OR, items=tuple(conditions))
     condition = builder.narrowed(condition, source)
     tags = [str(tag) for tag in parsed.tags]
-    title = show(parsed.title)
-    identity = str(parsed.id) if parsed.id else hashlib.sha256(f"{path}\x1f{title}".encode()).hexdigest()[:32]
     return Rule(
-        id=identity,
-        title=title,
+        id=show(identity),
+        title=show(parsed.title),
         level=level_of(parsed.level.name.lower() if parsed.level else None),
         techniques=techniques_of(tags),
         tactics=tactics_of(tags),

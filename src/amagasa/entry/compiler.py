@@ -1,0 +1,42 @@
+"""The compiler's process: Sigma documents in, rules as plain data out. Only here does pySigma run.
+
+Frames on stdin and stdout: four bytes of length (big endian), then msgpack. A request is a list of YAML texts; the
+answer is a list, for each text, of [rules, faults]. The parent sets the time; memory is bounded here.
+"""
+
+import resource
+import struct
+import sys
+from typing import BinaryIO, Final
+
+import msgspec
+
+from amagasa.detect.sigma import compile_rules
+
+# Compiling the public rule set takes 200 MB; a document that wants more is hostile.
+MAX_MEMORY_BYTES: Final = 2 * 1024 * 1024 * 1024
+_LENGTH: Final = struct.Struct(">I")
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while (request := _read(sys.stdin.buffer)) is not None:
+        texts = msgspec.msgpack.decode(request, type=list[str])
+        answer = msgspec.msgpack.encode([compile_rules([("", text)]) for text in texts])
+        sys.stdout.buffer.write(_LENGTH.pack(len(answer)) + answer)
+        sys.stdout.buffer.flush()
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = stream.read(length)
+    return body if len(body) == length else None
+
+
+if __name__ == "__main__":
+    main()
