@@ -16,6 +16,7 @@ import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 from msgspec import Struct
 
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, Store
@@ -161,7 +162,7 @@ async def api_root(request: Asked) -> Response[bytes]:
 
 
 @get(f"{API_ROOT}/status/{{status_id:str}}")
-async def get_status(request: Asked, status_id: str) -> Response[bytes]:
+async def get_status(request: Asked, status_id: FromPath[str]) -> Response[bytes]:
     """Status of an earlier envelope (section 4.3)."""
     desk = _desk(request)
     return answer(desk.status(desk.caller(request).ally.id, status_id))
@@ -175,14 +176,14 @@ async def collections(request: Asked) -> Response[bytes]:
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}")
-async def collection(request: Asked, name: str) -> Response[bytes]:
+async def collection(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """One collection, by identifier or alias (section 5.2)."""
     bond = _desk(request).caller(request)
     return answer(_collection(bond, _named(bond, name)))
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}/manifest")
-async def manifest(request: Asked, name: str) -> Response[bytes]:
+async def manifest(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """What the outbox holds, without the objects (section 5.3)."""
     found = await _find(request, name)
     entries = [
@@ -198,14 +199,14 @@ async def manifest(request: Asked, name: str) -> Response[bytes]:
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}/objects")
-async def get_objects(request: Asked, name: str) -> Response[bytes]:
+async def get_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """The objects of the outbox, in the order in which they were added (section 5.4)."""
     found = await _find(request, name)
     return _page(found, "objects", [msgspec.Raw(one.content) for one in found.crossings])
 
 
 @post(f"{API_ROOT}/collections/{{name:str}}/objects", status_code=202)
-async def add_objects(request: Asked, name: str) -> Response[bytes]:
+async def add_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """Take in an envelope (section 5.5): judged before the answer, so its status is complete."""
     desk = _desk(request)
     bond = desk.caller(request)
@@ -228,14 +229,14 @@ async def add_objects(request: Asked, name: str) -> Response[bytes]:
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}/objects/{{object_id:str}}")
-async def get_object(request: Asked, name: str, object_id: str) -> Response[bytes]:
+async def get_object(request: Asked, name: FromPath[str], object_id: FromPath[str]) -> Response[bytes]:
     """One object of the outbox, in the versions asked for (section 5.6)."""
     found = await _find(request, name, object_id)
     return _page(found, "objects", [msgspec.Raw(one.content) for one in found.crossings])
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}/objects/{{object_id:str}}/versions")
-async def get_versions(request: Asked, name: str, object_id: str) -> Response[bytes]:
+async def get_versions(request: Asked, name: FromPath[str], object_id: FromPath[str]) -> Response[bytes]:
     """Every version of one object of the outbox (section 5.8)."""
     found = await _find(request, name, object_id, all_versions=True)
     return _page(found, "versions", [_version(one) for one in found.crossings])
