@@ -1,6 +1,7 @@
 """A set of regular expressions searched for at once, in time linear in the text (Hyperscan), storable as bytes.
 
-One expression that the engine refuses must not take the others with it: it is left out and named.
+One expression that the engine refuses must not take the others with it: RE2, which is linear too and takes larger
+repeats, searches for it alone. What both refuse (look-around, back-references) is left out and named.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import hyperscan
+import re2  # type: ignore[import-untyped]
 
 # Raised when expressions are built otherwise; the engine's own version is in the database, and checked on loading.
 _ENGINE: Final = "hyperscan 1"
@@ -25,6 +27,7 @@ class PatternSet:
 
     def __init__(self, patterns: Sequence[tuple[str, int]], known: Mapping[str, bytes], made: Databases) -> None:
         self.refused: dict[int, str] = {}
+        self._alone: list[tuple[int, Any]] = []
         self._places = tuple(range(len(patterns)))
         self._database: Any = None
         if patterns:
@@ -37,34 +40,62 @@ class PatternSet:
     def search(self, data: bytes) -> list[int]:
         """Places of the patterns found in `data` (UTF-8), in no order, each once."""
         found: list[int] = []
-        if self._database is None:
-            return found
-        append = found.append
+        if self._database is not None:
+            append = found.append
 
-        def hit(place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
-            append(place)
+            def hit(place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+                append(place)
 
-        self._database.scan(data, match_event_handler=hit)
-        return [self._places[place] for place in found]
+            self._database.scan(data, match_event_handler=hit)
+            if self._alone:
+                found = [self._places[place] for place in found]
+        if self._alone:
+            found.extend(place for place, expression in self._alone if expression.search(data))
+        return found
 
     def _compile(self, patterns: Sequence[tuple[str, int]], key: str, made: Databases) -> None:
         try:
             self._database = _compiled(patterns)
         except hyperscan.error:
-            self._refuse(patterns)
-            kept = [patterns[place] for place in self._places]
-            self._database = _compiled(kept) if kept else None
+            self._compile_apart(patterns)
         else:
             body = hyperscan.dumpb(self._database)
             made[key] = hashlib.sha256(body).digest() + body
 
-    def _refuse(self, patterns: Sequence[tuple[str, int]]) -> None:
-        for place, pattern in enumerate(patterns):
+    def _compile_apart(self, patterns: Sequence[tuple[str, int]]) -> None:
+        """Some expression is refused: find out which, and put the others together."""
+        for place, (expression, flags) in enumerate(patterns):
             try:
-                _compiled([pattern])
+                _compiled([(expression, flags)])
             except hyperscan.error as error:
-                self.refused[place] = str(error)
-        self._places = tuple(place for place in range(len(patterns)) if place not in self.refused)
+                alone = _alone(expression, flags)
+                if alone is None:
+                    self.refused[place] = str(error)
+                else:
+                    self._alone.append((place, alone))
+        apart = {*self.refused, *(place for place, _ in self._alone)}
+        self._places = tuple(place for place in range(len(patterns)) if place not in apart)
+        self._database = _compiled([patterns[place] for place in self._places]) if self._places else None
+
+
+def refusal(expression: str, flags: int) -> str | None:
+    """Why no engine takes the expression; None where one does."""
+    try:
+        _compiled([(expression, flags)])
+    except hyperscan.error as error:
+        return None if _alone(expression, flags) is not None else str(error)
+    return None
+
+
+def _alone(expression: str, flags: int) -> Any:
+    r"""The expression for RE2, or None where it will not have it. Its `$` is the very end, as with `\z`."""
+    options = re2.Options()
+    options.log_errors = False
+    options.dot_nl = bool(flags & hyperscan.HS_FLAG_DOTALL)
+    try:
+        return re2.compile(expression, options)
+    except re2.error:
+        return None
 
 
 def _compiled(patterns: Sequence[tuple[str, int]]) -> Any:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import hyperscan
 import yaml
 from sigma.conditions import (
     ConditionAND,
@@ -40,6 +39,7 @@ from sigma.types import (
 )
 
 from amagasa.detect.folding import escaped, fold
+from amagasa.detect.patterns import CHOSEN_BY_RULE, refusal
 from amagasa.detect.report import RuleFault
 from amagasa.detect.rule import Atom, Node, Op, Predicate, Rule
 from amagasa.event.record import LogSource
@@ -290,15 +290,10 @@ def _regex_atom(field: str | None, value: SigmaRegularExpression) -> Atom:
         raise _CannotRunError(message)
     letters = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
     pattern = (f"(?{letters})" if letters else "") + str(value.regexp).replace("\0", "\\x00")
-    try:
-        hyperscan.Database().compile(
-            expressions=[pattern.encode("utf-8")],
-            ids=[0],
-            flags=hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY,
-        )
-    except (hyperscan.error, ValueError) as error:
-        message = f"the regular expression cannot run in linear time: {_first_line(error)}: {show(pattern)}"
-        raise _CannotRunError(message) from error
+    why = refusal(pattern, CHOSEN_BY_RULE)
+    if why is not None:
+        message = f"the regular expression cannot run in linear time: {show(why)}: {show(pattern)}"
+        raise _CannotRunError(message)
     return Atom(field, Predicate.REGEX, pattern)
 
 
