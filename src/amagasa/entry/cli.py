@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Final
@@ -9,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from amagasa.entry.console_output import complain
-from amagasa.vocab.errors import EXIT_INTERRUPTED, AmagasaError
+from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, AmagasaError, WorldError
 
 # Name -> (module, what it does). A module has `app` (a group of verbs) or `command` (the one verb).
 COMMANDS: Final = {
@@ -56,18 +58,32 @@ def _not_loaded() -> None:
     """Stand in for a command of which only the name is shown."""
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - a callback of the option parser
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the option parser calls it so
     if wanted:
         sys.stdout.write(f"amagasa {version('amagasa')}\n")
         raise typer.Exit
 
 
 def _root(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
     """Hold the options that stand before the command."""
+
+
+def _our_mistake(mistake: Exception) -> AmagasaError:
+    """What to say of a mistake of ours; the trace is kept in a file that only this user can read."""
+    trace = "".join(traceback.format_exception(mistake))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="amagasa-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write(trace)
+            kept = f"please report it with {file.name}, after reading what it tells of you"
+    except OSError:
+        kept = "please report it; the details could not be written to a file"
+    got = f"{type(mistake).__name__}: {mistake}"
+    return WorldError("AMG-BUG", "Amagasa itself made a mistake and could not go on", got=got, then=kept)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -85,3 +101,6 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output has gone (`| head`): nothing to say and nobody to say it to.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except Exception as mistake:  # noqa: BLE001 - our own mistake: a person gets a sentence, the trace goes to a file
+        complain(_our_mistake(mistake))
+        raise SystemExit(EXIT_COULD_NOT) from None

@@ -64,7 +64,7 @@ def add(
 
 
 @app.command("test")
-def test(
+def try_source(
     path: Annotated[str, typer.Argument(help="A file, as it would be a source.")],
     *,
     format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,

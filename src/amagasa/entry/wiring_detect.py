@@ -1,1 +1,130 @@
-"""Wiring of what detection needs: sources and content. Apart from `wiring`, so that `detect` loads no store and no web."""
+"""Wiring of what detection needs: sources and content. Apart from `wiring`, so that `detect` loads no store, no web."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from amagasa.adapters.content.compile import Compiler
+from amagasa.adapters.content.indicators import load_indicators
+from amagasa.adapters.content.load import LoadedContent, compile_documents, load_plan
+from amagasa.adapters.content.rules import Document
+from amagasa.adapters.source.records import open_records
+from amagasa.app.path import Sight
+from amagasa.detect.indicator import IndicatorSet, compile_indicators
+from amagasa.detect.report import RuleFault
+from amagasa.detect.rule import Rule
+from amagasa.event.record import Chunk, Format, Reject, SourceFault
+from amagasa.vocab.errors import BadInputError
+
+Progress = Callable[[int, int], None]
+
+
+class ContentFiles(Struct, frozen=True, kw_only=True):
+    """Where rules and indicators are on disk; the built-in rules where no rules are named."""
+
+    rules: tuple[Path, ...] = ()
+    indicators: tuple[Path, ...] = ()
+    may_be_empty: bool = False
+
+    def sight(self) -> Sight:
+        """A sight of these, for a child process: from the cache, which the parent has filled."""
+        return load_content(self).sight()
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """Content ready to look with, and what of it is not."""
+
+    content: LoadedContent
+    indicators: IndicatorSet
+    n_rules: int
+    n_indicators: int
+    faults: tuple[RuleFault, ...]
+
+    def sight(self) -> Sight:
+        """A fresh sight, for one thread."""
+        return Sight([(self.content.plan, self.content.memo())], self.indicators)
+
+    def keep(self, sight: Sight) -> None:
+        """Store the matchers that the sight had to make, for the next start."""
+        for plan, memo in sight.plans:
+            if plan is self.content.plan:
+                self.content.keep(memo)
+
+
+def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Loaded:
+    """Rules and indicators of these files.
+
+    Raises BadInputError where a path is not there, or (AMG-RULES-NONE) where rules are named and none of them can run.
+    """
+    content = load_plan(files.rules, builtin=not files.rules, progress=progress)
+    if not content.n_rules and files.rules and not files.may_be_empty:
+        first = content.faults[0] if content.faults else None
+        raise BadInputError(
+            "AMG-RULES-NONE",
+            "none of the rules can run",
+            expected="at least one Sigma rule that can",
+            got=f"{first.path}: {first.why}" if first else "no rules there",
+            then="nothing was looked at; `amagasa content check` says what is wrong with each",
+        )
+    indicators = IndicatorSet()
+    faults: tuple[RuleFault, ...] = ()
+    if files.indicators:
+        found = load_indicators(files.indicators)
+        indicators, unusable = compile_indicators(found.objects, places=found.places)
+        faults = (*found.faults, *unusable)
+    return Loaded(
+        content=content,
+        indicators=indicators,
+        n_rules=content.n_rules,
+        n_indicators=len(indicators.indicators),
+        faults=(*content.faults, *faults),
+    )
+
+
+def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:
+    """Every record of these files, folders and streams, in chunks, with what could not be read on the way."""
+    for path in paths:
+        yield from open_records(path, form)
+
+
+def size_of(paths: Sequence[str]) -> int | None:
+    """Bytes on disk below the paths; None where one is a stream. A packed file is larger when read."""
+    total = 0
+    for name in paths:
+        path = Path(name)
+        if name == "-":
+            return None
+        files = path.rglob("*") if path.is_dir() else [path]
+        total += sum(file.stat().st_size for file in files if file.is_file())
+    return total
+
+
+class RuleCompiler:
+    """Sigma text -> rules, by a child process that stays warm. For one thread."""
+
+    def __init__(self) -> None:
+        self._compiler = Compiler()
+        self._known: dict[str, tuple[str, tuple[Rule, ...], tuple[RuleFault, ...]]] = {}
+        self._compiler.warm()
+
+    def __call__(self, documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
+        """(path, text) of each document -> rules and faults, with their paths. Raises WorldError."""
+        new = [
+            Document(path=path, text=text, digest="")
+            for path, text in documents
+            if self._known.get(path, ("",))[0] != text
+        ]
+        for one in new:
+            rules, faults = compile_documents([one], self._compiler)
+            self._known[one.path] = (one.text, rules, faults)
+        held = {path for path, _ in documents}
+        self._known = {path: known for path, known in self._known.items() if path in held}
+        return (
+            [rule for path, _ in documents for rule in self._known[path][1]],
+            [fault for path, _ in documents for fault in self._known[path][2]],
+        )
+
+    def close(self) -> None:
+        """End the child."""
+        self._compiler.close()
