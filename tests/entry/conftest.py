@@ -2,22 +2,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.entry.link_world import Node, agree
-
-from amagasa.share.agreement import Role
+from tests.entry.link_world import Node, two_nodes
 
 
 @pytest.fixture
-def japan(tmp_path: Path) -> Iterator[Node]:
-    node = Node(tmp_path, "japan", "JP", Role.SUPPORTED)
-    yield node
-    node.store.close()
+def nodes(tmp_path: Path) -> Iterator[tuple[Node, Node]]:
+    with two_nodes(tmp_path) as both:
+        yield both
 
 
 @pytest.fixture
-def states(tmp_path: Path, japan: Node) -> Iterator[Node]:
+def japan(nodes: tuple[Node, Node]) -> Node:
+    return nodes[0]
+
+
+@pytest.fixture
+def states(nodes: tuple[Node, Node]) -> Node:
     """The ally, under an agreement with Japan."""
-    node = Node(tmp_path, "states", "US", Role.SUPPORTING)
-    agree(japan, node)
-    yield node
-    node.store.close()
+    return nodes[1]

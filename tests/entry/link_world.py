@@ -1,6 +1,7 @@
 """Two nodes' halves of the link for tests: store, agreement, certificate, door, line. No clock but a stopped one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,16 @@ def agree(first: Node, second: Node, **terms: Any) -> Agreement:
 
 def at_address(party: Party, address: tuple[str, int]) -> Party:
     return replace(party, address=f"https://{address[0]}:{address[1]}/taxii2/")
+
+
+@contextmanager
+def two_nodes(folder: Path, **terms: Any) -> Iterator[tuple[Node, Node]]:
+    """Japan and its ally, under an agreement."""
+    japan = Node(folder, "japan", "JP", Role.SUPPORTED)
+    states = Node(folder, "states", "US", Role.SUPPORTING)
+    agree(japan, states, **terms)
+    try:
+        yield japan, states
+    finally:
+        japan.store.close()
+        states.store.close()

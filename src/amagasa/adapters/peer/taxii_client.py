@@ -223,8 +223,11 @@ class TaxiiLine:
             code, what = "AMG-LINK-DOWN", f"{self._name} cannot be reached"
         else:
             code, what = "AMG-LINK-BROKEN", f"the line to {self._name} broke"
-        got = refused or str(error) or type(error).__name__
-        return WorldError(code, what, got=got, then="nothing is lost; it will be tried again")
+        then = "nothing is lost; it will be tried again"
+        if code == "AMG-LINK-BROKEN":
+            # In TLS 1.3 a server refuses our certificate after we think we are in; its alert may be lost with the line.
+            then += "; where it goes on, ask the ally whether its agreement names our certificate"
+        return WorldError(code, what, got=refused or str(error) or type(error).__name__, then=then)
 
     def _no_answer(self, expected: str, got: str) -> WorldError:
         self._doors = None
