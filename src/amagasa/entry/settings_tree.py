@@ -1,0 +1,277 @@
+"""Every setting of a node, declared once: type, limits, default, and what it does in English and Japanese.
+
+`node.toml`, docs/settings.md and every message about a setting come from these declarations. Paths are relative to the
+node's folder unless they begin with `/`.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.vocab.severity import Level
+
+Language: TypeAlias = Literal["en", "ja"]
+SourceFormat: TypeAlias = Literal["auto", "windows", "access", "syslog", "json"]
+Marking: TypeAlias = Literal["clear", "green", "amber", "amber+strict", "red"]
+SeverityWord: TypeAlias = Literal["informational", "low", "medium", "high", "critical", "fatal"]
+
+MIB: Final = 1024 * 1024
+
+
+def _said(en: str, ja: str, *, form: str = "", **limits: Any) -> msgspec.Meta:
+    """What a setting does; `form` is what it looks like, where type and limits do not say it."""
+    return msgspec.Meta(description=en, extra={"ja": ja, "form": form}, **limits)
+
+
+class NodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who this node is."""
+
+    name: Annotated[
+        str,
+        _said(
+            "Name of the party, as people and allies read it.",
+            "当事者の名前。人にも同盟相手にもこの名前で見えます。",
+            form="1 to 100 characters",
+            min_length=1,
+            max_length=100,
+        ),
+    ] = "A node"
+    country: Annotated[
+        str,
+        _said(
+            "Country of the party (ISO 3166-1; ZZ: none).",
+            "当事者の国(ISO 3166-1。ZZ は「なし」)。",
+            form="two capital letters",
+            pattern="^[A-Z]{2}$",
+        ),
+    ] = "ZZ"
+    lang: Annotated[
+        Language,
+        _said("Language of the console until a person chooses another.", "コンソールの言語(各自で変更できます)。"),
+    ] = "en"
+    id: Annotated[
+        str,
+        _said(
+            "STIX identity of the party. Empty: as party.json says.",
+            "当事者の STIX 識別子。空なら party.json のとおり。",
+            form="identity--UUID, or empty",
+            pattern="^$|^identity--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        ),
+    ] = ""
+
+
+class ConsoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for people: console and API."""
+
+    host: Annotated[
+        str,
+        _said(
+            "Address to listen on. Beyond loopback only with tls = true.",
+            "待ち受けるアドレス。ループバック以外は tls = true のときだけ。",
+            form="an IP address or localhost",
+            min_length=1,
+            max_length=255,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        _said("Port to listen on. 0: any free one.", "待ち受けるポート。0 なら空いているもの。", ge=0, le=65_535),
+    ] = 8480
+    tls: Annotated[
+        bool,
+        _said(
+            "Speak HTTPS with the node's own certificate (tls.crt, keys/tls.key).",
+            "ノードの証明書(tls.crt、keys/tls.key)で HTTPS を使います。",
+        ),
+    ] = False
+    session_hours: Annotated[
+        float,
+        _said("Hours until a person must sign in again.", "再サインインまでの時間。", ge=0.1, le=168),
+    ] = 12.0
+
+
+class AlliesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for allies: TAXII 2.1 over mutual TLS, always."""
+
+    host: Annotated[
+        str,
+        _said(
+            "Address to listen on.",
+            "待ち受けるアドレス。",
+            form="an IP address or localhost",
+            min_length=1,
+            max_length=255,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        _said("Port to listen on. 0: any free one.", "待ち受けるポート。0 なら空いているもの。", ge=0, le=65_535),
+    ] = 8490
+    address: Annotated[
+        str,
+        _said(
+            "Address by which allies reach this door; it goes into party.json. Empty: made of host and port.",
+            "同盟相手から見たこの窓口の URL。party.json に入ります。空なら host と port から作ります。",
+            form="an https:// URL, or empty",
+            max_length=2_000,
+        ),
+    ] = ""
+    max_body_bytes: Annotated[
+        int,
+        _said(
+            "Largest body taken from an ally, in bytes; a larger one is answered with 413.",
+            "同盟相手から受け取る本文の上限(バイト)。超えると 413 を返します。",
+            ge=65_536,
+            le=512 * MIB,
+        ),
+    ] = 10 * MIB
+    push_timeout_s: Annotated[
+        float,
+        _said(
+            "Seconds until an ally which does not answer counts as away; delivery is tried again later.",
+            "応答のない同盟相手を不在とみなすまでの秒数。送信は後でやり直します。",
+            ge=0.5,
+            le=300,
+        ),
+    ] = 10.0
+
+
+class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where records come from: one table for each source."""
+
+    name: Annotated[
+        str,
+        _said(
+            "What you call it; each source another name. Positions are kept under it.",
+            "ソースの呼び名。重複できません。読み取り位置はこの名前で保存します。",
+            form="1 to 100 characters",
+            min_length=1,
+            max_length=100,
+        ),
+    ]
+    path: Annotated[
+        str,
+        _said(
+            "File to follow; * and ? stand for any characters.",
+            "追いかけるファイル。* と ? が使えます。",
+            form="a path",
+            min_length=1,
+            max_length=4_096,
+        ),
+    ]
+    format: Annotated[SourceFormat, _said("Kind of records. auto: by content.", "記録の形式。auto は内容で判断。")] = (
+        "auto"
+    )
+    enabled: Annotated[bool, _said("Whether it is followed.", "読むかどうか。")] = True
+
+
+class DetectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a node looks with, beside the content added in the console."""
+
+    rules: Annotated[
+        tuple[str, ...],
+        _said(
+            'Sigma rules: "builtin", and files, folders or archives of your own.',
+            'Sigma ルール。"builtin" のほか、ファイル、フォルダー、書庫。',
+        ),
+    ] = ("builtin",)
+    min_level: Annotated[
+        Level,
+        _said("Rules below this level are not used.", "これより低いレベルのルールは使いません。"),
+    ] = Level.INFORMATIONAL
+    processes: Annotated[
+        int,
+        _said(
+            "Processes which look at records. 0: one for each core.", "検知プロセスの数。0 ならコアの数。", ge=0, le=256
+        ),
+    ] = 1
+
+
+class ShareSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said to allies; the agreement decides what of it leaves."""
+
+    default_marking: Annotated[
+        Marking,
+        _said("TLP 2.0 marking of what this node writes.", "このノードが書くものの TLP 2.0 区分。"),
+    ] = "amber"
+    min_severity: Annotated[
+        SeverityWord,
+        _said(
+            "Alerts below this severity are not described to allies.",
+            "これより低い重大度の警報は同盟相手に伝えません。",
+        ),
+    ] = "medium"
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the node keeps its state."""
+
+    path: Annotated[
+        str,
+        _said(
+            "Database file (SQLite). Its folder must exist.",
+            "データベースのファイル(SQLite)。フォルダーは先に作ります。",
+            form="a path",
+            min_length=1,
+            max_length=4_096,
+        ),
+    ] = "state/amagasa.sqlite"
+
+
+class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds on memory."""
+
+    chunk_bytes: Annotated[
+        int,
+        _said(
+            "Bytes of a source looked at, and committed, at once.",
+            "一度に読んで確定する量(バイト)。",
+            ge=4_096,
+            le=64 * MIB,
+        ),
+    ] = MIB
+    queue_chunks: Annotated[
+        int,
+        _said(
+            "Chunks looked at before the store has committed them; beyond it reading waits.",
+            "確定を待つ間に先に読める数。超えると読み取りが待ちます。",
+            ge=1,
+            le=1_000,
+        ),
+    ] = 8
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole tree. Field names are the tables of node.toml."""
+
+    node: NodeSettings = NodeSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    allies: AlliesSettings = AlliesSettings()
+    source: tuple[SourceSettings, ...] = ()
+    detect: DetectSettings = DetectSettings()
+    share: ShareSettings = ShareSettings()
+    store: StoreSettings = StoreSettings()
+    limits: LimitsSettings = LimitsSettings()
+
+
+TABLES: Final[dict[str, type[Struct]]] = {
+    "node": NodeSettings,
+    "console": ConsoleSettings,
+    "allies": AlliesSettings,
+    "source": SourceSettings,
+    "detect": DetectSettings,
+    "share": ShareSettings,
+    "store": StoreSettings,
+    "limits": LimitsSettings,
+}
+TABLES_JA: Final = {
+    "node": "このノードは誰か。",
+    "console": "人の入口。コンソールと API。",
+    "allies": "同盟相手の入口。TAXII 2.1、常に相互 TLS。",
+    "source": "記録の取り込み元。ソースごとに一つの表。",
+    "detect": "検知に使うもの(コンソールで加えたものは別)。",
+    "share": "同盟相手に伝えるもの。何が出るかは協定が決めます。",
+    "store": "ノードの状態を置く場所。",
+    "limits": "メモリーの上限。",
+}
