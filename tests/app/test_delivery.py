@@ -44,6 +44,9 @@ class Scripted:
     async def poll(self, *, added_after: str, limit: int) -> Polled:
         raise NotImplementedError
 
+    async def close(self) -> None:
+        pass
+
     def objects(self, number: int) -> list[str]:
         """Identifiers in that push, without the companions."""
         return [one.object_id for one in self.pushed[number] if one.clause != "companions"]

@@ -329,6 +329,9 @@ class AllyLine(Protocol):
     async def poll(self, *, added_after: str, limit: int) -> "Polled":
         """Fetch what the ally released to us after `added_after` ("" for all of it). Raises WorldError as `push`."""
 
+    async def close(self) -> None:
+        """Hang up."""
+
 
 class Pushed(Struct, frozen=True, kw_only=True):
     """The ally's TAXII status: which objects it took and which it refused, with its reason."""
