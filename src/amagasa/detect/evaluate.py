@@ -31,7 +31,7 @@ def evaluate(batch: EventBatch, plan: Plan, memo: Memo) -> MatchReport:
     route = memo.route(batch.route)
     if not route.plan.rules:
         return MatchReport(n_events=len(batch.rows))
-    faults = tuple(memo.faults[rule.place] for rule in route.plan.rules if rule.place in memo.faults)
+    faults = memo.faults_of(route)
     rows = _rows_of(batch, route.plan.fields)
     found = _by_index(memo, route, rows)
     keywords = _add_keywords(batch, memo, route, rows=rows, found=found)

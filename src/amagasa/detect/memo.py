@@ -70,6 +70,12 @@ class Memo:
             self._prepare(found)
         return found
 
+    def faults_of(self, memo: RouteMemo) -> tuple[RuleFault, ...]:
+        """Faults of the rules that apply to the route."""
+        if not self.faults:
+            return ()
+        return tuple(self.faults[rule.place] for rule in memo.plan.rules if rule.place in self.faults)
+
     def rules_of(self, memo: RouteMemo, row: Row) -> Places:
         """Places (in the route's plan) of the rules that match `row`, keywords apart (none is taken to hold)."""
         plan = memo.plan

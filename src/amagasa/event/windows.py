@@ -1,17 +1,16 @@
 """Windows events as JSON lines -> batches of rows, one batch a route; the whole event only for what was found.
 
-Fast path: the channel and identifier of a flat line are guessed from its bytes, and the line is decoded into a
-Struct of the fields that the route's rules want. The guess is checked by the decoder (the Struct takes that channel
-and identifier alone), so a wrong or a forged guess costs time and nothing else: whatever the fast path refuses is
-read in full. Values in rows are str, int, None or MISSING; booleans and fractions are text there, lists are tuples,
-because `1 == True == 1.0` would share a place in a memo.
+Fast path: lines are grouped by a look at their bytes; the first of a group is read in full, and the others by a
+reader made for lines like it (`event.windows_reader`), which refuses whatever is not like it. So a wrong or forged
+look costs time and nothing else.
+
+Values in rows are str, int, None or MISSING; booleans and fractions are text there, lists are tuples, because
+`1 == True == 1.0` would share a place in a memo.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -19,15 +18,16 @@ from msgspec import Struct
 from amagasa.event.jsonline import object_of
 from amagasa.event.lines import lines_of
 from amagasa.event.record import MISSING, Chunk, Event, EventBatch, Normalised, Reject, Route, Row, Value, Wanted
-from amagasa.event.route import route_of
-from amagasa.event.windows_fields import computed_of
-from amagasa.event.windows_layout import FLAT_NAMES, Fields, fields_of
+from amagasa.event.windows_fields import complete
+from amagasa.event.windows_layout import Fields, fields_of
+from amagasa.event.windows_reader import Reader, reader_for, route
 
 NOT_READ: Final = "AMG-EVENT-010"
 _ID_HINT: Final = b'"EventID":'
-_CHANNEL_HINT: Final = b'"Channel":"'
-# Keys which tell another layout, or hold fields of the event inside: such a line is read in full.
-_GUARDS: Final = ("Event", "winlog", "event_data", "user_data", "EventData", "EventData_dynamic", "UserData")
+# Of the hint and what follows it: enough for any identifier, little of the next key.
+_HINT_BYTES: Final = 16
+# Shapes tried for lines that look alike before they are read in full.
+_MAX_SHAPES: Final = 8
 
 
 class _Built(Struct):
@@ -39,50 +39,45 @@ class _Built(Struct):
     indexes: list[int]
 
 
-class _Reader(Struct, frozen=True):
-    """How flat lines of one channel and identifier become rows."""
+class _Work(Struct):
+    """A chunk on its way to batches. `refused` holds why a line could not be read."""
 
-    route: Route
-    fields: tuple[str, ...]
-    decode: Callable[[bytes], Any]
-    row: Callable[[Any], Row]
+    lines: list[bytes]
+    wanted: Wanted
+    built: dict[str, _Built]
+    refused: dict[int, str]
 
 
 def normalise_windows(chunk: Chunk, wanted: Wanted) -> Normalised:
-    """Rows of the wanted fields by route; what cannot be read is a reject with its reason. Never raises."""
+    """Rows of the wanted fields by route; what cannot be read is a reject with its reason. Never raises.
+
+    Costs least with chunks of half a megabyte to two: larger ones leave the processor's cache.
+    """
     read = lines_of(chunk)
     lines = read.lines
-    built: dict[str, _Built] = {}
-    rejects: list[Reject] = list(read.rejects)
-    groups, rest = _guess(lines)
-    for (digits, name), indexes in groups.items():
-        reader = _reader_of(digits, name, wanted) if digits else None
-        if reader is None:
-            rest.extend(indexes)
-        else:
-            rest.extend(_read_fast(reader, lines, indexes, built))
-    for index in rest:
-        record = object_of(lines[index])
-        if isinstance(record, str):
-            rejects.append(Reject(path=chunk.path, record=read.numbers[index], why=record, code=NOT_READ))
-        else:
-            _read_in_full(record, index, wanted, built)
+    work = _Work(lines, wanted, {}, {})
+    for indexes in _guess(lines):
+        _read_group(work, indexes)
     batches = tuple(
         EventBatch(
             path=chunk.path,
             format=chunk.format,
-            route=batch.route,
-            fields=batch.fields,
-            rows=batch.rows,
-            lines=[lines[index] for index in batch.indexes],
-            records=[read.numbers[index] for index in batch.indexes],
+            route=built.route,
+            fields=built.fields,
+            rows=built.rows,
+            lines=[lines[index] for index in built.indexes],
+            records=[read.numbers[index] for index in built.indexes],
             read_at=chunk.read_at,
         )
-        for batch in built.values()
+        for built in work.built.values()
+    )
+    refused = tuple(
+        Reject(path=chunk.path, record=read.numbers[index], why=why, code=NOT_READ)
+        for index, why in sorted(work.refused.items())
     )
     return Normalised(
         batches=batches,
-        rejects=tuple(rejects),
+        rejects=read.rejects + refused,
         n_read=len(lines) + len(read.rejects),
         n_accepted=sum(len(batch.rows) for batch in batches),
     )
@@ -93,15 +88,11 @@ def detail_windows(line: bytes) -> Event:
     record = object_of(line)
     fields, instant = fields_of(record) if isinstance(record, dict) else ({}, None)
     channel, event_id = _kind(fields)
-    route = route_of(channel, event_id)
+    own = route(channel, event_id)
     if event_id is not None:
         fields["EventID"] = event_id
-    for name, (_, computed) in computed_of(dict(route.known).get("Channel"), event_id).items():
-        if fields.get(name) is None:
-            value = computed(fields)
-            if value is not None:
-                fields[name] = value
-    return Event(route=route, fields=fields, event_at=_instant(instant))
+    complete(fields, dict(own.known).get("Channel"), event_id)
+    return Event(route=own, fields=fields, event_at=_instant(instant))
 
 
 def plain(value: Value) -> Value:
@@ -117,101 +108,52 @@ def plain(value: Value) -> Value:
     return msgspec.json.encode(value, order="sorted").decode() if isinstance(value, dict) else str(value)
 
 
-def _guess(lines: Sequence[bytes]) -> tuple[dict[tuple[bytes, bytes], list[int]], list[int]]:
-    """Lines by the (identifier and what follows it, channel) seen in their bytes; the rest shows neither."""
-    groups: dict[tuple[bytes, bytes], list[int]] = {}
-    rest: list[int] = []
+def _guess(lines: Sequence[bytes]) -> Iterable[list[int]]:
+    """Indexes of lines that look alike: the same bytes follow the same key of the event's identifier."""
+    groups: dict[bytes, list[int]] = {}
     for index, line in enumerate(lines):
         at = line.find(_ID_HINT)
-        start = line.find(_CHANNEL_HINT)
-        if at < 0 or start < 0 or line.startswith(b'{"Event":'):
-            rest.append(index)
-            continue
-        start += len(_CHANNEL_HINT)
-        key = (line[at + len(_ID_HINT) : at + len(_ID_HINT) + 6], line[start : line.find(b'"', start)])
+        key = line[at : at + _HINT_BYTES]
         group = groups.get(key)
         if group is None:
             groups[key] = [index]
         else:
             group.append(index)
-    return groups, rest
+    return groups.values()
 
 
-def _reader_of(digits: bytes, name: bytes, wanted: Wanted) -> _Reader | None:
-    number = digits.partition(b",")[0].rstrip(b"} ")
-    try:
-        channel = name.decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    if not number.isdigit() or number.startswith(b"0"):
-        return None
-    route = _route(channel, int(number))
-    return _reader(channel, int(number), wanted(route))
+def _read_group(work: _Work, indexes: list[int]) -> None:
+    """Read lines that look alike: by a reader made for the first of them, again for the first that it refuses."""
+    for _ in range(_MAX_SHAPES):
+        if not indexes:
+            return
+        reader = _read_in_full(work, indexes[0])
+        indexes = indexes[1:]
+        if reader is None:
+            break
+        indexes = _read_fast(work, reader, indexes)
+    for index in indexes:
+        _read_in_full(work, index)
 
 
-_route = lru_cache(maxsize=4096)(route_of)
-
-
-@lru_cache(maxsize=1024)
-def _reader(channel: str, event_id: int, fields: tuple[str, ...]) -> _Reader:
-    route = _route(channel, event_id)
-    computed = computed_of(dict(route.known).get("Channel"), event_id)
-    keys = dict.fromkeys(("EventID", "Channel"))
-    is_direct = len(fields) > 1
-    for field in fields:
-        names = (*FLAT_NAMES.get(field, (field,)), *(computed[field][0] if field in computed else ()))
-        is_direct = is_direct and (len(names) == 1 or field in {"EventID", "Channel"})
-        keys.update(dict.fromkeys(names))
-    attributes = {key: f"f{number}" for number, key in enumerate(keys)}
-    # Unions written out: the classes are made at run time.
-    types: dict[str, Any] = {"EventID": Literal[event_id], "Channel": Literal[channel]}
-    struct = msgspec.defstruct(
-        "Line",
-        [
-            (attribute, types[key]) if key in types else (attribute, str | int | None, MISSING)
-            for key, attribute in attributes.items()
-        ]
-        + [(f"g{number}", None, None) for number in range(len(_GUARDS)) if _GUARDS[number] not in keys],
-        rename={attribute: key for key, attribute in attributes.items()}
-        | {f"g{number}": key for number, key in enumerate(_GUARDS) if key not in keys},
-        gc=False,
-    )
-    row: Callable[[Any], Row]
-    if is_direct:
-        row = attrgetter(*(attributes[field] for field in fields))
-    else:
-        row = _composed(attributes, fields, channel, event_id)
-    return _Reader(route=route, fields=fields, decode=msgspec.json.Decoder(struct).decode, row=row)
-
-
-def _composed(attributes: dict[str, str], fields: tuple[str, ...], channel: str, event_id: int) -> Callable[[Any], Row]:
-    values = attrgetter(*attributes.values())
-    keys = tuple(attributes)
-
-    def row(decoded: Any) -> Row:
-        present = {key: value for key, value in zip(keys, values(decoded), strict=True) if value is not MISSING}
-        return _row(fields_of(present)[0], fields, channel, event_id)
-
-    return row
-
-
-def _read_fast(reader: _Reader, lines: Sequence[bytes], indexes: list[int], built: dict[str, _Built]) -> list[int]:
+def _read_fast(work: _Work, reader: Reader, indexes: list[int]) -> list[int]:
     """Add what the reader takes; give back the indexes of the lines it refuses."""
-    batch = _batch(built, reader.route, reader.fields)
+    batch = _batch(work, reader.route)
     decode = reader.decode
+    lines = work.lines
     try:
         batch.rows.extend(map(reader.row, [decode(lines[index]) for index in indexes]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return _read_one_by_one(reader, lines, indexes, batch)
+        return _read_one_by_one(work, reader, indexes, batch)
     batch.indexes.extend(indexes)
     return []
 
 
-def _read_one_by_one(reader: _Reader, lines: Sequence[bytes], indexes: list[int], batch: _Built) -> list[int]:
+def _read_one_by_one(work: _Work, reader: Reader, indexes: list[int], batch: _Built) -> list[int]:
     refused = []
     for index in indexes:
         try:
-            decoded = reader.decode(lines[index])
+            decoded = reader.decode(work.lines[index])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             refused.append(index)
             continue
@@ -220,34 +162,27 @@ def _read_one_by_one(reader: _Reader, lines: Sequence[bytes], indexes: list[int]
     return refused
 
 
-def _read_in_full(record: dict[str, Any], index: int, wanted: Wanted, built: dict[str, _Built]) -> None:
+def _read_in_full(work: _Work, index: int) -> Reader | None:
+    """Read one line whatever its layout; the reader of lines like it, if there can be one."""
+    record = object_of(work.lines[index])
+    if isinstance(record, str):
+        work.refused[index] = record
+        return None
     fields, _ = fields_of(record)
-    channel, event_id = _kind(fields)
-    route = _route(channel, event_id)
-    batch = built.get(route.name)
-    if batch is None:
-        batch = _batch(built, route, wanted(route))
-    batch.rows.append(_row(fields, batch.fields, dict(route.known).get("Channel", channel), event_id))
+    kind = _kind(fields)
+    own = route(*kind)
+    complete(fields, dict(own.known).get("Channel"), kind[1])
+    batch = _batch(work, own)
+    batch.rows.append(tuple(plain(fields.get(name, MISSING)) for name in batch.fields))
     batch.indexes.append(index)
+    return reader_for(record, kind, batch.fields)
 
 
-def _batch(built: dict[str, _Built], route: Route, fields: tuple[str, ...]) -> _Built:
-    batch = built.get(route.name)
+def _batch(work: _Work, own: Route) -> _Built:
+    batch = work.built.get(own.name)
     if batch is None:
-        batch = built[route.name] = _Built(route=route, fields=fields, rows=[], indexes=[])
+        batch = work.built[own.name] = _Built(route=own, fields=work.wanted(own), rows=[], indexes=[])
     return batch
-
-
-def _row(fields: Fields, names: tuple[str, ...], channel: Value, event_id: int | None) -> Row:
-    computed = computed_of(channel, event_id)
-    values = []
-    for name in names:
-        value = fields.get(name, MISSING)
-        if (value is MISSING or value is None) and name in computed:
-            made = computed[name][1](fields)
-            value = value if made is None else made
-        values.append(plain(value))
-    return tuple(values)
 
 
 def _kind(fields: Fields) -> tuple[str | None, int | None]:

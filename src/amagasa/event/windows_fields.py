@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from amagasa.event.record import Value
 
+_NOTHING: Final[dict[str, str]] = {}
 Computed = Callable[[Mapping[str, Value]], Value]
 _HASH: Final = re.compile(r"(MD5|SHA1|SHA256|IMPHASH)=([0-9A-Fa-f]+)", re.IGNORECASE)
 _INTEGRITY: Final = {
@@ -21,13 +23,6 @@ _HIVES: Final = (
     ("\\REGISTRY\\MACHINE", "HKLM"),
     ("\\REGISTRY\\USER", "HKU"),
 )
-
-
-def _copy(name: str) -> Computed:
-    def copied(fields: Mapping[str, Value]) -> Value:
-        return fields.get(name)
-
-    return copied
 
 
 def _hash(kind: str) -> Computed:
@@ -68,40 +63,50 @@ _HASHES: Final[dict[str, Computed]] = {
     "Imphash": _hash("IMPHASH"),
     "imphash": _hash("IMPHASH"),
 }
-# Names in the record which a computed field reads, so that a reader of few fields knows what else to read.
-READS: Final[dict[str, tuple[str, ...]]] = {
+# What a computed field reads, so that a reader of few fields knows what else to read.
+_READS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(_HASHES, ("Hashes", "Hash")),
     "IntegrityLevel": ("MandatoryLabel",),
     "TargetObject": ("ObjectName", "ObjectValueName"),
     "EventType": ("OperationType",),
 }
-_OF_EVENT: Final[dict[tuple[str, int], dict[str, tuple[str, Computed]]]] = {
+_COPIES: Final[dict[tuple[str, int], dict[str, str]]] = {
     ("Security", 4688): {
-        "Image": ("NewProcessName", _copy("NewProcessName")),
-        "ParentImage": ("ParentProcessName", _copy("ParentProcessName")),
-        "User": ("SubjectUserName", _copy("SubjectUserName")),
-        "LogonId": ("SubjectLogonId", _copy("SubjectLogonId")),
-        "IntegrityLevel": ("", _integrity),
+        "Image": "NewProcessName",
+        "ParentImage": "ParentProcessName",
+        "User": "SubjectUserName",
+        "LogonId": "SubjectLogonId",
     },
-    ("Security", 4657): {
-        "Image": ("ProcessName", _copy("ProcessName")),
-        "User": ("SubjectUserName", _copy("SubjectUserName")),
-        "Details": ("NewValue", _copy("NewValue")),
-        "TargetObject": ("", _target_object),
-        "EventType": ("", _operation),
-    },
+    ("Security", 4657): {"Image": "ProcessName", "User": "SubjectUserName", "Details": "NewValue"},
+}
+_MADE: Final[dict[tuple[str, int], dict[str, Computed]]] = {
+    ("Security", 4688): {"IntegrityLevel": _integrity},
+    ("Security", 4657): {"TargetObject": _target_object, "EventType": _operation},
 }
 
 
-def computed_of(channel: Value, event_id: Value) -> dict[str, tuple[tuple[str, ...], Computed]]:
-    """Field -> (names it reads, how it is made) for events of this kind, hashes included.
+def copies_of(channel: Value, event_id: Value) -> Mapping[str, str]:
+    """Field -> the one whose value it takes where the record does not have it itself, for events of this kind."""
+    return _COPIES.get((channel, event_id), _NOTHING)
+
+
+@lru_cache(maxsize=4096)
+def computed_of(channel: Value, event_id: Value) -> Mapping[str, tuple[tuple[str, ...], Computed]]:
+    """Field -> (names it reads, how it is made) for events of this kind, hashes included and copies not.
 
     A field is made only where the record does not have it itself.
     """
-    made: dict[str, tuple[tuple[str, ...], Computed]] = {
-        name: (READS[name], computed) for name, computed in _HASHES.items()
-    }
-    own = _OF_EVENT.get((channel, event_id), {}) if isinstance(channel, str) and isinstance(event_id, int) else {}
-    for name, (source, computed) in own.items():
-        made[name] = ((source,) if source else READS[name], computed)
-    return made
+    made = _HASHES | _MADE.get((channel, event_id), {})
+    return {name: (_READS[name], computed) for name, computed in made.items()}
+
+
+def complete(fields: dict[str, Value], channel: Value, event_id: Value) -> None:
+    """Add every field that is made from others."""
+    for name, source in copies_of(channel, event_id).items():
+        if fields.get(name) is None and fields.get(source) is not None:
+            fields[name] = fields[source]
+    for name, (_, computed) in computed_of(channel, event_id).items():
+        if fields.get(name) is None:
+            value = computed(fields)
+            if value is not None:
+                fields[name] = value
