@@ -38,6 +38,29 @@ class Party(Struct, frozen=True, kw_only=True):
     address: str
 
 
+class Card(Struct, frozen=True, kw_only=True):
+    """A party's public card, `party.json`: what it hands to the other side, which adds the role. Holds no secret."""
+
+    id: str
+    name: str
+    country: str
+    key: str
+    certificate: str
+    address: str
+
+    def as_party(self, role: Role) -> Party:
+        """The party of this card in this role."""
+        return Party(
+            id=self.id,
+            name=self.name,
+            country=self.country,
+            role=role,
+            key=self.key,
+            certificate=self.certificate,
+            address=self.address,
+        )
+
+
 class Clause(Struct, frozen=True, kw_only=True):
     """One term: objects of these types may go from `giver` to the other party, up to this marking.
 
@@ -75,6 +98,10 @@ class Agreement(Struct, frozen=True, kw_only=True):
             return first
         message = "no party of this agreement"
         raise ValueError(message)
+
+    def party(self, role: Role) -> Party | None:
+        """The party in this role; None where both have the other."""
+        return next((party for party in self.parties if party.role is role), None)
 
     def is_in_force(self, now: datetime) -> bool:
         """Whether `now` lies within the validity."""
