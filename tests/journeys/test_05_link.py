@@ -14,7 +14,7 @@ import pytest
 import stix2
 import stix2validator
 from msgspec.structs import replace
-from tests.entry.link_papers import make_papers
+from tests.entry.link_papers import make_agreement, make_papers
 from tests.entry.link_world import Node, agree, at_address, two_nodes
 
 from amagasa.app.delivery import DeliveryDeps
@@ -311,3 +311,19 @@ def test_link_what_is_marked_above_the_ceiling_never_crosses(nodes: tuple[Node, 
     in_both(nodes, act)
     indicators = [one for one in nodes[1].crossings(Direction.IN) if one.object_type == "indicator"]
     assert [one.object_id for one in indicators] == [nodes[0].indicator(2)["id"]]
+
+
+def test_link_ally_with_a_certificate_that_cannot_be_pinned_shuts_out_itself_alone(
+    nodes: tuple[Node, Node], tmp_path: Path
+) -> None:
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> list[tuple[bool | None, str]]:
+        third = replace(states.party, id="identity--00000000-0000-4000-8000-000000000003", certificate="none")
+        ours, _ = await linked(stack, japan, states)
+        japan.agreements.append(make_agreement(japan.party, third))
+        await ours.reload()
+        hearing = Hearing(japan)
+        japan.release([japan.indicator()])
+        await hearing.until(lambda: len(delivered(japan)) == 1)
+        return [(state.is_up, state.why[-13:]) for state in ours.states()]
+
+    assert in_both(nodes, act) == [(True, ""), (False, "[AMG-TLS-PIN]")]

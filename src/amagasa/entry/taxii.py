@@ -47,7 +47,7 @@ ROOT: Final = "/taxii2"
 API_ROOT: Final = "/taxii2/umbrella"
 INBOX: Final = "inbox"
 OUTBOX: Final = "outbox"
-KEPT_STATUSES: Final = 1_000
+STATUS_BYTES: Final = 16 * 1024 * 1024
 # Envelopes taken in at the same time: the store has one writer, and each may stand for some 100 MB in memory.
 INTAKES: Final = 2
 
@@ -70,7 +70,8 @@ class Desk:
     def __init__(self, deps: TaxiiDeps) -> None:
         self.deps = deps
         self.intake = asyncio.Semaphore(INTAKES)
-        self._statuses: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._statuses: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._n_bytes = 0
 
     def caller(self, request: Asked) -> Bond:
         """Who calls, and under which agreement. Raises TaxiiError 401, 403 (AMG-SHARE-FORCE) or 406."""
@@ -93,13 +94,16 @@ class Desk:
         require_accept(request)
         return bond
 
-    def keep(self, ally: str, status: dict[str, Any]) -> None:
-        """Remember a status: the last KEPT_STATUSES of them, as long as the process lives."""
-        self._statuses[ally, status["id"]] = status
-        while len(self._statuses) > KEPT_STATUSES:
-            self._statuses.popitem(last=False)
+    def keep(self, ally: str, status: dict[str, Any]) -> bytes:
+        """Remember a status, and forget the oldest beyond STATUS_BYTES. They last as long as the process."""
+        body = msgspec.json.encode(status)
+        self._statuses[ally, status["id"]] = body
+        self._n_bytes += len(body)
+        while self._n_bytes > STATUS_BYTES and len(self._statuses) > 1:
+            self._n_bytes -= len(self._statuses.popitem(last=False)[1])
+        return body
 
-    def status(self, ally: str, status_id: str) -> dict[str, Any]:
+    def status(self, ally: str, status_id: str) -> bytes:
         """The ally's own status. Raises TaxiiError 404."""
         try:
             return self._statuses[ally, status_id]
@@ -165,7 +169,7 @@ async def api_root(request: Asked) -> Response[bytes]:
 async def get_status(request: Asked, status_id: FromPath[str]) -> Response[bytes]:
     """Status of an earlier envelope (section 4.3)."""
     desk = _desk(request)
-    return answer(desk.status(desk.caller(request).ally.id, status_id))
+    return answer(msgspec.Raw(desk.status(desk.caller(request).ally.id, status_id)))
 
 
 @get(f"{API_ROOT}/collections")
@@ -224,8 +228,7 @@ async def add_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
     async with desk.intake:
         received = await asyncio.to_thread(take)
     status = _status(deps.draw_id(), to_date_added(now), received)
-    desk.keep(bond.ally.id, status)
-    return answer(status, status=202)
+    return answer(msgspec.Raw(desk.keep(bond.ally.id, status)), status=202)
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}/objects/{{object_id:str}}")

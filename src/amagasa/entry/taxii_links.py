@@ -17,8 +17,10 @@ from amagasa.app.ports import AllyLine
 from amagasa.app.sharing import in_force
 from amagasa.entry.taxii import TaxiiDeps, build_taxii
 from amagasa.entry.taxii_door import AllyDoor
+from amagasa.entry.tls import check_pin
 from amagasa.share.agreement import Party
-from amagasa.vocab.errors import AmagasaError
+from amagasa.vocab.errors import AmagasaError, BadInputError
+from amagasa.vocab.text import show
 
 _LOG = structlog.get_logger("amagasa.links")
 
@@ -66,6 +68,7 @@ class AllyLinks:
         self._unsubscribe = self._deps.signals.subscribe(heard)
         await self._follow()
         self._watching = asyncio.create_task(self._watch())
+        self._watching.add_done_callback(_tell)
 
     async def reload(self) -> None:
         """Follow the agreements as they are now. Happens by itself on the signal `agreement` and every LOOK_S."""
@@ -88,7 +91,16 @@ class AllyLinks:
         return (*(one.delivery.state for one in self._running.values()), *broken)
 
     def _pins(self) -> list[str]:
-        return [bond.ally.certificate for bond in in_force(self._deps.book, self._deps.clock.now())]
+        """Certificates of the allies in force. One that cannot be pinned shuts out its own ally, not the others."""
+        pins = []
+        for bond in in_force(self._deps.book, self._deps.clock.now()):
+            try:
+                check_pin(bond.ally.certificate)
+            except BadInputError as error:
+                self._blame(bond.ally, error)
+            else:
+                pins.append(bond.ally.certificate)
+        return pins
 
     async def _watch(self) -> None:
         while True:
@@ -116,15 +128,18 @@ class AllyLinks:
         try:
             line = self._line_of(party)
         except AmagasaError as error:
-            if self._faults.get(party.id) != str(error):
-                _LOG.error("no line to an ally", ally=party.name, why=str(error))
-            self._faults[party.id] = str(error)
+            self._blame(party, error)
             return
         self._faults.pop(party.id, None)
         bell = OutboxBell(self._deps.signals, party.id)
         delivery = Delivery(party.id, line, self._deps)
         task = asyncio.create_task(delivery.run(bell))
         self._running[party.id] = _Running(party, line, bell, delivery, task)
+
+    def _blame(self, party: Party, error: AmagasaError) -> None:
+        if self._faults.get(party.id) != str(error):
+            _LOG.error("no line to an ally", ally=show(party.name), why=str(error))
+        self._faults[party.id] = str(error)
 
     async def _hang_up(self, ally: str) -> None:
         running = self._running.pop(ally)
@@ -137,3 +152,8 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     # How it ended was logged where it matters; here it is only not to be left behind.
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("the links follow the agreements no longer: a mistake of ours", exc_info=task.exception())
