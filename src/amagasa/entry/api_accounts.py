@@ -49,6 +49,13 @@ class Me(Struct, frozen=True, kw_only=True):
     is_first: bool
 
 
+class Greeting(Struct, frozen=True, kw_only=True):
+    """What the console asks first: `me` is null where nobody is signed in; `lang` is the node's language."""
+
+    lang: str
+    me: Me | None
+
+
 class AccountView(Struct, frozen=True, kw_only=True):
     """An account without its secret."""
 
@@ -74,6 +81,15 @@ def sign_in(request: Asked, data: SignIn) -> Response[Me]:
     console, token = console_of(request), draw_token()
     found = console.accounts.sign_in(data.name, data.password, token=token, now=console.now())
     return _begun(console, found, token)
+
+
+@get("/api/session", opt={PUBLIC: True}, tags=["session"])
+@threaded
+def greeting(request: Asked) -> Greeting:
+    """Who is signed in, without a refusal where nobody is."""
+    console = console_of(request)
+    found = console.keeper.look(request)
+    return Greeting(lang=console.deps.lang, me=_me(console, found) if found else None)
 
 
 @delete("/api/session", opt={PUBLIC: True}, status_code=204, tags=["session"])
@@ -150,6 +166,7 @@ def change_account(request: Asked, name: str, data: AccountChange) -> AccountVie
 HANDLERS: tuple[BaseRouteHandler, ...] = (
     follow_link,
     sign_in,
+    greeting,
     sign_out,
     me,
     change_password,

@@ -68,10 +68,7 @@ class Doorkeeper(Struct, frozen=True, kw_only=True):
 
     def signed_in(self, connection: ASGIConnection[Any, Any, Any, Any]) -> SignedIn:
         """Whose session came with the request. Blocks on the store. Raises NotSignedInError."""
-        if self.local_actor is not None:
-            return SignedIn(actor=self.local_actor, lang="")
-        token = connection.cookies.get(self.cookie, "")
-        found = self.who(token) if token else None
+        found = self.look(connection)
         if found is None:
             raise NotSignedInError(
                 "AMG-SIGNIN-NEEDED",
@@ -80,6 +77,13 @@ class Doorkeeper(Struct, frozen=True, kw_only=True):
                 then="sign in",
             )
         return found
+
+    def look(self, connection: ASGIConnection[Any, Any, Any, Any]) -> SignedIn | None:
+        """The same, None where nobody is signed in."""
+        if self.local_actor is not None:
+            return SignedIn(actor=self.local_actor, lang="")
+        token = connection.cookies.get(self.cookie, "")
+        return self.who(token) if token else None
 
     def session_cookie(self, token: str) -> Cookie:
         """The cookie that carries a session; an empty token takes it away."""

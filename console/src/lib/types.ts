@@ -1,0 +1,245 @@
+// The answers of the node's API, as /api/openapi.json describes them.
+
+export type Instant = string
+export type Lang = 'en' | 'ja'
+export type Role = 'watch-officer' | 'analyst' | 'release-officer' | 'auditor' | 'administrator'
+export type Act = 'read' | 'triage' | 'write-content' | 'release' | 'audit' | 'administer'
+
+export interface Me {
+  name: string
+  roles: Role[]
+  may: Act[]
+  lang: Lang
+  is_first: boolean
+}
+
+export interface Greeting {
+  lang: Lang
+  me: Me | null
+}
+
+export interface Named {
+  id: string
+  name: string
+}
+
+export interface Entity {
+  kind: string
+  value: string
+}
+
+export interface Alert {
+  id: string
+  title: string
+  severity: number
+  confidence: number
+  subject: string
+  content_id: string
+  is_indicator: boolean
+  origin: Named
+  source: string
+  first_seen_at: Instant
+  last_seen_at: Instant
+  updated_at: Instant
+  n_detections: number
+  techniques: string[]
+  tactics: string[]
+  incident_id: string | null
+  why: string
+}
+
+export interface Alerts {
+  alerts: Alert[]
+  next: string | null
+  n_all: number
+}
+
+export interface Field {
+  name: string
+  value: string
+}
+
+export interface Evidence {
+  path: string
+  record: number
+  event_at: Instant | null
+  level: string
+  fields: Field[]
+  raw: string
+}
+
+export interface AlertDetail {
+  alert: Alert
+  entities: Entity[]
+  evidence: Evidence[]
+}
+
+export interface Incident {
+  id: string
+  title: string
+  status: 'open' | 'closed'
+  severity: number
+  created_at: Instant
+  updated_at: Instant
+  first_seen_at: Instant
+  last_seen_at: Instant
+  n_alerts: number
+  n_detections: number
+  techniques: string[]
+  tactics: string[]
+  entities: Entity[]
+  closed_why: string
+  merged_into: string | null
+}
+
+export interface Incidents {
+  incidents: Incident[]
+  next: string | null
+}
+
+export interface Step {
+  tactic: string
+  at: Instant
+  alert_id: string
+  title: string
+  severity: number
+}
+
+export interface IncidentDetail {
+  incident: Incident
+  alerts: Alert[]
+  timeline: Step[]
+  is_cut: boolean
+}
+
+export interface Attack {
+  tactics: string[]
+  techniques: { technique: string; tactics: string[]; n_detections: number }[]
+}
+
+export interface Crossing {
+  id: number
+  ally: Named
+  agreement: string
+  direction: 'in' | 'out'
+  state: string
+  object_id: string
+  object_type: string
+  version: string
+  title: string
+  clause: string
+  marking: string
+  changes: Field[]
+  why: string
+  created_at: Instant
+  decided_by: string
+  n_tries: number
+  next_try_at: Instant | null
+  delivered_at: Instant | null
+  n_bytes: number
+}
+
+export interface Crossings {
+  crossings: Crossing[]
+  next: string | null
+}
+
+export interface CrossingDetail {
+  crossing: Crossing
+  content: string
+  is_cut: boolean
+}
+
+export interface Content {
+  id: string
+  kind: 'sigma' | 'stix'
+  title: string
+  origin: Named
+  is_active: boolean
+  added_at: Instant
+  added_by: string
+  fault: string
+  activated_at: Instant | null
+  text: string
+}
+
+export interface Source {
+  name: string
+  address: string
+  n_read: number
+  n_accepted: number
+  n_rejected: number
+  last_record_at: Instant | null
+  lag_s: number | null
+  rate_per_s: number | null
+  fault: string
+}
+
+export interface Reject {
+  source: string
+  path: string
+  record: number
+  why: string
+  at: Instant
+}
+
+export interface Clause {
+  id: string
+  is_ours: boolean
+  objects: string[]
+  pattern_types: string[]
+  ceiling: string
+  consent: 'automatic' | 'release-officer'
+  strip: string[]
+  pseudonymise: string[]
+}
+
+export interface Agreement {
+  id: string
+  title: string
+  version: number
+  valid_from_at: Instant
+  valid_until_at: Instant
+  is_in_force: boolean
+  our_role: string
+  their_role: string
+  clauses: Clause[]
+}
+
+export interface Link {
+  state: 'up' | 'down' | 'sending' | 'quiet' | 'not-in-force'
+  why: string
+  n_waiting: number
+  last_sent_at: Instant | null
+  last_received_at: Instant | null
+  next_try_at: Instant | null
+}
+
+export interface Ally {
+  ally: Named
+  country: string
+  link: Link
+  agreements: Agreement[]
+}
+
+export interface Status {
+  node: { id: string; name: string; country: string; lang: Lang }
+  now_at: Instant
+  sources: Source[]
+  allies: Ally[]
+  counts: { alerts: number; incidents_open: number; wanting: number; content: number; content_faulted: number }
+  next: { code: string; text: string }[]
+}
+
+export interface Account {
+  name: string
+  roles: Role[]
+  lang: Lang
+  is_enabled: boolean
+  created_at: Instant
+}
+
+export interface News {
+  now_at: Instant
+  changed: Record<string, { n: number; ids: string[] }>
+}
