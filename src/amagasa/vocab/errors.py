@@ -1,5 +1,7 @@
 """The error root. A message says what failed, what was expected, what came and what happens next."""
 
+from typing import Any
+
 from amagasa.vocab.text import show
 
 EXIT_DONE = 0
@@ -25,6 +27,11 @@ class AmagasaError(Exception):
         self.then = then
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross from a child process to its parent, keyword arguments and all."""
+        parts = {"expected": self.expected, "got": self.got, "then": self.then}
+        return _again, (type(self), self.code, self.what, parts)
+
     def __str__(self) -> str:
         parts = [self.what]
         if self.expected:
@@ -34,6 +41,10 @@ class AmagasaError(Exception):
         if self.then:
             parts.append(self.then)
         return f"{'; '.join(parts)} [{self.code}]"
+
+
+def _again(kind: type[AmagasaError], code: str, what: str, parts: dict[str, str]) -> AmagasaError:
+    return kind(code, what, **parts)
 
 
 class BadInputError(AmagasaError):

@@ -31,5 +31,6 @@ class Level(StrEnum):
 
 
 def level_of(text: str | None) -> Level:
-    """The level named, `medium` where a rule names none or an unknown one (as the field's tools do)."""
-    return next((level for level in Level if level.value == text), Level.MEDIUM)
+    """The level named, in any case; `medium` where a rule names none or an unknown one (as the field's tools do)."""
+    wanted = (text or "").strip().lower()
+    return next((level for level in Level if level.value == wanted), Level.MEDIUM)

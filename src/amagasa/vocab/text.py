@@ -4,16 +4,30 @@ from typing import Final
 
 SHOWN_CHARACTERS: Final = 200
 _BIDI_AND_INVISIBLE: Final = frozenset(
-    [*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC)]
+    [
+        0x00AD,
+        0x061C,
+        0x180E,
+        *range(0x200B, 0x2010),
+        *range(0x2028, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFE00, 0xFE10),
+        0xFEFF,
+        *range(0xFFF9, 0xFFFC),
+        *range(0xE0000, 0xE0200),
+    ]
 )
 
 
 def show(value: str | bytes, limit: int = SHOWN_CHARACTERS) -> str:
-    r"""`value` on one line, safe for a terminal: controls, bidi marks and lone surrogates as \xNN or \uNNNN.
+    r"""`value` on one line, safe for a terminal.
 
-    Cut to `limit` characters of output, with an ellipsis where something was cut.
+    Controls, marks of direction, what is invisible and lone surrogates come as \xNN, \uNNNN or \UNNNNNNNN. Cut to
+    `limit` characters of output (at least 1), with an ellipsis where something was cut.
     """
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    limit = max(limit, 1)
+    # A character has at most four bytes: no need to decode a whole body for its first line.
+    text = value[: 4 * (limit + 1)].decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
     shown = "".join(_escape(character) for character in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
@@ -23,5 +37,5 @@ def _escape(character: str) -> str:
     if point < 0x20 or 0x7F <= point < 0xA0:
         return f"\\x{point:02x}"
     if point in _BIDI_AND_INVISIBLE or 0xD800 <= point <= 0xDFFF:
-        return f"\\u{point:04x}"
+        return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
     return character
