@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import msgspec
 import pytest
 import stix2
@@ -20,6 +21,7 @@ from tests.entry.link_world import Node, agree, at_address, two_nodes
 from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.ports import Crossing, CrossingState, Direction, Pushed
 from amagasa.entry.taxii_links import AllyLinks
+from amagasa.entry.taxii_wire import TAXII
 from amagasa.entry.tls import ally_client_context
 from amagasa.entry.wiring import ally_line
 from amagasa.share.verdict import Released
@@ -327,3 +329,48 @@ def test_link_ally_with_a_certificate_that_cannot_be_pinned_shuts_out_itself_alo
         return [(state.is_up, state.why[-13:]) for state in ours.states()]
 
     assert in_both(nodes, act) == [(True, ""), (False, "[AMG-TLS-PIN]")]
+
+
+def test_link_body_over_the_limit_gets_its_answer_over_the_wire(nodes: tuple[Node, Node]) -> None:
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> tuple[int, str]:
+        _, theirs = await linked(stack, japan, states)
+        context = ally_client_context(japan.papers.certificate, japan.papers.key, states.papers.pem)
+        host, port = theirs.door.address
+        headers = {"accept": TAXII, "content-type": TAXII}
+        async with httpx.AsyncClient(verify=context, trust_env=False, headers=headers) as client:
+            url = f"https://{host}:{port}/taxii2/umbrella/collections/inbox/objects/"
+            response = await client.post(url, content=b" " * 11_000_000)
+        return response.status_code, response.json()["error_code"]
+
+    assert in_both(nodes, act) == (413, "AMG-TAXII-LARGE")
+
+
+def test_link_gigabyte_announced_is_answered_before_a_byte_of_it(nodes: tuple[Node, Node]) -> None:
+    head = (
+        "POST /taxii2/umbrella/collections/inbox/objects/ HTTP/1.1\r\nHost: a\r\n"
+        f"Accept: {TAXII}\r\nContent-Type: {TAXII}\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n"
+    )
+
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> bytes:
+        _, theirs = await linked(stack, japan, states)
+        context = ally_client_context(japan.papers.certificate, japan.papers.key, states.papers.pem)
+        reader, writer = await asyncio.open_connection(*theirs.door.address, ssl=context, server_hostname="")
+        stack.callback(writer.transport.abort)
+        writer.write(head.encode())
+        return await reader.read()
+
+    answer = in_both(nodes, act)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"AMG-TAXII-LARGE" in answer
+
+
+def test_link_fresh_node_can_poll_what_it_missed(nodes: tuple[Node, Node]) -> None:
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> list[Any]:
+        _, theirs = await linked(stack, japan, states)
+        states.release([states.indicator(number) for number in range(1, 4)])
+        line = japan.line_to(states, theirs.door.address)
+        stack.push_async_callback(line.close)
+        page = await line.poll(added_after="", limit=100)
+        return [one["id"] for one in page.objects]
+
+    assert in_both(nodes, act) == [nodes[1].indicator(number)["id"] for number in range(1, 4)]

@@ -19,6 +19,7 @@ from amagasa.app.ports import (
     Crossing,
     CrossingState,
     Direction,
+    Reading,
     Store,
     StoredObject,
     Writing,
@@ -71,9 +72,14 @@ def receive(
     Raises DeniedError (AMG-SHARE-FORCE) where no agreement with it is in force: nothing was looked at.
     """
     bond = require_in_force(book, ally_id, now)
+    # Judged before the one writer is held: an envelope may take a second, and detection writes meanwhile.
+    with store.read() as reading:
+        held = _held(reading, objects)
+    admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
     with store.write() as tx:
-        held = _held(tx, objects)
-        admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
+        if (newer := _held(tx, objects)) != held:
+            held = newer
+            admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
         new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
         content = _put_to_use(tx, [one for one in new if not _is_older(one.object, held)], bond, now)
         crossings = [_crossing(one, bond, now) for one in new]
@@ -101,9 +107,9 @@ def require_in_force(book: AgreementBook, ally_id: str, now: datetime) -> Bond:
     return bond
 
 
-def _held(tx: Writing, objects: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
+def _held(reading: Reading, objects: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
     ids = {obj["id"] for obj in objects if isinstance(obj, dict) and isinstance(obj.get("id"), str)}
-    return {stored.id: msgspec.json.decode(stored.body) for stored in tx.objects(ids)}
+    return {stored.id: msgspec.json.decode(stored.body) for stored in reading.objects(ids)}
 
 
 def _stored(one: Admitted, bond: Bond, now: datetime) -> StoredObject:

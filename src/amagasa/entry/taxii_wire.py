@@ -85,24 +85,30 @@ async def read_body(request: Request[Any, Any, Any]) -> bytes:
     n_announced = int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 20 else 0
     chunks: list[bytes] = []
     n_bytes = 0
+    if n_announced > DRAINED_BYTES:
+        raise _too_large(n_announced)
     async for chunk in request.stream():
         n_bytes += len(chunk)
-        if n_bytes > DRAINED_BYTES or n_announced > DRAINED_BYTES:
+        if n_bytes > DRAINED_BYTES:
             break
         if max(n_bytes, n_announced) <= CONTENT_BYTES:
             chunks.append(chunk)
         else:
             chunks.clear()
     if max(n_bytes, n_announced) > CONTENT_BYTES:
-        raise TaxiiError(
-            413,
-            "AMG-TAXII-LARGE",
-            f"a body holds at most {CONTENT_BYTES} bytes",
-            got=f"{max(n_bytes, n_announced)} bytes or more",
-            then="send fewer objects at a time",
-            headers={"connection": "close"},
-        )
+        raise _too_large(max(n_bytes, n_announced))
     return b"".join(chunks)
+
+
+def _too_large(n_bytes: int) -> TaxiiError:
+    return TaxiiError(
+        413,
+        "AMG-TAXII-LARGE",
+        f"a body holds at most {CONTENT_BYTES} bytes",
+        got=f"{n_bytes} bytes or more",
+        then="send fewer objects at a time",
+        headers={"connection": "close"},
+    )
 
 
 def parse_envelope(body: bytes) -> list[Any]:
