@@ -47,7 +47,7 @@ Part: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference
 Decided: TypeAlias = bool | Part
 
 
-class RouteRule(Struct, frozen=True):
+class RouteRule(Struct, frozen=True, gc=False):
     """A rule that can match on a route: its place in the plan and what is left of its condition."""
 
     place: int

@@ -51,7 +51,7 @@ FIELDREFS = frozenset(
 )
 
 
-class Atom(Struct, frozen=True, array_like=True):
+class Atom(Struct, frozen=True, array_like=True, gc=False):
     """One question about one field; `field` is None for a keyword, which is looked for in the whole record."""
 
     field: str | None
@@ -69,7 +69,7 @@ class Op(IntEnum):
     NOT = 3
 
 
-class Node(Struct, frozen=True, array_like=True):
+class Node(Struct, frozen=True, array_like=True, gc=False):
     """A condition: an atom by its place in the rule's `atoms`, or AND, OR (one item or more), NOT (one item)."""
 
     op: Op
@@ -77,7 +77,7 @@ class Node(Struct, frozen=True, array_like=True):
     items: tuple["Node", ...] = ()
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class Rule(Struct, frozen=True, kw_only=True, gc=False):
     """A Sigma rule ready to run. `id` is the rule's own, or one made from its text. `origin` as in `Detection`."""
 
     id: str
