@@ -83,7 +83,7 @@ class Desktop:
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.store = open_store(folder / "node.sqlite")
-        self.clock = Clock()
+        self.clock = changes.pop("clock", None) or Clock()
         self.signals = Signals()
         self.desk = Desk(self.store)
         self.published: list[tuple[str, dict[str, Any]]] = []
