@@ -105,6 +105,12 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{0} は適用されません。先にある {1} がすべてを通します",
     ),
     "AMG-AGREEMENT-GAP": ("no clause lets {0} give a {1}", "{0} が {1} を渡せる条項がありません"),
+    "AMG-AGREEMENT-UNREAD": ("the file could not be read: {0}", "ファイルを読めませんでした: {0}"),
+    "AMG-AGREEMENT-OTHERS": ("this node is no party of it", "このノードは当事者ではありません"),
+    "AMG-AGREEMENT-OURS": (
+        "the {0} which it gives for this node is not the node's own",
+        "このノードのものとされる {0} が、実際のものと違います",
+    ),
     "AMG-CARD-FORM": ("this is no party's card (party.json): {0}", "当事者のカード (party.json) ではありません: {0}"),
 }
 _WEIGHTS: Final = {Weight.FAULT: ("fault", "不備"), Weight.NOTE: ("note", "注意")}
