@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Crossing, CrossingState
-from amagasa.app.sharing import Decision, NodeSharing, decide, in_force, preview
+from amagasa.app.sharing import decide, in_force, preview, release_changes
 from amagasa.share.agreement import Consent
 from amagasa.share.verdict import Released, Wanting, Withheld
 from amagasa.vocab.errors import BadInputError, DeniedError
@@ -82,9 +82,7 @@ def test_release_failure_of_the_transaction_keeps_no_crossing(japan: Node) -> No
 
     def run() -> None:
         with japan.store.write() as tx:
-            NodeSharing(japan.store, japan.signals, book=japan.book, party=japan.party, secret=SECRET).release(
-                tx, [japan.indicator()], now=NOW
-            )
+            release_changes(tx, [japan.indicator()], book=japan.book, now=NOW, secret=SECRET)
             raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -142,7 +140,7 @@ def test_decide_yes_makes_it_pending_and_rings_the_bell(nodes: tuple[Node, Node]
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.indicator()])
     japan.heard.clear()
-    decided = decide(japan.store, japan.signals, OFFICER, Decision(crossing_id=made.id, approve=True), now=NOW)
+    decided = decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
     assert (decided.state, decided.decided_by) == (CrossingState.PENDING, "sato")
     assert ("outbox", {"ally": states.party.id}) in japan.heard
 
@@ -151,7 +149,7 @@ def test_decide_no_stands_for_later_versions_until_it_is_taken_back(nodes: tuple
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.sighting()])
-    decide(japan.store, japan.signals, OFFICER, Decision(crossing_id=made.id, approve=False), now=NOW)
+    decide(japan.store, japan.signals, OFFICER, made.id, approve=False, version="", now=NOW)
     japan.release([japan.sighting(n_seen=2, seconds=1)])
     (refused,) = japan.crossings()
     assert (refused.state, refused.decided_by, b'"count":2' in refused.content) == (
@@ -159,7 +157,7 @@ def test_decide_no_stands_for_later_versions_until_it_is_taken_back(nodes: tuple
         "sato",
         True,
     )
-    decide(japan.store, japan.signals, OFFICER, Decision(crossing_id=made.id, approve=True), now=NOW)
+    decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
     assert japan.crossings()[0].state is CrossingState.PENDING
 
 
@@ -167,7 +165,7 @@ def test_decide_approved_version_leaves_as_it_was_looked_at(nodes: tuple[Node, N
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.sighting()])
-    decide(japan.store, japan.signals, OFFICER, Decision(crossing_id=made.id, approve=True), now=NOW)
+    decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
     japan.release([japan.sighting(n_seen=2, seconds=1)])
     assert [(one.state, one.version) for one in japan.crossings()] == [
         (CrossingState.PENDING, made.version),
@@ -180,27 +178,28 @@ def test_decide_without_the_role_is_denied(nodes: tuple[Node, Node]) -> None:
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.indicator()])
     with pytest.raises(DeniedError):
-        decide(japan.store, japan.signals, ANALYST, Decision(crossing_id=made.id, approve=True), now=NOW)
+        decide(japan.store, japan.signals, ANALYST, made.id, approve=True, version="", now=NOW)
     assert japan.crossings() == [made]
 
 
 @pytest.mark.parametrize(
     ("decision", "code"),
     [
-        (Decision(crossing_id=999, approve=True), "AMG-SHARE-UNKNOWN"),
-        (Decision(crossing_id=1, approve=True, version="2020-01-01T00:00:00.000Z"), "AMG-SHARE-CHANGED"),
-        (Decision(crossing_id=2, approve=True), "AMG-SHARE-DECIDED"),
-        (Decision(crossing_id=2, approve=False), "AMG-SHARE-DECIDED"),
+        ((999, True, ""), "AMG-SHARE-UNKNOWN"),
+        ((1, True, "2020-01-01T00:00:00.000Z"), "AMG-SHARE-CHANGED"),
+        ((2, True, ""), "AMG-SHARE-DECIDED"),
+        ((2, False, ""), "AMG-SHARE-DECIDED"),
     ],
 )
 def test_decide_on_what_is_not_there_or_changed_changes_nothing(
-    nodes: tuple[Node, Node], decision: Decision, code: str
+    nodes: tuple[Node, Node], decision: tuple[int, bool, str], code: str
 ) -> None:
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     before = [*japan.release([japan.indicator(1)]), *japan.release([japan.indicator(2, marking=Tlp.RED)])]
     with pytest.raises(BadInputError, match=code):
-        decide(japan.store, japan.signals, OFFICER, decision, now=NOW)
+        number, approve, version = decision
+        decide(japan.store, japan.signals, OFFICER, number, approve=approve, version=version, now=NOW)
     assert japan.crossings() == before
 
 
@@ -228,14 +227,3 @@ def test_agreements_of_others_are_no_bond(japan: Node, nodes: tuple[Node, Node])
     stranger = replace(japan.party, id="identity--00000000-0000-4000-8000-000000000001")
     japan.agreements[:] = [make_agreement(stranger, nodes[1].party)]
     assert in_force(japan.book, NOW) == ()
-
-
-def test_console_sharing_makes_releasable_objects_of_rules_and_addresses(japan: Node) -> None:
-    sharing = NodeSharing(japan.store, japan.signals, book=japan.book, party=japan.party, secret=SECRET)
-    text = "title: t\ntags: [attack.t1110.001]\n"
-    rule = sharing.rule_object(text, rule_id="r1", title="t", marking=Tlp.GREEN, now=NOW)
-    address = sharing.address_object("198.51.100.7", title="bad", marking=Tlp.GREEN, now=NOW)
-    with japan.store.write() as tx:
-        sharing.release(tx, [rule, address], now=NOW)
-    assert [one.state for one in japan.crossings()] == [CrossingState.PENDING] * 2
-    assert rule["external_references"][0]["external_id"] == "T1110.001"

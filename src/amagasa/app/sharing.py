@@ -5,7 +5,6 @@ kept is forgotten to be announced. An object that grows does not make a crossing
 is replaced by what is true now, and after something has left the next version waits a moment.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,17 +16,13 @@ from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.signals import Signals
 from amagasa.intel.stix import instant_of
-from amagasa.share.agreement import Agreement, Party
-from amagasa.share.describe import RuleText, describe_address, describe_rule
+from amagasa.share.agreement import Agreement
 from amagasa.share.release import release
 from amagasa.share.verdict import Release, Released, Wanting, Withheld
-from amagasa.vocab.attack import techniques_of
 from amagasa.vocab.errors import BadInputError
-from amagasa.vocab.tlp import Tlp
 
 # A scan makes an alert grow every second; its reader needs the count, not each step of it.
 THROTTLE_S: Final = 10.0
-_TECHNIQUE_TAG: Final = re.compile(r"attack\.t\d{4}(?:\.\d{3})?", re.IGNORECASE)
 _NOT_YET_GONE: Final = frozenset({CrossingState.PENDING, CrossingState.WANTING, CrossingState.WITHHELD})
 
 
@@ -45,14 +40,6 @@ class SignedAgreements:
             for agreement in self._agreements()
             if self._party_id in {party.id for party in agreement.parties}
         )
-
-
-class Decision(Struct, frozen=True, kw_only=True):
-    """Yes or no to a crossing. `version` is what the officer looked at; "" to decide on whatever stands there."""
-
-    crossing_id: int
-    approve: bool
-    version: str = ""
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -127,18 +114,20 @@ def announce(signals: Signals, crossings: Sequence[Crossing]) -> None:
         signals.publish("outbox", {"ally": ally})
 
 
-def decide(store: Store, signals: Signals, actor: Actor, decision: Decision, *, now: datetime) -> Crossing:
+def decide(  # noqa: PLR0913 - who, what, on which version, and when: none of them can be left out
+    store: Store, signals: Signals, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime
+) -> Crossing:
     """A release officer's yes or no to what wants consent; a no may be taken back as long as the crossing stands.
 
-    Raises DeniedError, and BadInputError AMG-SHARE-UNKNOWN (no such crossing), AMG-SHARE-DECIDED (nothing to decide)
-    or AMG-SHARE-CHANGED (the object has grown since the officer looked).
+    `version` is what the officer looked at: the object may have grown since ("": whatever stands there). Raises
+    DeniedError, and BadInputError AMG-SHARE-UNKNOWN (no such crossing), AMG-SHARE-DECIDED (nothing to decide) or
+    AMG-SHARE-CHANGED (grown since).
     """
     require(actor, Act.RELEASE)
-    approve = decision.approve
     with store.write() as tx:
-        crossing = tx.crossing(decision.crossing_id)
+        crossing = tx.crossing(crossing_id)
         if crossing is None:
-            raise BadInputError("AMG-SHARE-UNKNOWN", "there is no such crossing", got=str(decision.crossing_id))
+            raise BadInputError("AMG-SHARE-UNKNOWN", "there is no such crossing", got=str(crossing_id))
         if crossing.direction is not Direction.OUT or not _may_decide(crossing, approve=approve):
             raise BadInputError(
                 "AMG-SHARE-DECIDED",
@@ -147,12 +136,12 @@ def decide(store: Store, signals: Signals, actor: Actor, decision: Decision, *, 
                 got=crossing.state.value,
                 then="nothing was changed",
             )
-        if decision.version and decision.version != crossing.version:
+        if version and version != crossing.version:
             raise BadInputError(
                 "AMG-SHARE-CHANGED",
                 "the object has changed since you looked at it",
                 expected=f"a decision on its version of {crossing.version}",
-                got=decision.version,
+                got=version,
                 then="look again, then decide",
             )
         decided = replace(
@@ -165,49 +154,6 @@ def decide(store: Store, signals: Signals, actor: Actor, decision: Decision, *, 
         tx.update_crossing(decided)
     announce(signals, [decided])
     return decided
-
-
-class NodeSharing:
-    """What the console asks of sharing (`app.content.Sharing`), for one node. Thread-safe.
-
-    `secret` keys the pseudonyms: 32 bytes or more, the same for the life of the node.
-    """
-
-    def __init__(self, store: Store, signals: Signals, *, book: AgreementBook, party: Party, secret: bytes) -> None:
-        self._store = store
-        self._signals = signals
-        self._book = book
-        self._party = party
-        self._secret = secret
-
-    def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        """The indicator of a Sigma rule; held already, it is a new version of the same object."""
-        with self._store.read() as reading:
-            held = reading.content_items([rule_id])
-        rule = RuleText(
-            id=rule_id,
-            title=title,
-            text=text,
-            created_at=held[0].added_at if held else now,
-            techniques=techniques_of(_TECHNIQUE_TAG.findall(text)),
-        )
-        return describe_rule(rule, party=self._party, marking=marking, now=now)
-
-    def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        """The indicator of an address or network. Raises BadInputError for one that means something at home only."""
-        return describe_address(address, party=self._party, marking=marking, now=now, reason=title)
-
-    def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
-        """See `release_changes`. Whoever calls publishes `outbox` after the commit."""
-        release_changes(tx, objects, book=self._book, now=now, secret=self._secret)
-
-    def preview(self, actor: Actor, objects: Sequence[Mapping[str, Any]], *, now: datetime) -> tuple[Offer, ...]:
-        """See `preview`."""
-        return preview(actor, objects, book=self._book, now=now, secret=self._secret)
-
-    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, now: datetime) -> None:
-        """See `decide`."""
-        decide(self._store, self._signals, actor, Decision(crossing_id=crossing_id, approve=approve), now=now)
 
 
 def crossing_of(verdict: Release, bond: Bond, *, version: str, now: datetime) -> Crossing:

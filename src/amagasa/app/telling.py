@@ -1,8 +1,9 @@
 """How a node tells its allies what it knows: alerts, incidents, rules and indicators put into STIX and released."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
@@ -10,9 +11,12 @@ from amagasa.app.sharing import decide, release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Party
-from amagasa.share.describe import describe_address, describe_alert, describe_incident, describe_rule
+from amagasa.share.describe import RuleText, describe_address, describe_alert, describe_incident, describe_rule
+from amagasa.vocab.attack import techniques_of
 from amagasa.vocab.severity import Severity
 from amagasa.vocab.tlp import Tlp
+
+_TECHNIQUE_TAG: Final = re.compile(r"attack\.t\d{4}(?:\.\d{3})?", re.IGNORECASE)
 
 
 class Telling:
@@ -55,8 +59,17 @@ class Telling:
         return self._release(tx, list(told.values()), now)
 
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        """The STIX indicator (`pattern_type` sigma) of a rule."""
-        return describe_rule(text, rule_id=rule_id, title=title, party=self._party, marking=marking, now=now)
+        """The STIX indicator (`pattern_type` sigma) of a rule; held already, it is a new version of the same object."""
+        with self._store.read() as reading:
+            held = reading.content_items([rule_id])
+        rule = RuleText(
+            id=rule_id,
+            title=title,
+            text=text,
+            created_at=held[0].added_at if held else now,
+            techniques=techniques_of(_TECHNIQUE_TAG.findall(text)),
+        )
+        return describe_rule(rule, party=self._party, marking=marking, now=now)
 
     def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator of an address."""
