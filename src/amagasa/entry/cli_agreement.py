@@ -77,8 +77,7 @@ def draft_command(
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A draft (TOML) or a signed agreement (JSON).")],
     *,
-    lang: AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-InLanguage = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Say each clause in words, and what is wrong or missing. Exit 1 with faults, 2 where it cannot be read."""
@@ -97,8 +96,7 @@ def sign_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The draft, or what the ally signed.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
-    lang: AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-InLanguage = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Sign with this node's key; once both have signed, put the agreement into the node."""
@@ -122,8 +120,7 @@ InLanguage = Lang.EN,
 def show_command(
     path: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="A node's folder, or a file.")] = Path(),
     *,
-    lang: AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-InLanguage = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """List a node's agreements (in force, early, expired, faulty), or show one. Exit 1 where one is faulty."""
