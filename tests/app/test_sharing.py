@@ -197,8 +197,8 @@ def test_decide_on_what_is_not_there_or_changed_changes_nothing(
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     before = [*japan.release([japan.indicator(1)]), *japan.release([japan.indicator(2, marking=Tlp.RED)])]
+    number, approve, version = decision
     with pytest.raises(BadInputError, match=code):
-        number, approve, version = decision
         decide(japan.store, japan.signals, OFFICER, number, approve=approve, version=version, now=NOW)
     assert japan.crossings() == before
 
