@@ -3,6 +3,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import IntegrityError
 from tests.contracts.store_samples import SCANNER, T0, alert, crossing, dead, incident
 
 from amagasa.adapters.store import schema
@@ -183,6 +185,40 @@ def test_open_when_another_process_writes_does_not_wait(path: Path) -> None:
         with store.read() as read:
             assert read.n_alerts() == 0
         store.close()
+
+
+def test_open_by_many_at_once_makes_one_store(path: Path) -> None:
+    gate = threading.Barrier(6)
+
+    def open_at_once(_: int) -> int:
+        gate.wait()
+        store = open_store(path)
+        with store.write() as write:
+            write.save_meta("n", str(int(write.meta("n") or "0") + 1))
+        store.close()
+        return 1
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(open_at_once, range(6))) == 6
+    store = open_store(path)
+    with store.read() as read:
+        assert read.meta("n") == "6"
+    store.close()
+
+
+def test_alert_which_names_an_incident_that_is_not_there_is_a_mistake(path: Path) -> None:
+    store = open_store(path)
+
+    def save() -> None:
+        with store.write() as write:
+            write.save_meta("a", "b")
+            write.save_alerts([alert(1, incident_id="incident--none")])
+
+    with pytest.raises(IntegrityError):
+        save()
+    with store.read() as read:
+        assert read.meta("a") is None
+    store.close()
 
 
 def test_write_from_many_threads_is_never_lost(path: Path) -> None:
