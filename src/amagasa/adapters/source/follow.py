@@ -166,7 +166,7 @@ class FileFollower:
             if current.is_cut():
                 self._begin_again(current, now, log.key)
             else:
-                self._logs.extend(self._missed(current.key, current.mtime_ns(), log.key, now))
+                self._logs.extend(self._missed(*self._where(current), log.key, now))
         self._logs.append(log)
 
     def _find_again(self, now: datetime) -> None:
@@ -198,11 +198,11 @@ class FileFollower:
         place = cut.place()
         self._logs.remove(cut)
         again = cut.again()
+        here, mtime_ns = self._where(again)
         found = find(place, neighbours(self._path))
         if found is None:
             self._notes.append("the file was cut; it is read from its start")
-            missed = list(self._missed(cut.key, cut.mtime_ns(), current, now))
-            self._logs.extend([again, *missed])
+            self._logs.extend([again, *self._missed(here, mtime_ns, current, now)])
             return
         one, opened = found
         copy = FollowedLog(opened, place)
@@ -210,13 +210,22 @@ class FileFollower:
         self._logs.append(copy)
         self._notes.append("the file was cut; the rest is read from its copy")
         missed = list(self._missed(one.key, one.mtime_ns, current, now))
-        at = next((index for index, log in enumerate(missed) if log.key == cut.key), None)
+        at = next((index for index, log in enumerate(missed) if log.key == here), None)
         if at is None:
             missed.append(again)
         else:
             missed[at].close()
             missed[at] = again
         self._logs.extend(missed)
+
+    def _where(self, log: FollowedLog) -> tuple[tuple[int, int], int]:
+        """Key and time of the file under which the content of `log` lies now: it may have been packed meanwhile."""
+        found = find(log.whole(), neighbours(self._path))
+        if found is None:
+            return log.key, log.mtime_ns()
+        one, opened = found
+        opened.close()
+        return one.key, one.mtime_ns
 
     def _missed(
         self, last: tuple[int, int], newest_ns: int, current: tuple[int, int], now: datetime

@@ -28,6 +28,8 @@ class FollowedLog:
         self._log = log
         self._offset = place.offset if place else 0
         self._head = log.at(0, place.n_head) if place else b""
+        # The head grows with what is read; a line that was not kept ends it, however short it is.
+        self._is_head_whole = len(self._head) >= HEAD_BYTES or len(self._head) != self._offset
         self._tail = self._before_offset() if place else b""
         self._n_skipped = 0
         self._n_seen = -1
@@ -81,6 +83,21 @@ class FollowedLog:
             mtime_ns=status.st_mtime_ns,
         )
 
+    def whole(self) -> Place:
+        """The place behind all that the file holds now."""
+        status = self._log.status()
+        n_head, n_tail = min(HEAD_BYTES, status.st_size), min(TAIL_BYTES, status.st_size)
+        return Place(
+            device=status.st_dev,
+            inode=status.st_ino,
+            offset=status.st_size,
+            n_head=n_head,
+            head=digest(self._log.at(0, n_head)),
+            tail=digest(self._log.at(status.st_size - n_tail, n_tail)),
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+        )
+
     def is_cut(self) -> bool:
         """Whether the bytes that were read are no longer there: the file was cut, or written anew."""
         if self._log.is_packed or not self._offset:
@@ -131,15 +148,17 @@ class FollowedLog:
     def _end_skipping(self, data: bytes) -> Taken:
         n_bytes = self._n_skipped + len(data)
         self._n_skipped = 0
-        start = self._offset
         self._offset += n_bytes
-        self._head = self._head or self._log.at(start, HEAD_BYTES)
+        self._is_head_whole = True
+        if not self._log.is_packed:
+            self._head = self._log.at(0, min(HEAD_BYTES, self._offset))
         self._tail = self._before_offset()
         return Taken(reject_bytes=n_bytes, n_bytes=n_bytes)
 
     def _move(self, data: bytes) -> None:
-        if len(self._head) < HEAD_BYTES:
+        if not self._is_head_whole:
             self._head += data[: HEAD_BYTES - len(self._head)]
+            self._is_head_whole = len(self._head) >= HEAD_BYTES
         self._offset += len(data)
         self._tail = (self._tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
 

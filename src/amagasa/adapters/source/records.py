@@ -61,6 +61,8 @@ def world_fault(path: str, error: OSError | ValueError) -> SourceFault:
     shown = show(path, _PATH_CHARACTERS)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return SourceFault(path=shown, why="there is no such file or folder", code=MISSING)
+    if isinstance(error, IsADirectoryError):
+        return SourceFault(path=shown, why="not a file; expected a file; got a folder, pipe or device", code=SPECIAL)
     if isinstance(error, PermissionError):
         why = "it may not be read; expected permission to read it for the user who runs this"
         return SourceFault(path=shown, why=why, code=FORBIDDEN)
