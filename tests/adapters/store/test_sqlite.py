@@ -1,6 +1,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ from amagasa.app.ports import CrossingState, Direction, Page
 from amagasa.incident.alert import Status
 from amagasa.vocab.errors import WorldError
 
+ROOT = Path(__file__).resolve().parents[3]
 LATER = """
 from alembic import op
 revision = "0002"
@@ -150,6 +153,37 @@ def test_write_when_the_disk_is_full_keeps_nothing_and_goes_on_later(
     with store.write() as write:
         write.save_meta("a", "c")
     store.close()
+
+
+CRAMPED = """
+import resource, sys
+from pathlib import Path
+from amagasa.adapters.store.sqlite import open_store
+from amagasa.vocab.errors import WorldError
+from tests.contracts.store_samples import alert
+store = open_store(Path(sys.argv[1]))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+try:
+    with store.write() as write:
+        write.save_alerts([alert(n) for n in range(2000)])
+except WorldError as error:
+    sys.stdout.write(error.code)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+with store.write() as write:
+    write.save_alerts([alert(1)])
+with store.read() as read:
+    sys.stdout.write(f" {read.n_alerts()} {store.check()}")
+store.close()
+"""
+
+
+def test_write_when_the_disk_takes_no_more_keeps_nothing_and_goes_on_later(path: Path) -> None:
+    # A limit on the size of files makes the operating system itself refuse the write, in a process of its own.
+    run = subprocess.run(
+        [sys.executable, "-c", CRAMPED, str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stdout in {"AMG-STORE-IO 1 ()", "AMG-STORE-FULL 1 ()"}, run.stderr
 
 
 def test_write_when_the_store_is_read_only_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

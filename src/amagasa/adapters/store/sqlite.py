@@ -93,7 +93,7 @@ class SqliteStore:
         self._check_open()
         with worded(self._path), self._readers.connect() as connection, connection.begin():
             # BEGIN alone takes no snapshot; the first read does.
-            connection.exec_driver_sql("SELECT 1 FROM alembic_version")
+            connection.exec_driver_sql("SELECT 1 FROM alembic_version").scalar()
             yield SqlReading(connection)
 
     @contextmanager
