@@ -28,7 +28,8 @@ class PatternSet:
     def __init__(self, patterns: Sequence[tuple[str, int]], known: Mapping[str, bytes], made: Databases) -> None:
         self.refused: dict[int, str] = {}
         self._alone: list[tuple[int, Any]] = []
-        self._places = tuple(range(len(patterns)))
+        # Place in `patterns` of each pattern in the database; None where they are the same.
+        self._places: tuple[int, ...] | None = None
         self._database: Any = None
         if patterns:
             key = _key(patterns)
@@ -47,7 +48,7 @@ class PatternSet:
                 append(place)
 
             self._database.scan(data, match_event_handler=hit)
-            if self._alone:
+            if self._places is not None:
                 found = [self._places[place] for place in found]
         if self._alone:
             found.extend(place for place, expression in self._alone if expression.search(data))

@@ -1,0 +1,62 @@
+"""Batches and plans for tests, without files."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import yaml
+
+from amagasa.detect.evaluate import evaluate
+from amagasa.detect.memo import Memo
+from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.report import Detection, MatchReport
+from amagasa.detect.sigma import compile_rules
+from amagasa.event.normalise import normalise
+from amagasa.event.record import Chunk, Format
+
+READ_AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def rule_text(detection: Mapping[str, Any], **more: Any) -> str:
+    """A rule for process creations on Windows."""
+    source = {"product": "windows", "category": "process_creation"}
+    return yaml.safe_dump({"title": "A rule", "logsource": source, "detection": detection} | more, sort_keys=False)
+
+
+def plan_for(*detections: Mapping[str, Any]) -> Plan:
+    texts = [
+        rule_text(detection, id=f"00000000-0000-4000-8000-{place:012d}") for place, detection in enumerate(detections)
+    ]
+    rules, faults = compile_rules([(f"{place}.yml", text) for place, text in enumerate(texts)])
+    assert faults == ()
+    return plan_of(rules)
+
+
+def process_line(**fields: Any) -> bytes:
+    """A process creation of Sysmon in the flat layout."""
+    return msgspec.json.encode({"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational"} | fields)
+
+
+def chunk_of(lines: Sequence[bytes], *, kind: Format = Format.WINDOWS) -> Chunk:
+    return Chunk(
+        path="log", format=kind, first_record=1, data=b"".join(line + b"\n" for line in lines), read_at=READ_AT
+    )
+
+
+def report_of(
+    plan: Plan, lines: Sequence[bytes], *, memo: Memo | None = None, kind: Format = Format.WINDOWS
+) -> MatchReport:
+    own = memo or Memo(plan)
+    report = MatchReport()
+    for batch in normalise(chunk_of(lines, kind=kind), plan.wanted).batches:
+        report = report.merge(evaluate(batch, plan, own))
+    return report
+
+
+def found(plan: Plan, lines: Sequence[bytes], **more: Any) -> list[Detection]:
+    return sorted(report_of(plan, lines, **more).detections, key=lambda one: one.record)
+
+
+def does_match(detection: Mapping[str, Any], **fields: Any) -> bool:
+    return bool(found(plan_for(detection), [process_line(**fields)]))
