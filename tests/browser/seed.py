@@ -208,9 +208,7 @@ def _alert(  # noqa: PLR0917 -- one argument a column of the scene
     return alert_of(detection, number=number, n=n, incident=incident_id(scene) if scene else None, at=at, now=now)
 
 
-def alert_of(
-    detection: Detection, *, number: int, n: int, incident: str | None, at: datetime, now: datetime
-) -> Alert:
+def alert_of(detection: Detection, *, number: int, n: int, incident: str | None, at: datetime, now: datetime) -> Alert:
     return Alert(
         id=stable_id("alert", detection.title[:100], str(number)),
         key=stable_id("key", detection.title[:100], str(number)),

@@ -35,7 +35,13 @@ class Served:
         return f"{self.address}/#/link/{token}"
 
     def session_cookie(self, token: str) -> dict[str, Any]:
-        return {"name": self.desktop.cookie, "value": token, "url": self.address, "httpOnly": True, "sameSite": "Strict"}
+        return {
+            "name": self.desktop.cookie,
+            "value": token,
+            "url": self.address,
+            "httpOnly": True,
+            "sameSite": "Strict",
+        }
 
 
 @contextmanager

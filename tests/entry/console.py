@@ -1,7 +1,8 @@
 """A console on a real store, asked in this process."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,18 +10,18 @@ from typing import Any, Final, cast
 
 import httpx
 from litestar import Litestar
-from msgspec.structs import replace
 from tests.browser.seed import JAPAN, NOW, Book, agreement
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.accounts import hash_of
-from amagasa.app.permissions import Actor, Role
-from amagasa.app.ports import Account, CrossingState, Session, Store, Writing
+from amagasa.app.permissions import Role
+from amagasa.app.ports import Account, Session
 from amagasa.app.signals import Signals
+from amagasa.app.telling import Telling
 from amagasa.entry.api import build_console
 from amagasa.entry.api_deps import ConsoleDeps
 from amagasa.entry.security import cookie_name
-from amagasa.vocab.ids import stable_id
+from amagasa.vocab.severity import Severity
 from amagasa.vocab.tlp import Tlp
 
 BASE: Final = "http://node.example:8080"
@@ -50,34 +51,6 @@ class QuickPasswords:
         return self.hash(password) == secret
 
 
-class Desk:
-    """Keeps what was released; decides as asked."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.released: list[dict[str, Any]] = []
-
-    def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        del now
-        return {"type": "indicator", "id": f"indicator--{rule_id}", "name": title, "pattern": text, "tlp": marking.word}
-
-    def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        del now
-        return {"type": "indicator", "id": stable_id("indicator", address), "name": title, "tlp": marking.word}
-
-    def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
-        del tx, now
-        self.released.extend(objects)
-
-    def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
-        del version, now
-        with self._store.write() as tx:
-            crossing = tx.crossing(crossing_id)
-            assert crossing is not None
-            state = CrossingState.PENDING if approve else CrossingState.REFUSED
-            tx.update_crossing(replace(crossing, state=state, decided_by=actor.name))
-
-
 class Desktop:
     """A store, a console on it and what they share."""
 
@@ -85,7 +58,16 @@ class Desktop:
         self.store = open_store(folder / "node.sqlite")
         self.clock = changes.pop("clock", None) or Clock()
         self.signals = Signals()
-        self.desk = Desk(self.store)
+        book = changes.get("agreements") or Book(agreement())
+        sharing = Telling(
+            store=self.store,
+            signals=self.signals,
+            party=JAPAN,
+            book=book,
+            secret=bytes(range(32)),
+            marking=Tlp.AMBER,
+            min_severity=Severity.MEDIUM,
+        )
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.signals.subscribe(lambda topic, payload: self.published.append((topic, payload)))
         given: dict[str, Any] = {
@@ -94,8 +76,8 @@ class Desktop:
             "signals": self.signals,
             "passwords": QuickPasswords(),
             "party": JAPAN,
-            "agreements": Book(agreement()),
-            "sharing": self.desk,
+            "agreements": book,
+            "sharing": sharing,
         }
         self.deps = ConsoleDeps(**(given | changes))
         self.app: Litestar = build_console(self.deps)
@@ -135,3 +117,12 @@ class Desktop:
             cookies=cookies,
         ) as client:
             yield client
+
+    def ask(self, method: str, path: str, *, token: str = "", body: Any = None, **options: Any) -> httpx.Response:
+        """One request, in an event loop of its own."""
+
+        async def once() -> httpx.Response:
+            async with self.client(token) as client:
+                return await client.request(method, path, json=body, **options)
+
+        return asyncio.run(once())

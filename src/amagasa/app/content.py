@@ -22,13 +22,13 @@ TITLE_CHARACTERS: Final = 300
 
 
 class Sharing(Protocol):
-    """How our own knowledge is put into STIX, released and decided upon. Carried out by app.sharing."""
+    """How our own knowledge is put into STIX, released and decided upon. Carried out by app.telling."""
 
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator (`pattern_type` sigma) of a rule."""
 
     def address_object(self, address: str, *, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
-        """The STIX indicator of an IP address or network."""
+        """The STIX indicator of an IP address. Raises BadInputError for one that means something inside only."""
 
     def release(self, tx: Writing, objects: Sequence[dict[str, Any]], *, now: datetime) -> None:
         """Decide per ally and agreement, and keep what comes of it as crossings in this transaction."""
@@ -46,7 +46,7 @@ class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewAddress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An address (IPv4 or IPv6, or a network in CIDR) to look for."""
+    """An address (IPv4 or IPv6) to look for."""
 
     address: str
     title: str = ""
@@ -135,17 +135,13 @@ def _identity(text: str) -> tuple[str, str]:
 
 
 def _address(text: str) -> str:
-    """The address or network as the library writes it. Raises BadInputError."""
+    """The address as the library writes it. Raises BadInputError."""
     try:
-        network = ipaddress.ip_network(text.strip(), strict=False)
+        return str(ipaddress.ip_address(text.strip()))
     except ValueError:
         raise BadInputError(
-            "AMG-CONTENT-ADDRESS",
-            "this is no address",
-            expected="an IPv4 or IPv6 address, or a network such as 198.51.100.0/24",
-            got=text,
+            "AMG-CONTENT-ADDRESS", "this is no address", expected="an IPv4 or IPv6 address", got=text
         ) from None
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 def _marking(word: str) -> Tlp:

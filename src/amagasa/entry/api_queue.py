@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import triage
@@ -64,7 +64,7 @@ def alert(request: Asked, alert_id: str) -> AlertDetail:
 @threaded
 def incidents(
     request: Asked,
-    status_of: Annotated[Status | None, Parameter(query="status")] = None,
+    status_of: Annotated[Status | None, QueryParameter(name="status")] = None,
     limit: Limit = 100,
     before: Before = None,
 ) -> IncidentsView:

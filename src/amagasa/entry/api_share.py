@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import delete, get, post
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import content
@@ -38,7 +38,7 @@ def crossings(
     *,
     ally: Annotated[str | None, Parameter(max_length=200)] = None,
     direction: Direction | None = None,
-    state_of: Annotated[CrossingState | None, Parameter(query="state")] = None,
+    state_of: Annotated[CrossingState | None, QueryParameter(name="state")] = None,
     limit: Limit = 100,
     before: Before = None,
 ) -> CrossingsView:
@@ -63,8 +63,6 @@ def decide(request: Asked, crossing_id: int, data: DecisionMade) -> CrossingDeta
     console = console_of(request)
     actor = actor_of(request)
     console.deps.sharing.decide(actor, crossing_id, approve=data.approve, version=data.version, now=console.now())
-    console.publish("crossing", id=crossing_id)
-    console.publish("outbox")
     return console.queries.crossing(actor, crossing_id)
 
 
@@ -131,4 +129,5 @@ def _changed(request: Asked, content_id: str, *, is_shared: bool) -> None:
     console = console_of(request)
     console.publish("content", id=content_id)
     if is_shared:
+        console.publish("crossing")
         console.publish("outbox")

@@ -2,22 +2,30 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.indicators import load_indicators
 from amagasa.adapters.content.load import LoadedContent, compile_documents, load_plan
 from amagasa.adapters.content.rules import Document
+from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
 from amagasa.app.path import Sight
+from amagasa.app.worker_messages import Content
 from amagasa.detect.indicator import IndicatorSet, compile_indicators
+from amagasa.detect.memo import Memo
+from amagasa.detect.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.rule import Rule
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.severity import Level
 
 Progress = Callable[[int, int], None]
+Follower = FileFollower
 
 
 class ContentFiles(Struct, frozen=True, kw_only=True):
@@ -26,6 +34,7 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
     rules: tuple[Path, ...] = ()
     indicators: tuple[Path, ...] = ()
     may_be_empty: bool = False
+    is_builtin_wanted: bool = False
 
     def sight(self) -> Sight:
         """A sight of these, for a child process: from the cache, which the parent has filled."""
@@ -45,6 +54,13 @@ class Loaded(Struct, frozen=True, kw_only=True):
         """A fresh sight, for one thread."""
         return Sight([(self.content.plan, self.content.memo())], self.indicators)
 
+    def at_least(self, level: Level) -> "Loaded":
+        """Without the rules below `level`."""
+        kept = tuple(rule for rule in self.content.plan.rules if rule.level.severity >= level.severity)
+        if len(kept) == len(self.content.plan.rules):
+            return self
+        return replace(self, content=replace(self.content, plan=plan_of(kept), n_rules=len(kept)), n_rules=len(kept))
+
     def keep(self, sight: Sight) -> None:
         """Store the matchers that the sight had to make, for the next start."""
         for plan, memo in sight.plans:
@@ -57,7 +73,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
 
     Raises BadInputError where a path is not there, or (AMG-RULES-NONE) where rules are named and none of them can run.
     """
-    content = load_plan(files.rules, builtin=not files.rules, progress=progress)
+    content = load_plan(files.rules, builtin=files.is_builtin_wanted or not files.rules, progress=progress)
     if not content.n_rules and files.rules and not files.may_be_empty:
         first = content.faults[0] if content.faults else None
         raise BadInputError(
@@ -98,6 +114,19 @@ def size_of(paths: Sequence[str]) -> int | None:
         files = path.rglob("*") if path.is_dir() else [path]
         total += sum(file.stat().st_size for file in files if file.is_file())
     return total
+
+
+def follower_of(path: str, token: dict[str, Any] | None, form: str, *, chunk_bytes: int) -> FileFollower:
+    """A follower of the log at `path`, behind the committed position; `form` "auto" is told by content."""
+    known = None if form == "auto" else Format(form)
+    return FileFollower.resume(path, token, known, poll_bytes=chunk_bytes)
+
+
+def sight_beside(content: Content) -> tuple[list[tuple[Plan, Memo]], IndicatorSet, tuple[RuleFault, ...]]:
+    """What a node looks with beside its rules on disk, ready, and what of it cannot run."""
+    plan = plan_of(content.rules)
+    indicators, faults = compile_indicators(content.indicators, origins=content.origins)
+    return ([(plan, Memo(plan))] if content.rules else []), indicators, faults
 
 
 class RuleCompiler:
