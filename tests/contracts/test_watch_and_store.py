@@ -4,9 +4,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -77,6 +78,17 @@ def test_watch_of_any_batches_leaves_a_store_that_holds_together(batches: list[l
         for number, detections in enumerate(batches):
             record_batch(store, batch_of(detections, number), silent, now=NOW + timedelta(minutes=number))
         check(store, [one for detections in batches for one in detections])
+
+
+@pytest.mark.parametrize("at", [datetime.min, datetime.max, datetime(1601, 1, 1), datetime(1970, 1, 1)])  # noqa: DTZ001, DTZ901
+def test_watch_of_an_impossible_instant_goes_on(at: datetime) -> None:
+    detections = [found(0, address("203.0.113.9"), event_at=at.replace(tzinfo=UTC), record=n) for n in range(3)]
+    with opened() as store:
+        for number in range(2):
+            record_batch(store, batch_of(detections, number), silent, now=NOW + timedelta(minutes=number))
+        check(store, detections * 2)
+        with store.read() as read:
+            assert read.n_alerts() == 1
 
 
 def test_watch_of_a_scanner_in_many_batches_is_one_incident() -> None:

@@ -1,5 +1,5 @@
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -106,6 +106,8 @@ def test_event_without_an_instant_or_from_the_future_happened_now() -> None:
     assert seen_at(found(0, event_at=None), NOW) == NOW
     assert seen_at(found(0, event_at=NOW + timedelta(days=30_000)), NOW) == NOW
     assert seen_at(found(4), NOW) == at(4)
+    assert seen_at(found(0, event_at=datetime(1, 1, 1, tzinfo=UTC)), NOW) == NOW
+    assert seen_at(found(0, event_at=datetime(1970, 1, 1, tzinfo=UTC)), NOW) == datetime(1970, 1, 1, tzinfo=UTC)
     assert seen_at(found(-60 * 24 * 365), NOW) == at(-60 * 24 * 365)
 
 

@@ -2,7 +2,8 @@
 
 Time is the event's own where the record carries it, so that the log of last March folds as it happened and not as it
 was read; a record without an instant, or with one from the future, happened when it was read. Only the clock of a
-machine may run ahead a little (`CLOCK_SKEW`): an event of the year 2099 must not hold an alert open until then.
+machine may run ahead a little (`CLOCK_SKEW`): an event of the year 2099 must not hold an alert open until then. An
+instant before 1970 is what programs write who know none (0001-01-01, 1601-01-01).
 
 An alert grows while a detection comes within `FOLD_WINDOW` of its span. Within a call detections are taken in the
 order of time, path and record, so the order in which they are handed in makes no difference; and folding a log chunk
@@ -12,7 +13,7 @@ once made are never made one: a late record between them joins the newer.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from amagasa.vocab.text import show
 
 FOLD_WINDOW: Final = timedelta(minutes=15)
 CLOCK_SKEW: Final = timedelta(minutes=5)
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Evidence enough to judge by; the rest is in the log, and each carries a whole event.
 EXAMPLES: Final = 5
 # Of one kind in one alert: a scanner asks for thousands of addresses, and the first tell as much as all.
@@ -45,7 +47,7 @@ def key_of(detection: Detection, source: str) -> str:
 def seen_at(detection: Detection, now: datetime) -> datetime:
     """When it happened, as far as the record can be believed."""
     at = detection.event_at
-    return now if at is None or at > now + CLOCK_SKEW else at
+    return at if at is not None and EARLIEST <= at <= now + CLOCK_SKEW else now
 
 
 def fold(detections: Sequence[Detection], recent: Sequence[Alert], *, source: str, now: datetime) -> tuple[Alert, ...]:
