@@ -31,6 +31,12 @@ class Scripted:
         self.is_away = False
         self.refuses: dict[str, str] = {}
         self.says_nothing = False
+        self.n_greeted = 0
+
+    async def greet(self) -> None:
+        self.n_greeted += 1
+        if self.is_away:
+            raise WorldError("AMG-LINK-DOWN", "states cannot be reached")
 
     async def push(self, objects: Sequence[Released]) -> Pushed:
         self.pushed.append(list(objects))
@@ -65,7 +71,7 @@ def test_delivery_pending_is_pushed_with_its_companions_and_marked(nodes: tuple[
     japan, line, delivery = setup(nodes)
     indicator = japan.indicator()
     japan.release([indicator])
-    assert step(delivery) == 60
+    assert step(delivery) == 30
     (crossing,) = japan.crossings()
     assert (crossing.state, crossing.delivered_at) == (CrossingState.DELIVERED, japan.clock.now())
     kinds = [one.object_type for one in line.pushed[0]]
@@ -245,6 +251,25 @@ def test_delivery_large_objects_go_in_batches_by_size(nodes: tuple[Node, Node]) 
     assert [len(line.objects(number)) for number in range(len(line.pushed))] == [20, 10]
 
 
+def test_delivery_quiet_line_is_greeted_and_its_state_is_true(nodes: tuple[Node, Node]) -> None:
+    japan, line, delivery = setup(nodes)
+    assert step(delivery) == 30
+    assert (delivery.state.is_up, line.n_greeted) == (True, 1)
+    japan.clock.advance(10)
+    assert step(delivery) == 20
+    assert line.n_greeted == 1
+    line.is_away = True
+    japan.clock.advance(20)
+    assert step(delivery) == 1
+    assert (delivery.state.is_up, delivery.state.n_failures) == (False, 1)
+    with japan.store.read() as reading:
+        assert reading.meta(meta_key(nodes[1].party.id)) == msgspec.json.encode(delivery.state).decode()
+    line.is_away = False
+    japan.clock.advance(1)
+    assert step(delivery) == 30
+    assert (delivery.state.is_up, delivery.state.why, line.pushed) == (True, "", [])
+
+
 class Hiccup:
     """A store whose first read fails, as a full disk or a lock would make it."""
 
@@ -283,7 +308,7 @@ def test_delivery_store_that_fails_is_a_back_off_and_not_the_end(nodes: tuple[No
     japan.store = store
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(delivery.run(bell))
-    assert bell.waits == [1, 60]
+    assert bell.waits == [1, 30]
     assert japan.crossings()[0].state is CrossingState.DELIVERED
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,15 +22,15 @@ from tests.entry.link_papers import make_agreement, make_papers
 from tests.entry.link_world import Node, agree, at_address, two_nodes
 
 from amagasa.app.delivery import DeliveryDeps
-from amagasa.app.ports import Crossing, CrossingState, Direction, Pushed
+from amagasa.app.ports import Crossing, CrossingState, Direction
 from amagasa.entry.taxii_links import AllyLinks
 from amagasa.entry.taxii_wire import TAXII
 from amagasa.entry.tls import ally_client_context
 from amagasa.entry.wiring import ally_line
-from amagasa.share.verdict import Released
 from amagasa.vocab.tlp import Tlp
 
 _T = TypeVar("_T")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -66,6 +69,10 @@ def links_of(node: Node) -> AllyLinks:
     )
 
 
+def is_up(links: AllyLinks) -> bool:
+    return [state.is_up for state in links.states()] == [True]
+
+
 async def linked(stack: AsyncExitStack, japan: Node, states: Node, **terms: Any) -> tuple[AllyLinks, AllyLinks]:
     """Both nodes' links up, and the agreement naming the doors' real addresses."""
     links = (links_of(japan), links_of(states))
@@ -74,8 +81,11 @@ async def linked(stack: AsyncExitStack, japan: Node, states: Node, **terms: Any)
         stack.push_async_callback(link.stop)
         node.party = at_address(node.party, link.door.address)
     agree(japan, states, **terms)
+    hearing = Hearing(japan), Hearing(states)
     for link in links:
         await link.reload()
+    for link, ears in zip(links, hearing, strict=True):
+        await ears.until(partial(is_up, link))
     return links
 
 
@@ -158,30 +168,27 @@ def test_link_ally_away_gets_it_once_when_it_is_back(nodes: tuple[Node, Node]) -
     assert ids == [nodes[0].indicator(1)["id"], nodes[0].indicator(2)["id"]]
 
 
-def test_link_killed_between_send_and_note_is_received_once(nodes: tuple[Node, Node]) -> None:
-    """The wire is real; the kill is an exception which nothing catches, at the very instant after the answer."""
+def test_link_killed_between_send_and_note_is_received_once(nodes: tuple[Node, Node], tmp_path: Path) -> None:
+    """The sending process kills itself with SIGKILL after the ally's answer; the next one goes on from the store."""
 
-    class KilledError(Exception):
-        pass
-
-    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> None:
-        _, theirs = await linked(stack, japan, states)
-        line = japan.line_to(states, theirs.door.address)
-        stack.push_async_callback(line.close)
-
-        class Killed:
-            async def push(self, objects: list[Released]) -> Pushed:
-                await line.push(objects)
-                raise KilledError
-
-        japan.signals = type(japan.signals)()  # the links of this node are asleep: only these deliveries act
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> int | None:
+        door = states.door()
+        await door.start("127.0.0.1", 0, [japan.papers.pem])
+        stack.push_async_callback(door.stop)
+        states.party = at_address(states.party, door.address)
+        (tmp_path / "agreement.json").write_bytes(msgspec.json.encode(agree(japan, states)))
         japan.release([japan.indicator()])
-        with pytest.raises(KilledError):
-            await japan.delivery_to(states, Killed()).step()
+        victim = [sys.executable, "-m", "tests.journeys.link_victim", str(tmp_path), "japan", japan.party.id]
+        killed = await asyncio.create_subprocess_exec(*victim, cwd=ROOT)
+        code = await killed.wait()
         assert japan.crossings()[0].state is CrossingState.PENDING
+        assert "indicator" in {one.object_type for one in states.crossings(Direction.IN)}
+        line = japan.line_to(states, door.address)
+        stack.push_async_callback(line.close)
         await japan.delivery_to(states, line).step()
+        return code
 
-    in_both(nodes, act)
+    assert in_both(nodes, act) == -signal.SIGKILL
     japan, states = nodes
     assert japan.crossings()[0].state is CrossingState.DELIVERED
     assert [one.object_type for one in states.crossings(Direction.IN)].count("indicator") == 1

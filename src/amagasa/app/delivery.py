@@ -37,13 +37,15 @@ BATCH: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
+# A silent line is asked this often: its state is never older, and the next push finds it warm.
+GREET_S: Final = 30.0
 
 
 class LineState(Struct, frozen=True, kw_only=True):
     """How the line to an ally stands. `is_up` is None until something was tried. Kept in the store and published.
 
-    `n_pending` counts what waits, `n_failures` the tries since the last success. `why` holds the ally's words,
-    escaped and cut.
+    `last_success_at` is the last answer, to a push or to a greeting. `n_pending` counts what waits, `n_failures` the
+    tries since the last success. `why` holds the ally's words, escaped and cut.
     """
 
     ally: str
@@ -129,8 +131,7 @@ class Delivery:
                 return LONGEST_WAIT_S
             batch, wait_s = await asyncio.to_thread(self._take, bond, now)
             if not batch:
-                self._is_catching_up = False
-                return wait_s
+                return min(wait_s, await self._greet(now))
             released = [_released(crossing) for crossing in batch]
             beside = self._companions(released, bond)
             try:
@@ -145,6 +146,26 @@ class Delivery:
             self._told |= {(one.object_id, one.content) for one in beside}
             await asyncio.to_thread(self._mark, batch, pushed)
             self._publish()
+
+    async def _greet(self, now: datetime) -> float:
+        """On a quiet line ask from time to time whether the ally is there; how long until the next time."""
+        last, was_up = self.state.last_success_at, self.state.is_up
+        if was_up and last is not None and (silent_s := (now - last).total_seconds()) < GREET_S:
+            return GREET_S - silent_s
+        try:
+            await self._line.greet()
+        except WorldError as error:
+            self._is_catching_up = True
+            wait_s = self._back_off(error)
+            await asyncio.to_thread(self._keep_trying, ())
+            self._publish()
+            return wait_s
+        self._is_catching_up = False
+        self._succeeded(n_pending=self.state.n_pending)
+        if not was_up:
+            await asyncio.to_thread(self._keep_trying, ())
+        self._publish()
+        return GREET_S
 
     def _take(self, bond: Bond, now: datetime) -> tuple[list[Crossing], float]:
         """A batch that may leave now, and else how long until one is due."""
@@ -188,20 +209,12 @@ class Delivery:
                     wait = timedelta(seconds=_wait_s(crossing.n_tries, self._deps.jitter()))
                     self._settle(tx, crossing, why="the ally did not say what became of it", next_try_at=now + wait)
             self._is_catching_up = False
-            self.state = replace(
-                self.state,
-                is_up=True,
-                last_success_at=now,
-                why="",
-                n_failures=0,
-                next_try_at=None,
-                n_pending=self._n_pending(tx),
-            )
+            self._succeeded(n_pending=self._n_pending(tx))
             tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
         self._deps.signals.publish("crossing", {"ids": [one.id for one in batch]})
 
     def _keep_trying(self, batch: Sequence[Crossing]) -> None:
-        """The line failed: the batch stays, with the reason and the next try, so that a restart goes on from here."""
+        """Keep the line's state, and with a batch that did not go why and until when: a restart goes on from there."""
         with self._deps.store.write() as tx:
             for crossing in batch:
                 self._settle(tx, crossing, why=self.state.why, next_try_at=self.state.next_try_at)
@@ -232,6 +245,17 @@ class Delivery:
             next_try_at=now + timedelta(seconds=wait_s),
         )
         return wait_s
+
+    def _succeeded(self, *, n_pending: int) -> None:
+        self.state = replace(
+            self.state,
+            is_up=True,
+            last_success_at=self._deps.clock.now(),
+            why="",
+            n_failures=0,
+            next_try_at=None,
+            n_pending=n_pending,
+        )
 
     def _note(self, *, why: str, is_up: bool) -> None:
         if (self.state.why, self.state.is_up) != (why, is_up):

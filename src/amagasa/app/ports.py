@@ -323,6 +323,9 @@ class AgreementBook(Protocol):
 class AllyLine(Protocol):
     """The wire to one ally's TAXII door."""
 
+    async def greet(self) -> None:
+        """Ask whether the ally is there and lets us in. Raises WorldError as `push`."""
+
     async def push(self, objects: Sequence[Released]) -> "Pushed":
         """Deliver the envelope. Raises WorldError when the ally cannot be reached or answers with an error."""
 

@@ -103,6 +103,11 @@ class TaxiiLine:
         """Hang up."""
         await self._client.aclose()
 
+    async def greet(self) -> None:
+        """Discovery, anew each time; the line is warm afterwards, so that the first push is as fast as any."""
+        self._doors = None
+        await self._open()
+
     async def push(self, objects: Sequence[Released]) -> Pushed:
         """In as many envelopes as the ally's limit asks for. An object that is too large alone counts as refused."""
         doors = await self._open()
