@@ -101,6 +101,7 @@ def test_older_version_than_held_is_admitted_but_not_active() -> None:
         (indicator(description="x" * 300_000), "AMG-ADMIT-SHAPE"),
         (indicator(created_by_ref=STATES_ID), "AMG-ADMIT-OURS"),
         (identity(STATES_ID, "we"), "AMG-ADMIT-OURS"),
+        (sighting(where_sighted_refs=[JAPAN_ID, STATES_ID]), "AMG-ADMIT-OURS"),
         (indicator(created_by_ref=THIRD_ID), "AMG-ADMIT-AUTHOR"),
         (indicator(created_by_ref=...), "AMG-ADMIT-AUTHOR"),
         (identity(THIRD_ID, "third"), "AMG-ADMIT-AUTHOR"),

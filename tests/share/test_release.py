@@ -173,6 +173,13 @@ def test_agreement_at_its_first_and_last_instant_releases() -> None:
         (indicator(), agreement(clause(strip=("object_marking_refs",))), "AMG-SHARE-PROTECTED"),
         (indicator(), agreement(clause(pseudonymise=("id",))), "AMG-SHARE-PROTECTED"),
         (indicator(), agreement(clause(strip=("*",))), "AMG-SHARE-PROTECTED"),
+        (indicator(), agreement(clause(pseudonymise=("pattern",))), "AMG-SHARE-PROTECTED"),
+        (
+            indicator(extensions=extension({"severity": 4})),
+            agreement(clause(strip=("extensions.*.extension_type",))),
+            "AMG-SHARE-PROTECTED",
+        ),
+        (indicator(confidence=5), agreement(clause(pseudonymise=("confidence",))), "AMG-SHARE-REST"),
         (indicator(), agreement(clause(strip=("pattern",))), "AMG-SHARE-REST"),
         (indicator(spec_version="2.0"), agreement(clause()), "AMG-SHARE-SHAPE"),
     ],

@@ -164,6 +164,12 @@ _PROPERTIES: Final[dict[str, tuple[Check, str]]] = {
     "observed_data_refs": (_list_of(_is_id), "a list of identifiers"),
     "object_refs": (_list_of(_is_id), "a list of identifiers"),
 }
+# Properties that are no free text: a stand-in cannot take their place.
+TYPED: Final = frozenset(
+    name
+    for name, (check, expected) in _PROPERTIES.items()
+    if expected not in {"text", "a list of texts, not empty"} and not name.startswith(("external_", "extensions"))
+)
 # (earlier, later, whether both may be the same instant): sections 3.2, 4.7.1, 4.14.1, 5.2.1.
 _ORDERED: Final = (
     ("created", "modified", True),

@@ -110,6 +110,8 @@ class _Stand:
         author = obj.get("created_by_ref")
         if self._own_id in (author, obj["id"]):
             return ("AMG-ADMIT-OURS", "it claims to be made by this node's own party")
+        if self._own_id in obj.get("where_sighted_refs", ()):
+            return ("AMG-ADMIT-OURS", "it claims that this node's own party saw something")
         if author is None:
             may_be_silent = obj["type"] in OBSERVABLES or obj["id"] == self._ally.id
             return None if may_be_silent else ("AMG-ADMIT-AUTHOR", "created_by_ref is missing")

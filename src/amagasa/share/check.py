@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from amagasa.intel.marking import MARKING_PROPERTIES
-from amagasa.intel.stix import COMMON, REQUIRED
+from amagasa.intel.stix import COMMON, REQUIRED, TYPED
 from amagasa.share.agreement import Agreement, Card, Clause, Party, Role
 from amagasa.share.form import KEY_BYTES, MAX_VERSION, raw_of
 from amagasa.share.problem import Problem, Weight
-from amagasa.share.redact import PROTECTED, is_path
+from amagasa.share.redact import NEVER_PSEUDONYMS, PROTECTED, is_path
 from amagasa.share.release import COMPANION_CLAUSE
 from amagasa.vocab.ids import is_stix_id, type_of
 from amagasa.vocab.text import show
@@ -176,21 +176,35 @@ def _types(clause: Clause, place: str) -> Iterator[Problem]:
 
 
 def _paths(clause: Clause, place: str) -> Iterator[Problem]:
-    for name, paths in (("strip", clause.strip), ("pseudonymise", clause.pseudonymise)):
-        for path in paths:
-            at = f"{place}.{name}"
-            segments = path.split(".")
-            is_marking = any(segment in MARKING_PROPERTIES for segment in segments)
-            if not is_path(path):
-                yield _fault("AMG-AGREEMENT-PATH", at, show(path))
-            elif segments[0] in {*PROTECTED, *COMMON, "*"} or is_marking:
-                yield _fault("AMG-AGREEMENT-PROTECTED", at, show(path))
-            elif name == "strip":
-                for kind in clause.objects:
-                    if path in REQUIRED.get(kind, ()):
-                        yield _fault("AMG-AGREEMENT-NEEDED", at, show(path), kind)
+    for path in clause.strip:
+        yield from _touched(path, f"{place}.strip") or _stripped(clause, path, f"{place}.strip")
+    for path in clause.pseudonymise:
+        yield from _touched(path, f"{place}.pseudonymise") or _replaced(path, f"{place}.pseudonymise")
     for path in sorted(set(clause.strip) & set(clause.pseudonymise)):
         yield _fault("AMG-AGREEMENT-BOTH", f"{place}.strip", show(path))
+
+
+def _touched(path: str, at: str) -> list[Problem]:
+    segments = path.split(".")
+    if not is_path(path):
+        return [_fault("AMG-AGREEMENT-PATH", at, show(path))]
+    is_marking = any(segment in MARKING_PROPERTIES for segment in segments)
+    if segments[0] in {*PROTECTED, *COMMON, "*"} or is_marking:
+        return [_fault("AMG-AGREEMENT-PROTECTED", at, show(path))]
+    return []
+
+
+def _stripped(clause: Clause, path: str, at: str) -> list[Problem]:
+    needing = [kind for kind in clause.objects if path in REQUIRED.get(kind, ())]
+    if needing:
+        return [_fault("AMG-AGREEMENT-NEEDED", at, show(path), kind) for kind in needing]
+    is_wanted = path in {"name", "description"} and "indicator" in clause.objects
+    return [_note("AMG-AGREEMENT-WANTED", at, show(path))] if is_wanted else []
+
+
+def _replaced(path: str, at: str) -> list[Problem]:
+    is_free = path.partition(".")[0] not in {*NEVER_PSEUDONYMS, *TYPED}
+    return [] if is_free else [_fault("AMG-AGREEMENT-TYPED", at, show(path))]
 
 
 def _shadows(clause: Clause, before: tuple[Clause, ...], place: str) -> Iterator[Problem]:

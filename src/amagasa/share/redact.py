@@ -24,6 +24,8 @@ Place: TypeAlias = tuple[str | int, ...]
 MIN_SECRET_BYTES: Final = 32
 # What an object is known by; a clause which touched it would break references or let a marking slip.
 PROTECTED: Final = frozenset(["type", "spec_version", "id", "created_by_ref", "created", "modified"])
+# A stand-in here would still look like an indicator, and match nothing or fail to compile on the other side.
+NEVER_PSEUDONYMS: Final = frozenset(["pattern", "pattern_type", "pattern_version"])
 _PATH: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,250}|\*)(?:\.(?:[A-Za-z0-9_-]{1,250}|\*)){0,15}")
 _SELECTOR: Final = re.compile(r"(?:[a-z0-9_-]{1,250})(?:\.(?:\[\d{1,9}\]|[A-Za-z0-9_-]{1,250}))*")
 
@@ -42,8 +44,10 @@ def is_path(text: str) -> bool:
 
 
 def is_protected(place: Place) -> bool:
-    """Whether nothing may be done at this place: identity of the object, or a marking on any level."""
-    return place[:1] == () or place[0] in PROTECTED or any(part in MARKING_PROPERTIES for part in place)
+    """Whether nothing may be done at this place: identity of the object, its markings, the type of an extension."""
+    if not place or place[0] in PROTECTED or any(part in MARKING_PROPERTIES for part in place):
+        return True
+    return len(place) == 3 and place[0] == "extensions" and place[2] == "extension_type"
 
 
 def places_at(obj: Mapping[str, Any], path: str) -> set[Place]:

@@ -12,6 +12,7 @@ from amagasa.intel.stix import OBSERVABLES, check_object
 from amagasa.share.agreement import Agreement, Clause, Consent, Party
 from amagasa.share.redact import (
     MIN_SECRET_BYTES,
+    NEVER_PSEUDONYMS,
     Place,
     Redacted,
     is_protected,
@@ -131,7 +132,9 @@ def _under(obj: Mapping[str, Any], clause: Clause, *, ally: Party, secret: bytes
         return _withheld(obj, "AMG-SHARE-PART", "a part marked above the ceiling cannot be told from the rest")
     strip = above.union(*(places_at(obj, path) for path in clause.strip))
     pseudonymise = set[Place]().union(*(places_at(obj, path) for path in clause.pseudonymise))
-    if any(is_protected(place) for place in strip | pseudonymise):
+    if any(is_protected(place) for place in strip | pseudonymise) or any(
+        place[0] in NEVER_PSEUDONYMS for place in pseudonymise
+    ):
         return _withheld(obj, "AMG-SHARE-PROTECTED", f"{clause.id} would change the object's identity or its marking")
     left = redact(obj, strip=strip, pseudonymise=pseudonymise, secret=secret, ally=ally.id)
     return _let_go(obj, left, clause)

@@ -99,6 +99,14 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "without {0} no {1} is left: every one would be withheld",
         "{0} がなければ {1} は成り立たず、すべて差し止められます",
     ),
+    "AMG-AGREEMENT-TYPED": (
+        "{0} cannot be a pseudonym: every object with it would be withheld or useless; strip it",
+        "{0} は仮名にできません。差し止められるか役に立たなくなるため、削除を選んでください",
+    ),
+    "AMG-AGREEMENT-WANTED": (
+        "STIX wants {0} on every indicator: strict readers will complain",
+        "STIX は indicator に {0} を求めており、厳格な読み手は警告します",
+    ),
     "AMG-AGREEMENT-BOTH": ("{0} is both stripped and pseudonymised", "{0} は削除と仮名化の両方に挙げられています"),
     "AMG-AGREEMENT-SHADOWED": (
         "{0} never applies: {1} comes first and lets all of it go",
