@@ -171,6 +171,8 @@ def _read_in_full(work: _Work, index: int) -> Reader | None:
     fields, _ = fields_of(record)
     kind = _kind(fields)
     own = route(*kind)
+    if kind[1] is not None:
+        fields["EventID"] = kind[1]
     complete(fields, dict(own.known).get("Channel"), kind[1])
     batch = _batch(work, own)
     batch.rows.append(tuple(plain(fields.get(name, MISSING)) for name in batch.fields))

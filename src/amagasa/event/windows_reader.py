@@ -45,9 +45,10 @@ def reader_for(
 ) -> Reader | None:
     """The reader of lines like `record`; None where lines like it must be read in full."""
     channel, event_id = kind
-    if channel is None or record.get("Channel") != channel or record.get("EventID") != event_id:
+    number = record.get("EventID")
+    if channel is None or record.get("Channel") != channel or event_id is None or event_id != number:
         return None
-    if record["EventID"].__class__ is not int or event_id is None:
+    if number.__class__ is not int:
         return None
     if any(record.get(key) is not None for key in _GUARDS):
         return None
