@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert
+from amagasa.incident.evidence import kept
 from amagasa.incident.subject import subject_of
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.instants import to_rfc3339
@@ -108,19 +109,19 @@ class _Growing:
             techniques=_joined(alert.techniques, (detection.techniques for detection in new)),
             tactics=_joined(alert.tactics, (detection.tactics for detection in new)),
             entities=bounded(alert.entities, (entity for detection in new for entity in detection.entities)),
-            examples=(*alert.examples, *new[: max(0, EXAMPLES - len(alert.examples))]),
+            examples=(*alert.examples, *map(kept, new[: max(0, EXAMPLES - len(alert.examples))])),
         )
 
 
 def bounded(held: Iterable[Entity], more: Iterable[Entity], limit: int = ENTITIES_OF_A_KIND) -> tuple[Entity, ...]:
     """Both, each once, in the order of first sight, and of each kind the first `limit`."""
-    kept = dict.fromkeys(held)
-    counts: Counter[EntityKind] = Counter(entity.kind for entity in kept)
+    joined = dict.fromkeys(held)
+    counts: Counter[EntityKind] = Counter(entity.kind for entity in joined)
     for entity in more:
-        if counts[entity.kind] < limit and entity not in kept:
-            kept[entity] = None
+        if counts[entity.kind] < limit and entity not in joined:
+            joined[entity] = None
             counts[entity.kind] += 1
-    return tuple(kept)
+    return tuple(joined)
 
 
 def _opened(detection: Detection, key: str, *, source: str, at: datetime, now: datetime) -> Alert:

@@ -30,7 +30,7 @@ OPEN_AFTER: Final = 20
 # An incident is written whole with every change, and read by a person: beyond this a new one goes on.
 MAX_ALERTS: Final = 500
 MAX_LINKS: Final = 512
-ENTITIES_OF_A_KIND: Final = 128
+ENTITIES_OF_A_KIND: Final = 64
 TITLE_CHARACTERS: Final = 200
 
 
