@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.entry.link_papers import Papers, make_papers
 
+from amagasa.adapters.seal.keys import create_party_keys
 from amagasa.entry.taxii_door import AllyDoor, Room
 from amagasa.entry.taxii_protocol import PEER, Patience
 from amagasa.entry.tls import (
@@ -88,6 +89,25 @@ def test_door_pinned_certificate_is_let_in_and_named(ours: Papers, ally: Papers)
     answer, _, echo = asyncio.run(answers(ours, [ally.pem], context))
     assert answer.endswith(fingerprint_of_pem(ally.pem).encode())
     assert echo.seen == [fingerprint_of_pem(ally.pem)]
+
+
+def test_door_and_client_with_a_nodes_own_keys_shake_hands(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    (tmp_path / "japan").mkdir()
+    (tmp_path / "states").mkdir()
+    japan = create_party_keys(tmp_path / "japan", name="japan", hosts=["127.0.0.1"], now=now)
+    states = create_party_keys(tmp_path / "states", name="states", hosts=["node.example"], now=now)
+    context = ally_client_context(states.tls_certificate, states.tls_key, japan.certificate)
+
+    async def run() -> bytes:
+        door = AllyDoor(Echo(), certificate=japan.tls_certificate, key=japan.tls_key)
+        await door.start("127.0.0.1", 0, [states.certificate])
+        try:
+            return await ask(door.address, context)
+        finally:
+            await door.stop()
+
+    assert asyncio.run(run()).endswith(fingerprint_of_pem(states.certificate).encode())
 
 
 def test_door_second_pinned_certificate_is_let_in_as_itself(ours: Papers, ally: Papers, folder: Path) -> None:
