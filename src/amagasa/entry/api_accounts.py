@@ -4,6 +4,7 @@ from datetime import datetime
 
 from litestar import Response, delete, get, post
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from amagasa.app.accounts import AccountChange, NewAccount, SignedIn
@@ -68,7 +69,7 @@ class AccountView(Struct, frozen=True, kw_only=True):
 
 @post("/api/session/link", opt={PUBLIC: True}, status_code=200, tags=["session"])
 @threaded
-def follow_link(request: Asked, data: LinkFollowed) -> Response[Me]:
+def follow_link(request: Asked, data: JSONBody[LinkFollowed]) -> Response[Me]:
     """Spend the one-time sign-in link: the session that begins may create the first account."""
     console, token = console_of(request), draw_token()
     return _begun(console, console.accounts.follow_link(data.token, token=token, now=console.now()), token)
@@ -76,7 +77,7 @@ def follow_link(request: Asked, data: LinkFollowed) -> Response[Me]:
 
 @post("/api/session", opt={PUBLIC: True}, status_code=200, tags=["session"])
 @threaded
-def sign_in(request: Asked, data: SignIn) -> Response[Me]:
+def sign_in(request: Asked, data: JSONBody[SignIn]) -> Response[Me]:
     """Sign in by name and password: a session of 12 hours, in a cookie."""
     console, token = console_of(request), draw_token()
     found = console.accounts.sign_in(data.name, data.password, token=token, now=console.now())
@@ -111,7 +112,7 @@ def me(request: Asked) -> Me:
 
 @post("/api/me/password", status_code=200, tags=["session"])
 @threaded
-def change_password(request: Asked, data: NewPassword) -> Response[Me]:
+def change_password(request: Asked, data: JSONBody[NewPassword]) -> Response[Me]:
     """Change one's own password; every other session of the person ends."""
     console, token = console_of(request), draw_token()
     found = console.accounts.change_password(
@@ -122,14 +123,14 @@ def change_password(request: Asked, data: NewPassword) -> Response[Me]:
 
 @post("/api/me/language", status_code=204, tags=["session"])
 @threaded
-def change_language(request: Asked, data: Language) -> None:
+def change_language(request: Asked, data: JSONBody[Language]) -> None:
     """Change one's own language."""
     console_of(request).accounts.change_language(actor_of(request), data.lang)
 
 
 @post("/api/accounts/first", opt={FIRST_STEPS: True}, status_code=201, tags=["accounts"])
 @threaded
-def create_first(request: Asked, data: NewAccount) -> Response[Me]:
+def create_first(request: Asked, data: JSONBody[NewAccount]) -> Response[Me]:
     """Create the first account, from a one-time link's session, and sign in."""
     console, token = console_of(request), draw_token()
     session = request.cookies.get(console.keeper.cookie, "")
@@ -149,7 +150,7 @@ def list_accounts(request: Asked) -> list[AccountView]:
 
 @post("/api/accounts", tags=["accounts"])
 @threaded
-def add_account(request: Asked, data: NewAccount) -> AccountView:
+def add_account(request: Asked, data: JSONBody[NewAccount]) -> AccountView:
     """Add an account."""
     console = console_of(request)
     return _account(console.accounts.add(actor_of(request), data, now=console.now()))
@@ -157,7 +158,7 @@ def add_account(request: Asked, data: NewAccount) -> AccountView:
 
 @post("/api/accounts/{name:str}", status_code=200, tags=["accounts"])
 @threaded
-def change_account(request: Asked, name: str, data: AccountChange) -> AccountView:
+def change_account(request: Asked, name: FromPath[str], data: JSONBody[AccountChange]) -> AccountView:
     """Change roles, enable or disable, or set a new password; what is left out stays."""
     console = console_of(request)
     return _account(console.accounts.change(actor_of(request), name, data, now=console.now()))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import triage
@@ -24,8 +24,8 @@ from amagasa.entry.api_deps import console_of, threaded
 from amagasa.entry.security import Asked, actor_of
 from amagasa.incident.alert import Incident, Status
 
-Limit = Annotated[int, Parameter(ge=1, le=500, description="Rows of a page")]
-Before = Annotated[str | None, Parameter(max_length=200, description="The cursor `next` of the page before")]
+Limit = Annotated[int, QueryParameter(ge=1, le=500, description="Rows of a page")]
+Before = Annotated[str | None, QueryParameter(max_length=200, description="The cursor `next` of the page before")]
 
 
 class Closing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +55,7 @@ def alerts(request: Asked, limit: Limit = 100, before: Before = None) -> AlertsV
 
 @get("/api/alerts/{alert_id:str}", tags=["queue"])
 @threaded
-def alert(request: Asked, alert_id: str) -> AlertDetail:
+def alert(request: Asked, alert_id: FromPath[str]) -> AlertDetail:
     """An alert with its evidence."""
     return console_of(request).queries.alert(actor_of(request), alert_id)
 
@@ -75,14 +75,14 @@ def incidents(
 
 @get("/api/incidents/{incident_id:str}", tags=["queue"])
 @threaded
-def incident(request: Asked, incident_id: str) -> IncidentDetail:
+def incident(request: Asked, incident_id: FromPath[str]) -> IncidentDetail:
     """An incident with its alerts and its timeline."""
     return console_of(request).queries.incident(actor_of(request), incident_id)
 
 
 @post("/api/incidents/{incident_id:str}/close", status_code=200, tags=["queue"])
 @threaded
-def close_incident(request: Asked, incident_id: str, data: Closing) -> IncidentView:
+def close_incident(request: Asked, incident_id: FromPath[str], data: JSONBody[Closing]) -> IncidentView:
     """Close an incident, saying why."""
     console = console_of(request)
     closed = triage.close(console.deps.store, actor_of(request), incident_id, why=data.why, now=console.now())
@@ -91,7 +91,7 @@ def close_incident(request: Asked, incident_id: str, data: Closing) -> IncidentV
 
 @post("/api/incidents/{incident_id:str}/reopen", status_code=200, tags=["queue"])
 @threaded
-def reopen_incident(request: Asked, incident_id: str, data: Nothing) -> IncidentView:
+def reopen_incident(request: Asked, incident_id: FromPath[str], data: JSONBody[Nothing]) -> IncidentView:
     """Open a closed incident again."""
     del data
     console = console_of(request)

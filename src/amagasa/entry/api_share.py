@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import delete, get, post
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import content
@@ -36,8 +36,8 @@ def allies(request: Asked) -> list[AllyView]:
 def crossings(
     request: Asked,
     *,
-    ally: Annotated[str | None, Parameter(max_length=200)] = None,
-    direction: Direction | None = None,
+    ally: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    direction: FromQuery[Direction | None] = None,
     state_of: Annotated[CrossingState | None, QueryParameter(name="state")] = None,
     limit: Limit = 100,
     before: Before = None,
@@ -51,14 +51,14 @@ def crossings(
 
 @get("/api/crossings/{crossing_id:int}", tags=["share"])
 @threaded
-def crossing(request: Asked, crossing_id: int) -> CrossingDetail:
+def crossing(request: Asked, crossing_id: FromPath[int]) -> CrossingDetail:
     """A crossing with what it carries, as text."""
     return console_of(request).queries.crossing(actor_of(request), crossing_id)
 
 
 @post("/api/crossings/{crossing_id:int}/decision", status_code=200, tags=["share"])
 @threaded
-def decide(request: Asked, crossing_id: int, data: DecisionMade) -> CrossingDetail:
+def decide(request: Asked, crossing_id: FromPath[int], data: JSONBody[DecisionMade]) -> CrossingDetail:
     """Approve or refuse what wants consent."""
     console = console_of(request)
     actor = actor_of(request)
@@ -75,14 +75,14 @@ def list_content(request: Asked) -> list[ContentView]:
 
 @get("/api/content/{content_id:str}", tags=["content"])
 @threaded
-def content_item(request: Asked, content_id: str) -> ContentView:
+def content_item(request: Asked, content_id: FromPath[str]) -> ContentView:
     """One of them with its text."""
     return console_of(request).queries.content_item(actor_of(request), content_id)
 
 
 @post("/api/content/rules", tags=["content"])
 @threaded
-def add_rule(request: Asked, data: content.NewRule) -> ContentView:
+def add_rule(request: Asked, data: JSONBody[content.NewRule]) -> ContentView:
     """Add a Sigma rule and, if asked, share it."""
     console = console_of(request)
     item = content.add_rule(
@@ -94,7 +94,7 @@ def add_rule(request: Asked, data: content.NewRule) -> ContentView:
 
 @post("/api/content/addresses", tags=["content"])
 @threaded
-def add_address(request: Asked, data: content.NewAddress) -> ContentView:
+def add_address(request: Asked, data: JSONBody[content.NewAddress]) -> ContentView:
     """Add an indicator for an address and, if asked, share it."""
     console = console_of(request)
     item = content.add_address(
@@ -106,7 +106,7 @@ def add_address(request: Asked, data: content.NewAddress) -> ContentView:
 
 @delete("/api/content/{content_id:str}", status_code=204, tags=["content"])
 @threaded
-def remove_content(request: Asked, content_id: str) -> None:
+def remove_content(request: Asked, content_id: FromPath[str]) -> None:
     """Stop looking for it."""
     content.remove(console_of(request).deps.store, actor_of(request), content_id)
     _changed(request, content_id, is_shared=False)
