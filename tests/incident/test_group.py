@@ -257,12 +257,15 @@ def test_group_in_any_order_gives_the_same_incidents(
     assert [a.id for a in other.alerts] == [a.id for a in alerts]
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(st.lists(DETECTIONS, max_size=15))
-def test_group_of_alerts_already_grouped_changes_no_count(detections: list[Detection]) -> None:
-    first = group(fold(detections, [], source="web", now=NOW), [], now=NOW)
-    again = group(first.alerts, first.incidents, now=NOW)
-    assert again.alerts == first.alerts
-    open_ones = {one.id: one for one in first.incidents if one.status is Status.OPEN}
-    for incident in again.incidents:
-        assert incident.n_by_alert == open_ones[incident.id].n_by_alert
+def test_group_of_alerts_already_grouped_counts_nothing_twice(detections: list[Detection]) -> None:
+    world = World()
+    alerts = world.take(*fold(detections, [], source="web", now=NOW))
+    counted = {key: one.n_by_alert for key, one in world.incidents.items()}
+    again = world.take(*world.alerts.values())
+    world.check()
+    # A quiet alert may join now, because the span of an incident reaches it; nothing else moves.
+    moved = [one for one, before in zip(again, alerts, strict=True) if one.incident_id != before.incident_id]
+    assert all(world.alerts[one.id].incident_id is not None for one in moved)
+    assert all(one.n_by_alert.items() >= counted[one.id].items() for one in world.open() if one.id in counted)
