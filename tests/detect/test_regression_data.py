@@ -40,7 +40,7 @@ def logs() -> dict[str, tuple[Format, bytes]]:
                 records = PyEvtxParser(io.BytesIO(file.read())).records_json()
                 lines = [str(record["data"]).replace("\n", " ").encode() for record in records if record]
                 found[name.stem] = (Format.WINDOWS, b"\n".join(lines))
-            elif name.suffix in {".raw"}:
+            elif name.suffix == ".raw":
                 found[name.stem] = (Format.SYSLOG, file.read())
     return found
 

@@ -35,15 +35,26 @@ def test_compiler_starts_again_when_its_child_was_killed() -> None:
     assert len(rules) == 1
 
 
-def test_document_over_which_the_child_hangs_is_a_fault_and_the_others_compile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH_TIMEOUT_S", 0.0)
+def stop(compiler: Compiler) -> None:
+    child = compiler._child(0)
+    os.kill(child._process.pid, signal.SIGSTOP)
+
+
+def test_batch_over_which_the_child_hangs_is_compiled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_TIMEOUT_S", 0.2)
     with Compiler() as compiler:
-        compiler.warm()
+        stop(compiler)
         outcomes = compiler.compile([GOOD, BAD])
-        assert [(len(rules), len(faults)) for rules, faults in outcomes] == [(1, 0), (0, 1)]
-        monkeypatch.setattr(module, "DOCUMENT_TIMEOUT_S", 0.0)
-        ((rules, faults),) = compiler.compile([GOOD])
-    assert rules == ()
+    assert [(len(rules), len(faults)) for rules, faults in outcomes] == [(1, 0), (0, 1)]
+
+
+def test_document_over_which_the_child_hangs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DOCUMENT_TIMEOUT_S", 0.2)
+    with Compiler() as compiler:
+        stop(compiler)
+        rules, faults = compiler._compile_one(0, GOOD)
+        ((again, _),) = compiler.compile([GOOD])
+    assert (rules, len(again)) == ((), 1)
     assert "took longer" in faults[0].why
 
 
