@@ -124,7 +124,7 @@ def normalise_access(chunk: Chunk, wanted: Wanted) -> Normalised:
 
 def detail_access(line: bytes) -> Event:
     """The whole event of one accepted line."""
-    text = text_of(line)
+    text = text_of(line.rstrip(b"\r\n"))
     found = _read_ordinary_one(text) or _read_odd(text) or {}
     when = found.pop("when", "")
     fields = {name: value for name, value in found.items() if value is not MISSING}

@@ -83,6 +83,8 @@ def from_value(value: Any) -> datetime | None:
         return moment
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    if not -1e20 < value < 1e20:
+        return None
     for scale in (1, 1_000, 1_000_000, 1_000_000_000):
         if _FIRST_EPOCH <= value / scale <= _LAST_EPOCH:
             return datetime.fromtimestamp(value / scale, UTC)

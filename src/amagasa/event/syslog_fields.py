@@ -37,7 +37,7 @@ _SSHD: Final = (
     (
         "",
         (
-            r"(?:Connection|Disconnect|Received disconnect).*? (?:from|by) (?:\S+ user (?P<user>.*) )?"
+            r"(?:Connection|Disconnect|Received disconnect).*? (?:from|by) (?:\S+ user (?P<user>.*) (?=\S+ port [0-9]))?"
             rf"{_FROM}{_PORT}(?:[: \[]|\Z)"
         ),
     ),
