@@ -13,6 +13,7 @@ from amagasa.app.ports import (
     CrossingState,
     Dead,
     Direction,
+    Page,
     Position,
     Store,
 )
@@ -44,6 +45,7 @@ STATES: Final = Party(
     certificate="-----BEGIN CERTIFICATE-----",
     address="https://127.0.0.1:9444/taxii2/",
 )
+PAGE: Final = Page(limit=100)
 SCANNER: Final = "198.51.100.23"
 INTRUDER: Final = "203.0.113.77"
 
@@ -364,7 +366,7 @@ def crossings(now: datetime = NOW) -> list[Crossing]:
     return made
 
 
-_RULE: Final = """title: Encoded PowerShell command line
+RULE: Final = """title: Encoded PowerShell command line
 id: 2f4e9d5c-1b6a-4c1e-9a53-6d1f0c7e8b21
 logsource:
   category: process_creation
@@ -386,7 +388,7 @@ def content(now: datetime = NOW) -> list[ContentItem]:
             kind=ContentKind.SIGMA,
             title="Encoded PowerShell command line",
             origin=STATES.id,
-            text=_RULE,
+            text=RULE,
             is_active=True,
             added_at=now - timedelta(minutes=22),
             added_by="United States",
@@ -417,16 +419,21 @@ def content(now: datetime = NOW) -> list[ContentItem]:
     ]
 
 
+def fill_content(store: Store, now: datetime = NOW) -> None:
+    with store.write() as tx:
+        for item in content(now):
+            tx.save_content(item)
+
+
 def fill(store: Store, now: datetime = NOW) -> None:
-    """Everything above, in one transaction."""
+    """Everything above."""
     held = alerts(now)
+    fill_content(store, now)
     with store.write() as tx:
         tx.save_incidents(incidents(held))
         tx.save_alerts(held)
         for crossing in crossings(now):
             tx.add_crossing(crossing)
-        for item in content(now):
-            tx.save_content(item)
         for name, n, rejected, age_s in (("web", 1_284_551, 3, 1), ("base", 88_207, 0, 4)):
             tx.save_position(
                 Position(

@@ -49,6 +49,7 @@ def served(*, is_seeded: bool = True, **changes: Any) -> Iterator[Served]:
     """A console on a free port of loopback; everything is gone when the block ends."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # whoever comes before the server has started waits
         desktop = Desktop(Path(folder), clock=Present(), **changes)
         if is_seeded:
             fill(desktop.store, datetime.now(UTC))
