@@ -112,6 +112,11 @@ def test_syslog_line_shows(line: str, expected: dict[str, Any]) -> None:
             (None, "203.0.113.7", None, "failure"),
         ),
         ("Server listening on 0.0.0.0 port 22.", (None, None, None, None)),
+        (
+            "message repeated 5 times: [ Failed password for root from 203.0.113.7 port 22 ssh2]",
+            ("root", "203.0.113.7", 22, "failure"),
+        ),
+        ("message repeated 5 times: [" * 99 + "]" * 99, (None, None, None, None)),
     ],
 )
 def test_syslog_sshd_message_shows_user_address_port_outcome(message: str, expected: tuple[Any, ...]) -> None:

@@ -1,7 +1,8 @@
 """What well-known programs say in a syslog message: user, address, outcome, command.
 
 Fields: `user` (who acts or signs in), `target_user` (on whom), `src_ip` (or a host name, as logged), `src_port` (a
-number), `outcome` (`success` or `failure`), `command`, `group`, `method`, `service` (of PAM); and of sudo its own
+number), `outcome` (`success` or `failure`), `command`, `group`, `method`, `service` (of PAM), `n_repeated` (where rsyslog folded equal
+lines); and of sudo its own
 `TTY`, `PWD`, `USER`, `COMMAND`, as public rules name them. Source: the messages of OpenSSH (auth.c, auth2.c),
 Linux-PAM (pam_unix), sudo (logging.c), shadow-utils, Debian's cron and systemd-logind.
 """
@@ -106,6 +107,7 @@ def _compiled(rules: tuple[tuple[str, str], ...]) -> tuple[tuple[str, re.Pattern
 
 _RULES: Final = {program: _compiled(rules) for program, rules in _TABLE.items()}
 _PAM_RULES: Final = _compiled(_PAM)
+_REPEATED: Final = re.compile(r"message repeated ([0-9]{1,9}) times: \[ ?(.*)\]", re.DOTALL)
 _SUDO: Final = re.compile(r"\s*(?P<user>[^ ;]+) : (?:(?P<said>[^;=]*?) ; )?(?P<rest>\w+=.*)")
 _SUDO_PAIR: Final = re.compile(r"(TTY|PWD|USER|GROUP|ENV)=(.*?)(?: ; |\Z)")
 _SUDO_COMMAND: Final = re.compile(r"(?:\A| ; )COMMAND=(.*)\Z", re.DOTALL)
@@ -115,6 +117,8 @@ def message_fields(program: str, message: str) -> dict[str, Value]:
     """The fields that `message` of `program` (in lower case, without path) shows; {} where nothing is known of it."""
     if len(message) > MAX_MESSAGE_CHARACTERS:
         return {}
+    if repeated := _REPEATED.fullmatch(message):
+        return message_fields(program, repeated[2].removeprefix("message repeated")) | {"n_repeated": int(repeated[1])}
     if program == "sudo" and (found := _SUDO.match(message)):
         return _sudo(found)
     rules = _PAM_RULES if message.startswith(("pam_", "authentication failure;")) else _RULES.get(program, ())

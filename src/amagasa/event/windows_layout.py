@@ -40,14 +40,20 @@ Fields = dict[str, Value]
 def fields_of(record: Mapping[str, Any]) -> tuple[Fields, Value]:
     """(Sigma fields of the record, its instant as it stands or None). Values keep their JSON types."""
     event = record.get("Event")
-    if isinstance(event, dict):
-        return _evtx(event)
     winlog = record.get("winlog")
-    if isinstance(winlog, dict):
-        return _winlogbeat(winlog, record)
-    if isinstance(record.get("event_data"), dict) or isinstance(record.get("user_data"), dict):
-        return _winlogbeat(record, record)
-    return _flat(record)
+    if isinstance(event, dict):
+        fields, instant = _evtx(event)
+    elif isinstance(winlog, dict):
+        fields, instant = _winlogbeat(winlog, record)
+    elif isinstance(record.get("event_data"), dict) or isinstance(record.get("user_data"), dict):
+        fields, instant = _winlogbeat(record, record)
+    else:
+        fields, instant = _flat(record)
+    for name in [name for name in fields if " " in name]:
+        bare = name.replace(" ", "")
+        if bare not in SYSTEM:  # Defender's `Source Name` is the SourceName that rules mean
+            fields[bare] = fields[name]
+    return fields, instant
 
 
 def _evtx(event: Mapping[str, Any]) -> tuple[Fields, Value]:
