@@ -15,7 +15,8 @@ from typing import Final, TypeAlias, Union
 import msgspec
 from msgspec import Struct
 
-from amagasa.detect.matcher import FieldMatcher
+from amagasa.detect.folding import fold
+from amagasa.detect.matcher import FieldMatcher, text_of
 from amagasa.detect.rule import FIELDREFS, Atom, Node, Op, Predicate, Rule
 from amagasa.event.record import LogSource, Route
 from amagasa.event.route import applies
@@ -182,6 +183,8 @@ def _decide(plan: Plan, place: int, node: Node, known: dict[str, str | int]) -> 
         atom = plan.atoms[number]
         if atom.field not in known or atom.predicate in FIELDREFS:
             return number
+        if atom.predicate is Predicate.EQUALS and not atom.is_cased:
+            return fold(text_of(known[atom.field])) == atom.value
         return number in FieldMatcher({number: atom}, {}, {}).held(known[atom.field])
     parts = [_decide(plan, place, item, known) for item in node.items]
     if node.op is Op.NOT:
