@@ -48,7 +48,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     n_read: int
     n_accepted: int
     rejects: tuple[Reject, ...]
-    report: MatchReport
+    report: MatchReport = MatchReport()
 
 
 def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
@@ -63,10 +63,15 @@ def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
 
 
 def understand(
-    detections: Sequence[Detection], recent: Sequence[Alert], open_incidents: Sequence[Incident], *, now: datetime
+    detections: Sequence[Detection],
+    recent: Sequence[Alert],
+    open_incidents: Sequence[Incident],
+    *,
+    source: str,
+    now: datetime,
 ) -> Grouped:
     """Detections -> alerts -> incidents: what a person reads."""
-    return group(fold(detections, recent, now=now), open_incidents, now=now)
+    return group(fold(detections, recent, source=source, now=now), open_incidents, now=now)
 
 
 def tell(obj: dict[str, Any], ally: Party, agreement: Agreement, *, now: datetime, secret: bytes) -> Release:

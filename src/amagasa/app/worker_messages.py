@@ -9,6 +9,7 @@ from msgspec import Struct
 from amagasa.detect.report import Detection, RuleFault
 from amagasa.detect.rule import Rule
 from amagasa.event.record import Reject
+from amagasa.vocab.severity import Level
 
 MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
 
@@ -18,17 +19,19 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    format: str
+    format: str = "auto"
     token: dict[str, Any] | None = None
-    n_records: int = 0
 
 
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
-    """First message to the worker."""
+    """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement."""
 
     sources: tuple[SourceSpec, ...]
     is_builtin_wanted: bool
     rule_paths: tuple[str, ...]
+    min_level: Level = Level.INFORMATIONAL
+    chunk_bytes: int = 1_048_576
+    max_ahead: int = 8
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from amagasa.entry.console_output import complain
+from amagasa.entry.console_output import complain, log_to_stderr
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, AmagasaError, WorldError
 
 # Name -> (module, what it does). A module has `app` (a group of verbs) or `command` (the one verb).
@@ -90,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of `amagasa`. Exit codes: 0 done, 1 bad answer, 2 wrong usage, 3 could not, 130 interrupted."""
     given = sys.argv[1:] if arguments is None else arguments
     called = next((word for word in given if not word.startswith("-")), None)
+    log_to_stderr()
     try:
         build(called)(given)
     except AmagasaError as error:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from amagasa.entry.client import NodeClient, connected
+from amagasa.entry.console_door import mount_locally
 from amagasa.entry.console_output import output_of, write_rows
-from amagasa.entry.wiring import mount_locally
 
 NodeFolder = Annotated[
     Path, typer.Option("--node", "-n", envvar="AMAGASA_NODE", help="The node's folder; else where you stand.")

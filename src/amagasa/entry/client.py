@@ -95,12 +95,8 @@ def _kind_of(status: int) -> type[AmagasaError]:
     return WorldError if status >= 500 else BadInputError
 
 
-@contextmanager
-def connected(folder: Path, mount: Callable[[Path], Any]) -> Iterator[NodeClient]:
-    """A client of the node in `folder`; `mount` makes the ASGI application where the node does not run.
-
-    Raises BadInputError (AMG-NODE-DIR) where `folder` is no node.
-    """
+def require_node(folder: Path) -> None:
+    """Raise BadInputError (AMG-NODE-DIR) where `folder` is no node."""
     if not (folder / "node.toml").is_file():
         raise BadInputError(
             "AMG-NODE-DIR",
@@ -109,6 +105,15 @@ def connected(folder: Path, mount: Callable[[Path], Any]) -> Iterator[NodeClient
             got=show(str(folder)),
             then="name the folder, or make one: amagasa init DIR --name NAME --country CC",
         )
+
+
+@contextmanager
+def connected(folder: Path, mount: Callable[[Path], Any]) -> Iterator[NodeClient]:
+    """A client of the node in `folder`; `mount` makes the ASGI application where the node does not run.
+
+    Raises BadInputError (AMG-NODE-DIR) where `folder` is no node.
+    """
+    require_node(folder)
     if is_running(folder):
         transport = httpx.HTTPTransport(uds=str(folder / SOCKET_NAME))
         with httpx.Client(transport=transport, base_url=_BASE, timeout=TIMEOUT_S) as client:

@@ -1,5 +1,6 @@
 """What commands print: a table on a terminal, one JSON document or NDJSON where asked, messages on stderr."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -94,3 +96,17 @@ def _cell(value: Any) -> str:
 def is_progress_wanted() -> bool:
     """Progress goes to stderr and only to a terminal."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def log_to_stderr() -> None:
+    """Lines on stderr: coloured for a terminal, JSON for a collector."""
+    is_terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=True) if is_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -103,8 +103,8 @@ def print_summary(counts: Summary) -> None:
     if counts.n_rejected:
         first = counts.rejects[0]
         console.print(
-            f"[yellow]{counts.n_rejected:,} records rejected[/], the first at {escape(show(first.path))}:{first.record}: "
-            f"{escape(first.why)}"
+            f"[yellow]{counts.n_rejected:,} records rejected[/], "
+            f"the first at {escape(show(first.path))}:{first.record}: {escape(first.why)}"
         )
     for rule_fault in counts.faults[:MAX_SHOWN]:
         name = rule_fault.rule_id or rule_fault.path

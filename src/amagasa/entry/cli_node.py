@@ -1,0 +1,102 @@
+"""`amagasa init`, `amagasa serve` and `amagasa account`."""
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amagasa.app.accounts import offer_link
+from amagasa.entry.cli_options import HERE, AsJson, NodeFolder
+from amagasa.entry.client import require_node
+from amagasa.entry.console_output import say, write_json
+from amagasa.entry.new_node import NewNode, make_node, sign_in_address
+from amagasa.entry.serve import Node, locked, refuse_altered
+from amagasa.entry.settings import load_settings
+from amagasa.entry.wiring import CARD_FILE, SETTINGS_FILE, World, make_store, open_world
+
+account_app = typer.Typer()
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The node's folder.")]
+
+
+def init_command(  # noqa: PLR0913 - one parameter an option of the command line
+    folder: Folder,
+    *,
+    name: Annotated[str, typer.Option("--name", help="The party's name, as allies read it.")],
+    country: Annotated[str, typer.Option("--country", help="Two letters, ISO 3166-1.")],
+    lang: Annotated[str, typer.Option("--lang", help="ja or en: the console's first language.")] = "en",
+    console_port: Annotated[int, typer.Option("--console-port", min=1, max=65_535)] = 8480,
+    ally_port: Annotated[int, typer.Option("--ally-port", min=1, max=65_535)] = 8490,
+    ally_address: Annotated[str, typer.Option("--ally-address", help="URL by which allies reach this node.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a node: keys, certificate, node.toml, store. Refuses a folder that is not empty."""
+    new = NewNode(
+        folder=folder,
+        name=name,
+        country=country.upper(),
+        lang=lang,
+        console_port=console_port,
+        ally_port=ally_port,
+        ally_address=ally_address,
+    )
+    link = make_node(new, now=datetime.now(UTC))
+    if as_json:
+        write_json({"folder": str(folder), "card": str(folder / CARD_FILE), "sign_in": link})
+        return
+    say(f"made the node {name} in {folder}")
+    say(f"its public card, for allies:   {folder / CARD_FILE}")
+    say(f"its settings:                  {folder / SETTINGS_FILE}")
+    say(f"sign in once, within 24 hours: {link}")
+    say(f"next: name what it is to read in {SETTINGS_FILE}, then run: amagasa serve {folder}")
+
+
+def serve_command(folder: Folder) -> None:
+    """Run a node until SIGTERM or Ctrl-C; what is in hand is finished first."""
+    require_node(folder)
+    with locked(folder):
+        world = open_world(folder)
+        refuse_altered(world)
+        asyncio.run(_run(world))
+
+
+async def _run(world: World) -> None:
+    node = Node(world)
+    await node.run(lambda address: _greet(world, address))
+
+
+def _greet(world: World, address: Any) -> None:
+    """Say where the node is, and how to get in where nobody can yet."""
+    console = world.settings.console
+    host, port = str(address[0]), int(address[1])
+    scheme = "https" if console.tls else "http"
+    say(f"{world.settings.node.name}: console at {scheme}://{host}:{port}/")
+    with world.store.read() as reading:
+        has_accounts = bool(reading.accounts())
+    if not has_accounts:
+        token = secrets.token_urlsafe(32)
+        offer_link(world.store, token, now=datetime.now(UTC))
+        link = sign_in_address(port, token, is_tls=console.tls, host=host)
+        say(f"nobody can sign in yet; sign in once, within 24 hours: {link}")
+    if not world.settings.source:
+        say(f"it reads nothing yet: add a [[source]] to {world.folder / SETTINGS_FILE}")
+
+
+@account_app.command("link")
+def new_link(*, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
+    """A new one-time sign-in link, for a node whose accounts nobody can use any more."""
+    require_node(node)
+    settings = load_settings(node / SETTINGS_FILE)
+    store = make_store(node / settings.store.path)
+    try:
+        token = secrets.token_urlsafe(32)
+        offer_link(store, token, now=datetime.now(UTC))
+    finally:
+        store.close()
+    address = sign_in_address(settings.console.port, token, is_tls=settings.console.tls, host=settings.console.host)
+    if as_json:
+        write_json({"sign_in": address})
+    else:
+        say(f"sign in once, within 24 hours: {address}")
