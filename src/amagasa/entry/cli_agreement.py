@@ -111,7 +111,7 @@ def sign_command(
         missing = list(outcome.missing)
         write_json({"file": str(outcome.target), "missing": missing, "installed": outcome.installed or None})
     elif outcome.installed:
-        say(f"signed by both and in the node: agreements/{outcome.installed}; in use from the node's next start")
+        say(f"signed by both and in the node: agreements/{outcome.installed}; a running node takes it up at once")
     else:
         say(f"signed: {outcome.target}; hand it to {', '.join(show(name) for name in outcome.missing)}")
 
