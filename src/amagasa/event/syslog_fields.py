@@ -1,10 +1,10 @@
 """What well-known programs say in a syslog message: user, address, outcome, command.
 
 Fields: `user` (who acts or signs in), `target_user` (on whom), `src_ip` (or a host name, as logged), `src_port` (a
-number), `outcome` (`success` or `failure`), `command`, `group`, `method`, `service` (of PAM), `n_repeated` (where rsyslog folded equal
-lines); and of sudo its own
-`TTY`, `PWD`, `USER`, `COMMAND`, as public rules name them. Source: the messages of OpenSSH (auth.c, auth2.c),
-Linux-PAM (pam_unix), sudo (logging.c), shadow-utils, Debian's cron and systemd-logind.
+number), `outcome` (`success` or `failure`), `command`, `group`, `method`, `service` (of PAM), `n_repeated` (where
+rsyslog folded equal lines); and of sudo its own `TTY`, `PWD`, `USER`, `COMMAND`, as public rules name them. Source:
+the messages of OpenSSH (auth.c, auth2.c), Linux-PAM (pam_unix), sudo (logging.c), shadow-utils, Debian's cron and
+systemd-logind.
 """
 
 import re
@@ -38,7 +38,7 @@ _SSHD: Final = (
     (
         "",
         (
-            r"(?:Connection|Disconnect|Received disconnect).*? (?:from|by) (?:\S+ user (?P<user>.*) (?=\S+ port [0-9]))?"
+            r"(?:Connection|Disconnect|Received disc).*? (?:from|by) (?:\S+ user (?P<user>.*) (?=\S+ port [0-9]))?"
             rf"{_FROM}{_PORT}(?:[: \[]|\Z)"
         ),
     ),
