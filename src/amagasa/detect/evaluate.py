@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from amagasa.detect.memo import Memo, Places, RouteMemo
-from amagasa.detect.plan import Plan, RouteRule, positive_atoms_of
+from amagasa.detect.plan import Plan, positive_atoms_of
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.detect.rule import Node, Op, Rule
 from amagasa.event.entities import entities_of
@@ -39,8 +39,7 @@ def evaluate(batch: EventBatch, plan: Plan, memo: Memo) -> MatchReport:
     for index, places in sorted(found.items()):
         if places:
             held = memo.held(route, rows[index]) | keywords.get(index, frozenset())
-            matched = [route.plan.rules[place] for place in places]
-            detections.extend(_detections(batch, index, plan, matched=matched, held=held))
+            detections.extend(_detections(batch, index, memo, route=route, places=places, held=held))
     return MatchReport(n_events=len(batch.rows), detections=tuple(detections), faults=faults)
 
 
@@ -88,15 +87,14 @@ def _add_keywords(
 
 
 def _detections(
-    batch: EventBatch, index: int, plan: Plan, *, matched: Sequence[RouteRule], held: set[int]
+    batch: EventBatch, index: int, memo: Memo, *, route: RouteMemo, places: Places, held: set[int]
 ) -> list[Detection]:
     event = detail(batch, index)
     entities = entities_of(event.fields)
     raw = batch.lines[index][:MAX_RAW_BYTES].decode("utf-8", "backslashreplace")
-    values = dict(event.fields) | dict(batch.route.known)
-    for field, value in zip(batch.fields, batch.rows[index], strict=True):
-        if value is not MISSING:
-            values.setdefault(field, value)
+    row = dict(zip(batch.fields, batch.rows[index], strict=True))
+    values = {name: value for name, value in row.items() if value is not MISSING} | dict(batch.route.known)
+    values |= event.fields
     return [
         Detection(
             rule_id=rule.id,
@@ -107,24 +105,30 @@ def _detections(
             event_at=event.event_at,
             techniques=rule.techniques,
             tactics=rule.tactics,
-            fields=_evidence(plan, rule, values, positive_atoms_of(one.part) & held),
+            fields=_evidence(memo, route, place, values=values, held=held),
             event=event.fields,
             entities=entities,
             raw=raw,
             origin=rule.origin,
         )
-        for one in matched
-        for rule in (plan.rules[one.place],)
+        for place in places
+        for rule in (memo.plan.rules[route.plan.rules[place].place],)
     ]
 
 
-def _evidence(plan: Plan, rule: Rule, values: Mapping[str, Any], held: set[int]) -> dict[str, Any]:
+def _evidence(memo: Memo, route: RouteMemo, place: int, *, values: Mapping[str, Any], held: set[int]) -> dict[str, Any]:
     """The fields whose atoms speak for the rule, with their values: those that held, and those known of the route."""
-    names = [plan.atoms[number].field for number in sorted(held)]
-    known = _positive_fields(rule, rule.condition, is_positive=True)
-    evidence = {name: values[name] for name in names if name is not None and name in values}
-    evidence |= {name: values[name] for name in sorted(known & {"EventID", "Channel"}) if name in values}
-    words = [plan.atoms[number].value for number in sorted(held) if plan.atoms[number].field is None]
+    found = route.evidence.get(place)
+    if found is None:
+        one = route.plan.rules[place]
+        rule = memo.plan.rules[one.place]
+        known = _positive_fields(rule, rule.condition, is_positive=True) & {"EventID", "Channel"}
+        found = route.evidence[place] = (frozenset(positive_atoms_of(one.part)), tuple(sorted(known)))
+    positive, known_fields = found
+    atoms = [memo.plan.atoms[number] for number in sorted(positive & held)]
+    evidence = {atom.field: values[atom.field] for atom in atoms if atom.field is not None and atom.field in values}
+    evidence |= {name: values[name] for name in known_fields if name in values}
+    words = [atom.value for atom in atoms if atom.field is None]
     return evidence | ({KEYWORDS: words} if words else {})
 
 

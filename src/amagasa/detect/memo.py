@@ -34,6 +34,8 @@ class RouteMemo:
         self.seen: set[Row] = set()
         self.matched: dict[Row, Places] = {}
         self.by_classes: dict[tuple[int, ...], Places] = {}
+        self.asked_by_class: dict[int, frozenset[int]] = {}
+        self.evidence: dict[int, tuple[frozenset[int], tuple[str, ...]]] = {}
         self.keywords: Keywords | None = None
 
     def forget(self) -> None:
@@ -41,6 +43,7 @@ class RouteMemo:
         self.seen.clear()
         self.matched.clear()
         self.by_classes.clear()
+        self.asked_by_class.clear()
 
 
 class Memo:
@@ -78,39 +81,22 @@ class Memo:
 
     def rules_of(self, memo: RouteMemo, row: Row) -> Places:
         """Places (in the route's plan) of the rules that match `row`, keywords apart (none is taken to hold)."""
-        plan = memo.plan
-        classes = tuple(map(self._class_of, plan.fields, row))
-        if plan.references:
-            classes = (*classes, *self._references(plan, row))
+        classes = self._classes_of(memo.plan, row)
         places = memo.by_classes.get(classes)
         if places is None:
-            held = self.held(memo, row)
-            places = self._evaluate(memo, held)
-            memo.by_classes[classes] = places
-            self._charge(ENTRY_CHARACTERS)
-        memo.seen.add(row)
-        if places:
-            memo.matched[row] = places
+            places = memo.by_classes[classes] = self._evaluate(memo, classes)
+            self._n_characters += ENTRY_CHARACTERS
         size = sum(map(_length, row))
-        if size > MAX_ROW_CHARACTERS:
-            memo.seen.discard(row)
-            memo.matched.pop(row, None)
-        else:
-            self._charge(size + ENTRY_CHARACTERS)
+        if size <= MAX_ROW_CHARACTERS:
+            memo.seen.add(row)
+            if places:
+                memo.matched[row] = places
+            self._n_characters += size + ENTRY_CHARACTERS
         return places
 
     def held(self, memo: RouteMemo, row: Row) -> set[int]:
         """Every atom that holds for the row, keywords apart."""
-        held: set[int] = set()
-        for field, value in zip(memo.plan.fields, row, strict=True):
-            held.update(self._atoms_of_class[self._class_of(field, value)])
-        fields = dict(zip(memo.plan.fields, row, strict=True))
-        held.update(
-            number
-            for number in memo.plan.references
-            if reference_holds(self.plan.atoms[number], lambda name: fields.get(name, MISSING))
-        )
-        return held
+        return self._atoms_of(memo.plan, self._classes_of(memo.plan, row))
 
     def with_keywords(self, memo: RouteMemo, row: Row, keywords: frozenset[int]) -> Places:
         """Places of the keyword rules that match where these keywords hold."""
@@ -122,22 +108,38 @@ class Memo:
             if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
         )
 
-    def _evaluate(self, memo: RouteMemo, held: set[int]) -> Places:
+    def _evaluate(self, memo: RouteMemo, classes: tuple[int, ...]) -> Places:
         plan = memo.plan
         asked = set(plan.always)
-        by_atom = plan.by_atom
-        for number in held:
-            asked.update(by_atom.get(number, ()))
+        for number in classes[: len(plan.fields)]:
+            own = memo.asked_by_class.get(number)
+            if own is None:
+                own = frozenset(place for atom in self._atoms_of_class[number] for place in plan.by_atom.get(atom, ()))
+                memo.asked_by_class[number] = own
+            asked |= own
+        held = self._atoms_of(plan, classes)
+        for atom in plan.references:
+            if atom in held:
+                asked.update(plan.by_atom.get(atom, ()))
+        rules = plan.rules
         return tuple(
-            place
-            for place in sorted(asked)
-            if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
+            place for place in sorted(asked) if holds(rules[place].part, held) and rules[place].place not in self.faults
         )
 
-    def _references(self, plan: RoutePlan, row: Row) -> tuple[int, ...]:
+    def _classes_of(self, plan: RoutePlan, row: Row) -> tuple[int, ...]:
+        """The class of each field's value, then for each reference whether it holds (1 or 0)."""
+        classes = tuple(map(self._class_of, plan.fields, row))
+        if not plan.references:
+            return classes
         fields = dict(zip(plan.fields, row, strict=True))
         get: Callable[[str], Any] = lambda name: fields.get(name, MISSING)  # noqa: E731
-        return tuple(-1 if reference_holds(self.plan.atoms[number], get) else -2 for number in plan.references)
+        return (*classes, *(int(reference_holds(self.plan.atoms[number], get)) for number in plan.references))
+
+    def _atoms_of(self, plan: RoutePlan, classes: tuple[int, ...]) -> set[int]:
+        n_fields = len(plan.fields)
+        held = set[int]().union(*[self._atoms_of_class[number] for number in classes[:n_fields]])
+        held.update(number for number, is_held in zip(plan.references, classes[n_fields:], strict=True) if is_held)
+        return held
 
     def _class_of(self, field: str, value: Value) -> int:
         values = self._values[field]
@@ -176,9 +178,6 @@ class Memo:
                 rule = self.plan.rules[place]
                 why = f"the engine cannot run it: {refused[bad]}"
                 self.faults[place] = RuleFault(rule_id=rule.id, path=rule.path, why=why, code="AMG-RULE-020")
-
-    def _charge(self, n_characters: int) -> None:
-        self._n_characters += n_characters
 
     def trim(self) -> None:
         """Forget everything if too much is held; called between batches, when no class is in use."""
