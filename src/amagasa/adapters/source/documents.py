@@ -90,9 +90,8 @@ class _ObjectCutter:
         if self._depth or self._n_skipped:
             yield from self._flush()
             yield self._reject("the document ends inside an object", self._text)
-        elif self._text.strip(b" \t\r\n,]}"):
-            yield from self._flush()
-            yield self._reject("not JSON; expected an object", self._text)
+        else:
+            yield from self._junk(self._text)
         yield from self._flush()
 
     def pending(self) -> Iterator[Chunk]:
@@ -118,6 +117,10 @@ class _ObjectCutter:
                 if not self._depth:
                     yield from self._junk(text[start : token.start()])
                     start = token.start()
+                    # One document may follow another: each is opened like the first.
+                    if self._is_enveloped and (opening := _ENVELOPE.match(text, start) or _ARRAY.match(text, start)):
+                        start = at = opening.end()
+                        continue
                 self._depth += 1
             elif kind in {b"}", b"]"} and self._depth:
                 self._depth -= 1
