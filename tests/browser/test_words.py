@@ -1,0 +1,74 @@
+"""The console's two dictionaries."""
+
+import json
+import re
+from pathlib import Path
+
+from amagasa.app import accounts, content, queries, triage
+from amagasa.app.permissions import Role
+from amagasa.app.ports import CrossingState
+from amagasa.app.situation import LinkState
+from amagasa.entry import security
+from amagasa.event.entity import EntityKind
+from amagasa.vocab.attack import TACTICS
+from amagasa.vocab.severity import Severity
+
+SOURCE = Path(__file__).resolve().parents[2] / "console" / "src"
+WORDS = {
+    lang: json.loads((SOURCE / "lib" / "i18n" / f"{lang}.json").read_text(encoding="utf-8")) for lang in ("en", "ja")
+}
+FILES = sorted([*SOURCE.rglob("*.svelte"), *SOURCE.rglob("*.ts")])
+
+
+def test_dictionaries_have_the_same_keys() -> None:
+    assert list(WORDS["en"]) == list(WORDS["ja"])
+
+
+def test_sentences_have_the_same_blanks_in_both_languages() -> None:
+    for key in WORDS["en"]:
+        english, japanese = (sorted(re.findall(r"\{\w+\}", words[key])) for words in WORDS.values())
+        assert english == japanese, key
+        assert all(words[key].strip() for words in WORDS.values()), key
+
+
+def test_every_key_that_the_console_says_is_there() -> None:
+    said = {key for path in FILES for key in re.findall(r"\bt\(\s*'([\w.-]+)'", path.read_text(encoding="utf-8"))}
+    assert said - set(WORDS["en"]) == set()
+
+
+def test_every_value_that_the_node_sends_has_a_word() -> None:
+    wanted = {f"severity.{severity.value}" for severity in Severity}
+    wanted |= {f"tactic.{tactic}" for tactic in TACTICS}
+    wanted |= {f"state.{state.value}" for state in CrossingState}
+    wanted |= {f"link.{state.value}" for state in LinkState}
+    wanted |= {f"role.{role.value}" for role in Role} | {f"role.does.{role.value}" for role in Role}
+    wanted |= {f"entity.{kind.value}" for kind in EntityKind}
+    assert wanted - set(WORDS["en"]) == set()
+
+
+def test_every_refusal_has_words_in_both_languages() -> None:
+    modules = (accounts, content, queries, triage, security)
+    texts = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
+    codes = {code for text in texts for code in re.findall(r'"(AMG-[A-Z-]+)"', text)}
+    unsaid = {"AMG-API-METHOD", "AMG-API-THROTTLED", "AMG-API-FAULT", "AMG-API-TYPE"}  # no page brings these about
+    assert {f"error.{code}" for code in codes - unsaid} - set(WORDS["en"]) == set()
+
+
+def test_no_template_holds_words_of_its_own() -> None:
+    found = []
+    for path in FILES:
+        if path.suffix == ".svelte":
+            markup = re.sub(
+                r"<script.*?</script>|<!--.*?-->|<pre>.*?</pre>", "", path.read_text("utf-8"), flags=re.DOTALL
+            )
+            text = re.sub(r"<[^>]*>|\{[^{}]*\}", " ", re.sub(r"\{[^{}]*\}", " ", markup).replace("=>", ""))
+            found += [f"{path.name}: {word}" for word in re.findall(r"[A-Za-z]{4,}(?: [a-z]{2,})+", text)]
+    assert found == []
+
+
+def test_no_template_writes_markup_or_styles_of_its_own() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "{@html" not in text
+        assert "innerHTML" not in text
+        assert not re.search(r"\sstyle=", text)
