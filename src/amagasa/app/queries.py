@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Page, Store
 from amagasa.app.views import (
@@ -31,6 +35,22 @@ from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.text import show
 
 INCIDENT_ALERTS: Final = 500
+
+
+class RuleFaultView(Struct, frozen=True, kw_only=True):
+    """A rule which could not load or run, and why."""
+
+    rule_id: str
+    path: str
+    why: str
+
+
+class RulesView(Struct, frozen=True, kw_only=True):
+    """The rules on disk that the node looks with; `n_rules` is 0 until they are loaded. The first 1,000 faults."""
+
+    n_rules: int = 0
+    n_faults: int = 0
+    faults: tuple[RuleFaultView, ...] = ()
 
 
 class MissingError(BadInputError):
@@ -147,6 +167,20 @@ class Queries:
         if item is None:
             raise _missing("AMG-CONTENT-UNKNOWN", "rule or indicator", content_id)
         return content_view(item, self._names, with_text=True)
+
+    def rules(self, actor: Actor) -> RulesView:
+        """What the detection process said of the rules it loaded and ran."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            noted = reading.meta("rules")
+        if noted is None:
+            return RulesView()
+        known = msgspec.json.decode(noted, type=RulesView)
+        faults = tuple(
+            RuleFaultView(rule_id=show(one.rule_id), path=show(one.path), why=show(one.why, 300))
+            for one in known.faults
+        )
+        return replace(known, faults=faults)
 
     def rejects(self, actor: Actor, page: Page) -> list[RejectView]:
         """Records that could not be read, newest first."""

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from amagasa.app.situation import StatusView
-from amagasa.entry import api_accounts, api_queue, api_share
+from amagasa.entry import api_accounts, api_node, api_queue, api_share
 from amagasa.entry.api_deps import Console, ConsoleDeps, console_of, threaded
 from amagasa.entry.live import live
 from amagasa.entry.security import PUBLIC, Asked, actor_of, add_headers, admit, on_http, on_known, on_unknown
@@ -37,6 +37,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             live,
             files_handler(static),
             *api_accounts.HANDLERS,
+            *api_node.HANDLERS,
             *api_queue.HANDLERS,
             *api_share.HANDLERS,
         ],

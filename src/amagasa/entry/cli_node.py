@@ -5,17 +5,18 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from amagasa.app.accounts import offer_link
-from amagasa.entry.cli_options import HERE, AsJson, NodeFolder
+from amagasa.entry.cli_options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.client import require_node
 from amagasa.entry.console_output import say, write_json
 from amagasa.entry.new_node import NewNode, make_node, sign_in_address
 from amagasa.entry.serve import Node, locked, refuse_altered
 from amagasa.entry.settings import load_settings
-from amagasa.entry.wiring import CARD_FILE, SETTINGS_FILE, World, make_store, open_world
+from amagasa.entry.wiring import CARD_FILE, SETTINGS_FILE, World, open_world
 
 account_app = typer.Typer()
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The node's folder.")]
@@ -86,17 +87,34 @@ def _greet(world: World, address: Any) -> None:
 
 @account_app.command("link")
 def new_link(*, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
-    """A new one-time sign-in link, for a node whose accounts nobody can use any more."""
-    require_node(node)
-    settings = load_settings(node / SETTINGS_FILE)
-    store = make_store(node / settings.store.path)
-    try:
-        token = secrets.token_urlsafe(32)
-        offer_link(store, token, now=datetime.now(UTC))
-    finally:
-        store.close()
-    address = sign_in_address(settings.console.port, token, is_tls=settings.console.tls, host=settings.console.host)
+    """A new one-time link for the first sign-in; once there is an account it opens nothing."""
+    with client_of(node) as client:
+        token = client.post("/api/links", {})["token"]
+    console = load_settings(node / SETTINGS_FILE).console
+    address = sign_in_address(console.port, token, is_tls=console.tls, host=console.host)
     if as_json:
         write_json({"sign_in": address})
     else:
         say(f"sign in once, within 24 hours: {address}")
+
+
+@account_app.command("list")
+def list_accounts(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: AsNdjson = False) -> None:
+    """Who can sign in, and as what."""
+    with client_of(node) as client:
+        found = client.get("/api/accounts")
+    columns = ("name", "roles", "lang", "is_enabled", "created_at")
+    show_list(found, columns, form=(as_json, as_ndjson), empty="no accounts: `amagasa account link` lets one be made")
+
+
+@account_app.command("password")
+def set_password(
+    name: Annotated[str, typer.Argument(help="Whose.")],
+    *,
+    password: Annotated[str, typer.Option("--password", prompt=True, hide_input=True, confirmation_prompt=True)],
+    node: NodeFolder = HERE,
+) -> None:
+    """Set a person's password anew (12 characters or more); their sessions end."""
+    with client_of(node) as client:
+        client.post(f"/api/accounts/{quote(name, safe='')}", {"password": password})
+    say(f"the password of {name} is set; their sessions have ended")

@@ -117,9 +117,9 @@ class Watch:
     def _reply(self) -> None:
         address = self._allys.post(
             "/api/content/addresses",
-            {"address": self._scenario.address, "title": self._scenario.address_title, "share": True},
+            {"address": self._scenario.reply.address, "title": self._scenario.reply.title, "share": True},
         )
-        rule = self._allys.post("/api/content/rules", {"text": self._scenario.sigma_rule, "share": True})
+        rule = self._allys.post("/api/content/rules", {"text": self._scenario.reply.sigma_rule, "share": True})
         self._replies = {"indicator": address["id"], "rule": rule["id"]}
         self._reach("replied", f"{address['title']}; {rule['title']}")
 
