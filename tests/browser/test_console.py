@@ -358,3 +358,8 @@ def test_empty_node_says_what_to_do_next(chromium: Browser) -> None:
             page.wait_for_load_state("networkidle")
         context.close()
         assert watched.complaints == []
+
+
+def test_address_that_is_no_page_says_so(officer: Watched) -> None:
+    page = officer.open("nowhere/at/all")
+    expect(page.get_by_text("There is no such page.")).to_be_visible()
