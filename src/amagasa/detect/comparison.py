@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-import hyperscan
+import re2  # type: ignore[import-untyped]
 
 from amagasa.detect.observables import fold_constant, is_folded, known_path
 from amagasa.detect.pattern import (
@@ -23,7 +23,7 @@ from amagasa.detect.pattern import (
 )
 from amagasa.vocab.text import show
 
-MAX_REGEX_CHARACTERS: Final = 1_000  # compiling longer ones of bad will takes seconds
+MAX_REGEX_CHARACTERS: Final = 1_000  # what people write is shorter; what compiles to megabytes is longer
 WIDEST_PREFIX: Final = 8  # bits: a shorter prefix holds more than 1/256 of all addresses
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,21 +51,19 @@ def network_of(text: str) -> Network | None:
 
 
 @lru_cache(maxsize=4096)
-def _database(regex: str, ignore_case: bool) -> hyperscan.Database:  # noqa: FBT001
-    flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-    flags |= hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if ignore_case else 0)
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=[regex.encode()], ids=[0], elements=1, flags=[flags])
-    return database
+def _compiled(regex: str, ignore_case: bool) -> Any:  # noqa: FBT001
+    """For RE2, whose time is linear in the text whatever the expression, and whose compiling is bounded in memory."""
+    options = re2.Options()
+    options.dot_nl = True
+    options.log_errors = False
+    options.case_sensitive = not ignore_case
+    return re2.compile(regex, options)
 
 
 def _finds(regex: str, text: str, *, ignore_case: bool) -> bool:
-    """Whether `regex` matches somewhere in `text`: an automaton, linear in the text whatever the regex."""
-    found: list[int] = []
-    _database(regex, ignore_case).scan(
-        text.encode("utf-8", "replace"), match_event_handler=lambda *match: found.append(match[0])
-    )
-    return bool(found)
+    """Whether `regex` matches somewhere in `text`; a lone surrogate counts as a question mark."""
+    readable = text.encode("utf-8", "replace").decode()
+    return _compiled(regex, ignore_case).search(readable) is not None
 
 
 def like_regex(like: str) -> str:
@@ -150,9 +148,9 @@ def _regex_fault(regex: str) -> str | None:
     if len(regex) > MAX_REGEX_CHARACTERS:
         return f"a regular expression of more than {MAX_REGEX_CHARACTERS} characters"
     try:
-        _database(regex, False)
-    except (hyperscan.error, UnicodeEncodeError) as error:
-        return f"MATCHES runs in linear time only; the regular expression {show(regex, 60)} does not: {error}"
+        _compiled(regex, False)
+    except (re2.error, UnicodeEncodeError) as error:
+        return f"MATCHES runs in linear time only; {show(regex, 60)} does not run so: {show(str(error), 100)}"
     return None
 
 

@@ -22,6 +22,9 @@ from amagasa.event.windows_layout import HELD_AS_TEXT, fields_of
 
 # Shorter parts are in every line.
 _MIN_PART: Final = 3
+# Of each part, searched for first: keywords share their heads (`kerberos::`), and few short patterns are twice as fast.
+_HEAD: Final = 6
+_PATIENCE: Final = 16
 _PART: Final = re.compile(r"[A-Za-z0-9 !#-.:;<=>?@\[\]^_`{|}~]+")
 _HIDDEN: Final = r"\\u00[2-7][0-9A-Fa-f]"
 
@@ -37,6 +40,9 @@ class Keywords:
         self._search_all = None in parts
         expressions = sorted(f"(?i){escaped(part)}" for part in parts if part)
         self._patterns = PatternSet([(expression, 0) for expression in (*expressions, _HIDDEN)], known, made)
+        heads = sorted({f"(?i){escaped(part[:_HEAD])}" for part in parts if part})
+        self._heads = PatternSet([(expression, 0) for expression in (*heads, _HIDDEN)], known, made)
+        self._n_searched = self._n_suspected = 0
 
     def held(self, kind: Format, lines: Sequence[bytes]) -> Iterator[tuple[int, frozenset[int]]]:
         """(index, atoms) of the lines in which some keyword stands."""
@@ -46,8 +52,17 @@ class Keywords:
                 yield index, frozenset(held)
 
     def _suspects(self, lines: Sequence[bytes]) -> list[int]:
-        """One search through all lines at once, and a look at each only where that finds something."""
-        if not self._patterns.search(b"\n".join(lines)):
+        """One search through all lines at once, and a look at each only where that finds something.
+
+        First for the heads of the keywords, which are fewer; no longer so, once they prove too common.
+        """
+        data = b"\n".join(lines)
+        if self._n_suspected <= _PATIENCE or self._n_suspected * 4 <= self._n_searched:
+            self._n_searched += 1
+            if not self._heads.search(data):
+                return []
+            self._n_suspected += 1
+        if not self._patterns.search(data):
             return []
         return [index for index, line in enumerate(lines) if self._patterns.search(line)]
 

@@ -8,7 +8,7 @@ Values in rows are str, int, None or MISSING; booleans and fractions are text th
 `1 == True == 1.0` would share a place in a memo.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,6 +28,9 @@ _ID_HINT: Final = b'"EventID":'
 _HINT_BYTES: Final = 16
 # Shapes tried for lines that look alike before they are read in full.
 _MAX_SHAPES: Final = 8
+# The reader that last served lines of a look. Only a memo: a reader refuses what does not fit it.
+_READERS: Final[dict[bytes, Reader]] = {}
+_MAX_READERS: Final = 4096
 
 
 class _Built(Struct):
@@ -56,8 +59,8 @@ def normalise_windows(chunk: Chunk, wanted: Wanted) -> Normalised:
     read = lines_of(chunk)
     lines = read.lines
     work = _Work(lines, wanted, {}, {})
-    for indexes in _guess(lines):
-        _read_group(work, indexes)
+    for look, indexes in _guess(lines).items():
+        _read_group(work, look, indexes)
     batches = tuple(
         EventBatch(
             path=chunk.path,
@@ -108,7 +111,7 @@ def plain(value: Value) -> Value:
     return msgspec.json.encode(value, order="sorted").decode() if isinstance(value, dict) else str(value)
 
 
-def _guess(lines: Sequence[bytes]) -> Iterable[list[int]]:
+def _guess(lines: Sequence[bytes]) -> dict[bytes, list[int]]:
     """Indexes of lines that look alike: the same bytes follow the same key of the event's identifier."""
     groups: dict[bytes, list[int]] = {}
     for index, line in enumerate(lines):
@@ -119,11 +122,14 @@ def _guess(lines: Sequence[bytes]) -> Iterable[list[int]]:
             groups[key] = [index]
         else:
             group.append(index)
-    return groups.values()
+    return groups
 
 
-def _read_group(work: _Work, indexes: list[int]) -> None:
-    """Read lines that look alike: by a reader made for the first of them, again for the first that it refuses."""
+def _read_group(work: _Work, look: bytes, indexes: list[int]) -> None:
+    """Read lines that look alike: by the reader of such lines before, then by one made for the first it refuses."""
+    reader = _READERS.get(look)
+    if reader is not None and reader.fields == work.wanted(reader.route):
+        indexes = _read_fast(work, reader, indexes)
     for _ in range(_MAX_SHAPES):
         if not indexes:
             return
@@ -131,6 +137,9 @@ def _read_group(work: _Work, indexes: list[int]) -> None:
         indexes = indexes[1:]
         if reader is None:
             break
+        if len(_READERS) >= _MAX_READERS:
+            _READERS.clear()
+        _READERS[look] = reader
         indexes = _read_fast(work, reader, indexes)
     for index in indexes:
         _read_in_full(work, index)
@@ -139,10 +148,9 @@ def _read_group(work: _Work, indexes: list[int]) -> None:
 def _read_fast(work: _Work, reader: Reader, indexes: list[int]) -> list[int]:
     """Add what the reader takes; give back the indexes of the lines it refuses."""
     batch = _batch(work, reader.route)
-    decode = reader.decode
-    lines = work.lines
+    decode, row, lines = reader.decode, reader.row, work.lines
     try:
-        batch.rows.extend(map(reader.row, [decode(lines[index]) for index in indexes]))
+        batch.rows.extend([row(decode(lines[index])) for index in indexes])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
         return _read_one_by_one(work, reader, indexes, batch)
     batch.indexes.extend(indexes)

@@ -10,6 +10,7 @@ from amagasa.event.record import Value
 _NOTHING: Final[dict[str, str]] = {}
 Computed = Callable[[Mapping[str, Value]], Value]
 _HASH: Final = re.compile(r"(MD5|SHA1|SHA256|IMPHASH)=([0-9A-Fa-f]+)", re.IGNORECASE)
+_MAX_HASHES_CHARACTERS: Final = 1024
 _INTEGRITY: Final = {
     "S-1-16-0": "Untrusted",
     "S-1-16-4096": "Low",
@@ -28,11 +29,20 @@ _HIVES: Final = (
 def _hash(kind: str) -> Computed:
     def taken(fields: Mapping[str, Value]) -> Value:
         hashes = fields.get("Hashes", fields.get("Hash"))
-        if not isinstance(hashes, str):
-            return None
-        return next((match[2] for match in _HASH.finditer(hashes) if match[1].upper() == kind), None)
+        return _hashes_in(hashes).get(kind) if isinstance(hashes, str) else None
 
     return taken
+
+
+@lru_cache(maxsize=4096)
+def _hashes_in(text: str) -> Mapping[str, str]:
+    """`SHA1=AA,MD5=BB` -> by kind; of a kind named twice the first. Longer texts are no list of hashes."""
+    if len(text) > _MAX_HASHES_CHARACTERS:
+        return _NOTHING
+    found: dict[str, str] = {}
+    for match in _HASH.finditer(text):
+        found.setdefault(match[1].upper(), match[2])
+    return found
 
 
 def _integrity(fields: Mapping[str, Value]) -> Value:
