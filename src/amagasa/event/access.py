@@ -128,7 +128,7 @@ def detail_access(line: bytes) -> Event:
     found = _read_ordinary_one(text) or _read_odd(text) or {}
     when = found.pop("when", "")
     fields = {name: value for name, value in found.items() if value is not MISSING}
-    return Event(route=WEBSERVER, fields=fields, event_at=from_clf(when))
+    return Event(route=WEBSERVER, fields=fields, event_at=_moment(when))
 
 
 def _read_ordinary(text: str, names: Sequence[str], lines: Sequence[bytes]) -> tuple[list[Row], list[int]]:
@@ -239,13 +239,17 @@ def _number(value: str) -> Value:
     return int(value) if value.isdecimal() and len(value) <= 18 else MISSING
 
 
+# Requests of one second share their stamp.
+_moment = lru_cache(maxsize=4_096)(from_clf)
+
+
 def _date(when: str) -> Value:
-    moment = from_clf(when.partition(" ")[0])
+    moment = _moment(when.partition(" ")[0])
     return f"{moment:%Y-%m-%d}" if moment else MISSING
 
 
 def _time(when: str) -> Value:
-    moment = from_clf(when.partition(" ")[0])
+    moment = _moment(when.partition(" ")[0])
     return f"{moment:%H:%M:%S}" if moment else MISSING
 
 

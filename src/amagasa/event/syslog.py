@@ -2,7 +2,8 @@
 
 Fields: `hostname`, `program` (without path), `pid`, `message`, `facility`, `severity` (names of RFC 5424 table 1 and 2,
 where a priority leads the line), `_raw` (the whole line), and what `event.syslog_fields` reads from the message.
-Cisco lines show `facility` and `mnemonic` as IOS means them; auditd lines the fields of `event.auditd`.
+Sysmon's XML shows Sysmon's fields, auditd's lines those of `event.auditd`; Cisco's lines show `facility` and
+`mnemonic` as IOS means them.
 
 One event satisfies several log sources: a line of sshd is {linux, sshd}, {linux, auth} and {linux, syslog}. A stamp
 without a year takes it from the instant of reading, one without an offset is taken as UTC. Only a program's tag decides
@@ -30,8 +31,10 @@ from amagasa.event.record import (
     Value,
     Wanted,
 )
+from amagasa.event.route import route_of
 from amagasa.event.stamps import from_bsd, from_iso
 from amagasa.event.syslog_fields import message_fields
+from amagasa.event.windows_layout import fields_of
 from amagasa.vocab.text import show
 
 _NOT_SYSLOG: Final = "AMG-EVENT-012"
@@ -77,6 +80,7 @@ _NGINX: Final = re.compile(
 )
 _NGINX_CLIENT: Final = re.compile(r", client: ([0-9A-Fa-f.:]+)(?=,|\Z)")
 _WITHOUT_PORT: Final = re.compile(r"\A([0-9.]+|\[[^\]]+\]):[0-9]{1,5}\Z")
+_EVENT_ID: Final = re.compile(r"[0-9]{1,5}")
 _SEVERITIES: Final = ("emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug")
 _FACILITIES: Final = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp"),
@@ -197,7 +201,20 @@ def _parse(text: str) -> _Line | None:
     if header["pid"] and header["pid"] != "-":
         fields["pid"] = header["pid"]
     fields |= _priority(header["priority"])
+    if program == "sysmon" and message.startswith("<Event>"):
+        return _sysmon(header["stamp"], fields)
     return _Line(route=route_of_program(program), stamp=header["stamp"], program=program.lower(), fields=fields)
+
+
+def _sysmon(stamp: str, fields: dict[str, Value]) -> _Line:
+    """Sysmon for Linux writes its events as XML into syslog; they are what Sysmon's events are elsewhere."""
+    event, _ = fields_of({"SyslogMessage": fields["message"]})
+    event.pop("SyslogMessage", None)
+    channel, number = event.get("Channel"), str(event.get("EventID", ""))
+    route = route_of(
+        channel if isinstance(channel, str) else None, int(number) if _EVENT_ID.fullmatch(number) else None
+    )
+    return _Line(route=route, stamp=event.get("TimeCreated_SystemTime", stamp), program="", fields=fields | event)
 
 
 def _parse_cisco(text: str) -> _Line | None:
