@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Annotated
@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from amagasa.app.detect_files import Look, Summary, add_content, detect_files
+from amagasa.app.path import Seen
 from amagasa.detect.report import Detection
 from amagasa.entry.console_output import err, is_progress_wanted, write_json
 from amagasa.entry.findings import Findings, cannot_write, print_summary, public, write_summary
@@ -87,7 +88,17 @@ def _finish(counts: Summary, summary: Path | None) -> None:
 
 
 def _look(loaded: Loaded, files: ContentFiles, processes: int) -> Look:
-    return look_here(loaded.sight()) if processes == 1 else look_in_processes(files.sight, processes)
+    """Look here or in children; here the matchers that had to be made are kept for the next start."""
+    if processes > 1:
+        return look_in_processes(files.sight, processes)
+    sight = loaded.sight()
+    inner = look_here(sight)
+
+    def run(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Seen]]:
+        yield from inner(chunks)
+        loaded.keep(sight)
+
+    return run
 
 
 def _all(sinks: list[Sink]) -> Sink:
