@@ -76,21 +76,37 @@ def detail_jsonlines(line: bytes) -> Event:
 class _Record:
     """One object and the ways to look into it; what needs work is made when first asked for."""
 
-    __slots__ = ("_aliases", "_extracted", "_record", "_route")
+    __slots__ = ("_aliases", "_extracted", "_folded", "_record")
 
     def __init__(self, record: dict[str, Any], route: Route) -> None:
         self._record = record
-        self._route = route
+        self._folded: dict[str, str] | None = None
         self._aliases = aliases_of(route)
         self._extracted: dict[str, Value] | None = None
 
     def value(self, name: str) -> Value:
-        found = _look_up(self._record, name)
+        """The value of a field; MISSING where the object has none."""
+        found = self._look_up(name)
         if found is MISSING and (other := self._aliases.get(name)):
-            found = _look_up(self._record, other)
-        if found is MISSING and self._aliases.get("message"):
+            found = self._look_up(other)
+        if found is MISSING and "message" in self._aliases:
             found = self.extracted().get(name, MISSING)
         return found
+
+    def _look_up(self, path: str) -> Value:
+        """Like `_look_up`, but rules ask for many fields that an object lacks, so its own keys are folded once."""
+        if path in self._record:
+            return self._record[path]
+        if self._folded is None:
+            self._folded = {key.lower(): key for key in reversed(self._record)}
+        key = self._folded.get(path.lower())
+        if key is not None:
+            return self._record[key]
+        for head, rest in _cuts(path):
+            key = head if head in self._record else self._folded.get(head.lower())
+            if key is not None and (found := _look_up(self._record[key], rest)) is not MISSING:
+                return found
+        return MISSING
 
     def extracted(self) -> dict[str, Value]:
         """What a syslog message inside the object shows; {} where there is none."""
