@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import zstandard
@@ -24,6 +24,7 @@ MAX_FILE_BYTES: Final = 1 << 30  # unpacked: ten times the largest public list
 MAX_FAULTS: Final = 1_000  # of one file: a file of another kind would give one a line
 LIST_CONFIDENCE: Final = 30  # of a flat list's entry: it says neither who nor why, and such lists hold crawlers
 
+_PACKED_BYTES: Final = 4_096  # of a bomb these unpack to 128 MB at most
 _CODE: Final = "AMG-INDICATOR-002"
 _IPV4: Final = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?")
 _IPV6: Final = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:/\d{1,3})?")
@@ -103,14 +104,31 @@ def _unpacked(file: Path) -> bytes:
             with gzip.open(raw) as packed:
                 data = packed.read(MAX_FILE_BYTES + 1)
         elif magic == b"\x28\xb5\x2f\xfd":
-            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream:
-                data = stream.read(MAX_FILE_BYTES + 1)
+            data = _unzstd(raw)
         else:
             data = raw.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         message = f"more than {MAX_FILE_BYTES} bytes when unpacked"
         raise OSError(message)
     return data
+
+
+def _unzstd(raw: BinaryIO) -> bytes:
+    """All frames. A stream reader would take the end of a cut file for the end of the data, so each frame is asked."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    while (packed := raw.read(_PACKED_BYTES)) and n_bytes <= MAX_FILE_BYTES:
+        while packed:
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            parts.append(frame.decompress(packed))
+            n_bytes += len(parts[-1])
+            packed = frame.unused_data
+    if not frame.eof and n_bytes <= MAX_FILE_BYTES:
+        message = "the file ends before its data does"
+        raise EOFError(message)
+    return b"".join(parts)
 
 
 def _parsed(file: Path, text: str) -> Iterator[Mapping[str, Any] | RuleFault]:
