@@ -54,7 +54,7 @@ def test_settings_given_are_read() -> None:
         country = "JP"
         lang = "ja"
         [console]
-        session_hours = 8
+        port = 9443
         [[source]]
         name = "web"
         path = "/var/log/*.log"
@@ -68,7 +68,7 @@ def test_settings_given_are_read() -> None:
         min_level = "high"
     """)
     assert settings.node.name == "日本"
-    assert settings.console.session_hours == 8.0
+    assert settings.console.port == 9443
     assert settings.allies.address == "https://umbrella.example:8490"
     assert [(one.name, one.format, one.enabled) for one in settings.source] == [
         ("web", "auto", True),
@@ -108,8 +108,6 @@ def test_setting_unknown_is_refused_with_the_nearest_and_its_place(text: str, ne
         ("[console]\nport = 8480.5", "console.port", "a whole number"),
         ("[console]\nport = true", "console.port", "a whole number"),
         ("[console]\ntls = 'yes'", "console.tls", "true or false"),
-        ("[console]\nsession_hours = 0", "console.session_hours", "a number from 0.1 to 168"),
-        ("[console]\nsession_hours = nan", "console.session_hours", "a number"),
         ("[node]\nlang = 'fr'", "node.lang", 'one of "en", "ja"'),
         ("[node]\ncountry = 'Japan'", "node.country", "two capital letters"),
         ("[node]\nname = ''", "node.name", "1 to 100 characters"),

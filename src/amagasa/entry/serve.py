@@ -27,7 +27,7 @@ from amagasa.entry.watcher import Listener, Watcher
 from amagasa.entry.wiring import World, ally_line
 from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.share.words import sentence
-from amagasa.vocab.errors import BadInputError, WorldError
+from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
 LOCK_FILE: Final = "run/lock"
@@ -160,10 +160,18 @@ class Node:
         """A signature that was just put in the folder counts within a second; one that was taken out, too."""
         while True:
             await asyncio.sleep(AGREEMENTS_LOOK_S)
-            if await asyncio.to_thread(self._world.book.refresh):
+            if await asyncio.to_thread(self._has_new_agreements):
                 faulty = [entry.name for entry in self._world.book.book.faulty]
                 log.info("the agreements have changed", faulty=faulty)
                 self._world.signals.publish("agreement", {"faulty": faulty})
+
+    def _has_new_agreements(self) -> bool:
+        try:
+            return self._world.book.refresh()
+        except AmagasaError as problem:
+            # The folder cannot be read now: what was signed before goes on counting until its own end.
+            log.error("the agreements could not be read again", problem=str(problem))  # noqa: TRY400
+            return False
 
     def _ready(self) -> bool:
         return self._is_ready

@@ -85,10 +85,6 @@ class ConsoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "ノードの証明書(tls.crt、keys/tls.key)で HTTPS を使います。",
         ),
     ] = False
-    session_hours: Annotated[
-        float,
-        _said("Hours until a person must sign in again.", "再サインインまでの時間。", ge=0.1, le=168),
-    ] = 12.0
 
 
 class AlliesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,24 +113,6 @@ class AlliesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             max_length=2_000,
         ),
     ] = ""
-    max_body_bytes: Annotated[
-        int,
-        _said(
-            "Largest body taken from an ally, in bytes; a larger one is answered with 413.",
-            "同盟相手から受け取る本文の上限(バイト)。超えると 413 を返します。",
-            ge=65_536,
-            le=512 * MIB,
-        ),
-    ] = 10 * MIB
-    push_timeout_s: Annotated[
-        float,
-        _said(
-            "Seconds until an ally which does not answer counts as away; delivery is tried again later.",
-            "応答のない同盟相手を不在とみなすまでの秒数。送信は後でやり直します。",
-            ge=0.5,
-            le=300,
-        ),
-    ] = 10.0
 
 
 class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,8 +131,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: Annotated[
         str,
         _said(
-            "File to follow; * and ? stand for any characters.",
-            "追いかけるファイル。* と ? が使えます。",
+            "File to follow, over rotation and restarts.",
+            "追いかけるファイル。ローテーションや再起動があっても続きから読みます。",
             form="a path",
             min_length=1,
             max_length=4_096,
@@ -180,12 +158,6 @@ class DetectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Level,
         _said("Rules below this level are not used.", "これより低いレベルのルールは使いません。"),
     ] = Level.INFORMATIONAL
-    processes: Annotated[
-        int,
-        _said(
-            "Processes which look at records. 0: one for each core.", "検知プロセスの数。0 ならコアの数。", ge=0, le=256
-        ),
-    ] = 1
 
 
 class ShareSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
