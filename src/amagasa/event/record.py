@@ -58,8 +58,8 @@ class Route(Struct, frozen=True, kw_only=True):
 class Chunk(Struct, frozen=True, kw_only=True):
     """Whole records of one file or stream, one a line (LF, no line cut in two), as bytes.
 
-    `first_record` is the 1-based number of the first line in its file. A blank line has a number but is no record: it is
-    neither read nor rejected. `read_at` gives the year to formats that lack one.
+    `first_record` is the 1-based number of the first line in its file. A blank line has a number but is no record:
+    it is neither read nor rejected. `read_at` gives the year to formats that lack one.
     """
 
     path: str
