@@ -53,7 +53,7 @@ def test_real_log_is_told_right_and_read_whole(path: str, form: Format, n_record
         assert found.rejects == ()
         n_read += found.n_read
         n_accepted += found.n_accepted
-        for batch in found.batches:
+        for batch in (batch for batch in found.batches if batch.rows):
             assert detail(batch, 0).event_at is not None
     assert set(formats) == {form}
     assert n_read == n_accepted
