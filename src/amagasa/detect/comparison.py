@@ -1,6 +1,7 @@
 """The operators of STIX patterns over texts of our events, and which comparisons say nothing."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +34,8 @@ Observed: TypeAlias = tuple[str, Mapping[str, Sequence[tuple[str, str]]]]
 _ADDRESS_PATHS: Final = frozenset(
     {("ip-addr", "value"), ("network-traffic", "src_ref.value"), ("network-traffic", "dst_ref.value")}
 )
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PLAIN_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _ORDER: Final = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 
 
@@ -176,6 +179,22 @@ def _is_wide(test: Test) -> bool:
     if is_address_path(test.kind, test.path):
         return any(_is_wide_network(network_of(str(constant))) for constant in test.constants)
     return any(constant == "" for constant in test.constants)
+
+
+def equality(kind: str, path: str, constant: str) -> tuple[tuple[str, str], str] | str:
+    """Our place and spelling of a single equality, or the reason why it cannot run: what `resolve` says, quickly."""
+    known = known_path(kind, path)
+    if known is None:
+        return f"no event shows the object path {show(f'{kind}:{path}', 100)}"
+    folded = fold_constant(*known, constant)
+    if known in _ADDRESS_PATHS:
+        if _PLAIN_IPV4.fullmatch(folded) and not folded.startswith(("127.", "0.")):
+            return known, folded
+        network = network_of(folded)
+        if network is None:
+            return f"not an address or prefix: {show(constant, 60)}"
+        return "the pattern matches everything or nearly so" if _is_wide_network(network) else (known, folded)
+    return (known, folded) if constant else "the pattern matches everything or nearly so"
 
 
 def _is_wide_network(network: Network | None) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from amagasa.detect.comparison import (
     Network,
+    equality,
     holds,
     is_address_path,
     matches_everything,
@@ -16,7 +17,18 @@ from amagasa.detect.comparison import (
     resolve,
 )
 from amagasa.detect.observables import Property, Shape, shapes_of
-from amagasa.detect.pattern import AnyOf, Comparison, Either, Expression, Observation, Op, PatternFault, Test, parse
+from amagasa.detect.pattern import (
+    AnyOf,
+    Comparison,
+    Either,
+    Expression,
+    Observation,
+    Op,
+    PatternFault,
+    Test,
+    parse,
+    parse_equality,
+)
 from amagasa.detect.report import Detection, MatchReport, RuleFault
 from amagasa.event.entities import entities_of
 from amagasa.event.normalise import detail
@@ -130,7 +142,11 @@ class _Building:
             self._n_revoked += 1
             return
         indicator_id = one["id"]
-        expression = _expression_of(one)
+        pattern = one.get("pattern")
+        simple = (
+            parse_equality(pattern) if isinstance(pattern, str) and one.get("pattern_type", "stix") == "stix" else None
+        )
+        expression = equality(*simple) if simple else _expression_of(one)
         if isinstance(expression, str):
             self._fault(indicator_id, expression)
             return
@@ -139,7 +155,10 @@ class _Building:
             self._fault(indicator_id, indicator)
             return
         self._indicators.append(indicator)
-        self._index(len(self._indicators) - 1, expression)
+        if isinstance(expression, tuple):
+            self._index_equality(len(self._indicators) - 1, *expression)
+        else:
+            self._index(len(self._indicators) - 1, expression)
 
     def _fault(self, indicator_id: str, why: str) -> None:
         place = self._places.get(indicator_id, "")
@@ -152,13 +171,17 @@ class _Building:
             self._used.update(_places_in(expression))
             return
         for where, constant in alternatives:
-            self._used.add(where)
-            network = network_of(constant) if "/" in constant and is_address_path(*where) else None
-            if network is None:
-                table = self._equal.setdefault(where, {})
-                table[constant] = (*table.get(constant, ()), position)
-            else:
-                _add_prefix(self._prefixes.setdefault(where, {}), network, position)
+            self._index_equality(position, where, constant)
+
+    def _index_equality(self, position: int, where: Where, constant: str) -> None:
+        self._used.add(where)
+        network = network_of(constant) if "/" in constant and is_address_path(*where) else None
+        if network is None:
+            table = self._equal.setdefault(where, {})
+            held = table.get(constant)
+            table[constant] = (*held, position) if held else (position,)
+        else:
+            _add_prefix(self._prefixes.setdefault(where, {}), network, position)
 
 
 def _add_prefix(prefixes: Prefixes, network: Network, position: int) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from amagasa.detect.folding import escaped, fold
-from amagasa.detect.patterns import ANY_CHARACTER, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
+from amagasa.detect.patterns import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
 from amagasa.detect.rule import Atom, Predicate
 from amagasa.event.record import MISSING, Value
 
@@ -26,7 +26,7 @@ _MAX_ADDRESS_CHARACTERS: Final = 64
 _EXPRESSIONS: Final[dict[Predicate, Callable[[str], str]]] = {
     Predicate.CONTAINS: escaped,
     Predicate.STARTSWITH: lambda text: r"\A" + escaped(text),
-    Predicate.ENDSWITH: lambda text: escaped(text) + r"\z",
+    Predicate.ENDSWITH: escaped,
     Predicate.GLOB: lambda glob: rf"\A(?:{glob})\z",
     Predicate.REGEX: str,
 }
@@ -175,4 +175,6 @@ def leaves(value: Value) -> Sequence[str]:
 def _flags(predicate: Predicate) -> int:
     if predicate is Predicate.REGEX:
         return CHOSEN_BY_RULE
+    if predicate is Predicate.ENDSWITH:
+        return FOLDED | AT_END
     return ANY_CHARACTER if predicate is Predicate.GLOB else FOLDED

@@ -7,6 +7,7 @@ destination address), and one field may show several (an address inside a DNS an
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -331,6 +332,7 @@ _HASH_NAMES: Final = {"MD5": "MD5", "SHA1": "SHA-1", "SHA256": "SHA-256", "SHA51
 _FORMS: Final = {(shape.kind, part.path): part.form for shape in reversed(ALL) for part in shape.properties}
 
 
+@lru_cache(maxsize=1024)
 def known_path(kind: str, path: str) -> tuple[str, str] | None:
     """Our (kind, path) for an object path of a pattern; None where no event of ours shows such a thing.
 

@@ -134,15 +134,23 @@ def parse(pattern: str) -> Expression | PatternFault:
     """The tree of `pattern`, or why it cannot run. Never raises, linear in the length of the text."""
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         return PatternFault(why=f"the pattern is longer than {MAX_PATTERN_CHARACTERS} characters", at=0)
-    simple = _SIMPLE.fullmatch(pattern)
-    if simple:  # nine of ten indicators: worth a path of its own, six times faster
-        path = simple[2].replace("'", "")
-        only = Comparison(kind=simple[1], path=path, op=Op.EQ, constants=(simple[3],))
-        return Observation(test=only)
+    simple = parse_equality(pattern)
+    if simple:
+        kind, path, constant = simple
+        return Observation(test=Comparison(kind=kind, path=path, op=Op.EQ, constants=(constant,)))
     try:
         return _Parser(_tokens(pattern)).whole()
     except _StopError as stop:
         return PatternFault(why=stop.why, at=stop.at)
+
+
+def parse_equality(pattern: str) -> tuple[str, str, str] | None:
+    """(kind, path, constant) of `[kind:path = 'constant']` without escapes; None for anything else.
+
+    Nine of ten indicators are of this form: worth a path of its own, six times faster.
+    """
+    simple = _SIMPLE.fullmatch(pattern) if len(pattern) <= MAX_PATTERN_CHARACTERS else None
+    return (simple[1], simple[2].replace("'", ""), simple[3]) if simple else None
 
 
 def _tokens(pattern: str) -> list[_Token]:

@@ -5,16 +5,19 @@ repeats, searches for it alone. What both refuse (look-around, back-references) 
 """
 
 import hashlib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import hyperscan
 import re2  # type: ignore[import-untyped]
 
 # Raised when expressions are built otherwise; the engine's own version is in the database, and checked on loading.
-_ENGINE: Final = "hyperscan 1"
+_ENGINE: Final = "hyperscan 2"
 _DIGEST_BYTES: Final = 32
 FOLDED: Final = hyperscan.HS_FLAG_DOTALL
+# Ours, not the engine's: what is found must end where the text ends. The engine's own anchor (`\\z`) makes it compile a
+# thousand literals in 0.6 s instead of 0.02 s.
+AT_END: Final = 1 << 30
 ANY_CHARACTER: Final = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_UTF8
 CHOSEN_BY_RULE: Final = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
 
@@ -30,6 +33,9 @@ class PatternSet:
         self._alone: list[tuple[int, Any]] = []
         # Place in `patterns` of each pattern in the database; None where they are the same.
         self._places: tuple[int, ...] | None = None
+        self._at_end = tuple(bool(flags & AT_END) for _, flags in patterns)
+        if not any(self._at_end):
+            self._at_end = ()
         self._database: Any = None
         if patterns:
             key = _key(patterns)
@@ -47,12 +53,22 @@ class PatternSet:
             def hit(place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
                 append(place)
 
-            self._database.scan(data, match_event_handler=hit)
+            self._database.scan(data, match_event_handler=self._hit_at_end(found, len(data)) if self._at_end else hit)
             if self._places is not None:
                 found = [self._places[place] for place in found]
         if self._alone:
             found.extend(place for place, expression in self._alone if expression.search(data))
         return found
+
+    def _hit_at_end(self, found: list[int], length: int) -> Callable[[int, int, int, int, object], None]:
+        append = found.append
+        at_end = self._at_end
+
+        def hit(place: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            if end == length or not at_end[place]:
+                append(place)
+
+        return hit
 
     def _compile(self, patterns: Sequence[tuple[str, int]], key: str, made: Databases) -> None:
         try:
@@ -76,6 +92,8 @@ class PatternSet:
                     self._alone.append((place, alone))
         apart = {*self.refused, *(place for place, _ in self._alone)}
         self._places = tuple(place for place in range(len(patterns)) if place not in apart)
+        if self._at_end:
+            self._at_end = tuple(self._at_end[place] for place in self._places)
         self._database = _compiled([patterns[place] for place in self._places]) if self._places else None
 
 
@@ -105,7 +123,7 @@ def _compiled(patterns: Sequence[tuple[str, int]]) -> Any:
         expressions=[expression.encode("utf-8", "replace") for expression, _ in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
-        flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in patterns],
+        flags=[flags & ~AT_END if flags & AT_END else flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in patterns],
     )
     return database
 
