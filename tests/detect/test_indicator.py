@@ -286,6 +286,31 @@ def test_wanted_asks_for_the_used_fields_only() -> None:
     assert IndicatorSet().wanted(batch.route) == ()
 
 
+PLACES = st.sampled_from(
+    [
+        "ipv4-addr:value",
+        "ipv6-addr:value",
+        "domain-name:value",
+        "file:name",
+        "file:hashes.'SHA-256'",
+        "url:value",
+        "app:id",
+    ]
+)
+CONSTANTS = st.sampled_from(
+    ["198.51.100.4", "198.51.100.0/24", "10.0.0.0/7", "127.9.9.9", "0.1.2.3", "2001:DB8:0::1", "::", "x.Example.",
+     "", "256.1.1.1"]
+) | st.text(alphabet="aB.:/019", max_size=12)  # fmt: skip
+
+
+@given(PLACES, CONSTANTS)
+def test_compile_indicators_quick_way_agrees_with_the_long_way(place: str, constant: str) -> None:
+    quick = compile_indicators([indicator(f"[{place} = '{constant}']")])
+    slow = compile_indicators([indicator(f"[({place} = '{constant}')]")])
+    assert (quick[0].equal, quick[0].prefixes) == (slow[0].equal, slow[0].prefixes)
+    assert len(quick[1]) == len(slow[1])
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
