@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from amagasa.adapters.source.records import open_records
 from amagasa.adapters.source.stream import BOMB, DAMAGED, LOOP, MEMBER, MISSING, NESTED, SPECIAL, UNKNOWN
 from amagasa.event.lines import MAX_LINE_BYTES
+from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 
 LINE = b'203.0.113.7 - - [22/Dec/2016:15:19:05 +0300] "GET /%d HTTP/1.1" 200 20\n'
@@ -213,9 +214,9 @@ def test_records_packed_into_themselves_too_often_are_a_fault(read: Read) -> Non
 
 
 def test_records_of_a_bomb_are_given_up(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amagasa.adapters.source.stream.FREE_BYTES", 4_194_304)
+    monkeypatch.setattr("amagasa.adapters.source.stream.FREE_BYTES", 1_048_576)
     for pack in (gzip.compress, zstd):
-        bomb = pack(LINE + b"\0" * 200_000_000)
+        bomb = pack(LINE + b"\0" * 30_000_000)
         assert [code for _, code in faults_of(read(bomb))] == [BOMB]
 
 
@@ -312,6 +313,30 @@ def test_records_object_over_the_limit_is_a_reject_and_the_rest_is_read(read: Re
     items = read(json.dumps([{"b": 1}, big, {"b": 2}], indent=1).encode())
     assert [json.loads(line) for line in text_of(items).splitlines()] == [{"b": 1}, {"b": 2}]
     assert [(item.record, item.code) for item in items if isinstance(item, Reject)] == [(2, "AMG-EVENT-001")]
+
+
+XML = (
+    "<Event xmlns='x'><System><EventID>1</EventID><Channel>Microsoft-Windows-Sysmon/Operational</Channel></System>\r\n"
+    "<EventData><Data Name='Image'>C:\\a&amp;b.exe</Data></EventData></Event>"
+)
+XML_FILES = [XML * 3, f"{XML}\n\n{XML}\n{XML}", f'<?xml version="1.0"?>\n<Events>{XML * 3}</Events>\n']
+
+
+@pytest.mark.parametrize("text", XML_FILES, ids=range(3))
+@pytest.mark.parametrize("code", ["utf-8", "utf-16", "utf-8-sig"])
+def test_records_of_windows_events_as_xml_are_read(text: str, code: str, read: Read) -> None:
+    (chunk,) = read(text.encode(code))
+    assert isinstance(chunk, Chunk)
+    found = normalise(chunk, lambda _route: ("Image",))
+    assert [(batch.route.name, batch.rows) for batch in found.batches] == [
+        ("windows/sysmon-operational/1", [("C:\\a&b.exe",)] * 3)
+    ]
+
+
+def test_records_of_broken_xml_are_rejects_and_the_rest_is_read(read: Read) -> None:
+    items = read((XML + "junk" + XML + "<Event>" + "x" * (2 * MAX_LINE_BYTES) + "</Event>" + XML + "<Event>").encode())
+    assert sum(item.data.count(b"\n") for item in items if isinstance(item, Chunk)) == 3
+    assert [item.record for item in items if isinstance(item, Reject)] == [2, 4, 6]
 
 
 @given(

@@ -33,6 +33,7 @@ from amagasa.adapters.source.stream import (
     Stream,
 )
 from amagasa.adapters.source.unpack import layer_of
+from amagasa.adapters.source.xml_events import events_of, is_xml
 from amagasa.event.record import Format, SourceFault
 from amagasa.event.sniff import sniff
 from amagasa.vocab.text import show
@@ -76,6 +77,9 @@ class Reader(Struct, frozen=True, kw_only=True):
         if self.form in {None, Format.JSON, Format.WINDOWS} and is_document(head):
             form = self.form or format_of_document(head, path)
             yield from objects_of(path, form, stream, self.read_at)
+            return
+        if self.form in {None, Format.WINDOWS} and is_xml(head):
+            yield from events_of(path, stream, self.read_at)
             return
         found = self.form or sniff(head, path)
         if found is not None or not head.strip():
