@@ -101,6 +101,8 @@ def _finish(summary: dict[str, Any], *, as_json: bool, is_stopped: bool) -> None
 def _make_nodes(home: Path) -> tuple[DemoNode, DemoNode]:
     """Two nodes as `init` makes them, and an agreement drafted, signed by both, and installed in both."""
     now = datetime.now(UTC)
+    for file in _files(home).values():
+        file.touch()
     ports = free_ports(FIRST_PORT, 4)
     nodes = []
     for (name, country, lang), console_port, ally_port in zip(
