@@ -24,8 +24,9 @@ from amagasa.event.windows_reader import Reader, reader_for, route
 
 NOT_READ: Final = "AMG-EVENT-010"
 _ID_HINT: Final = b'"EventID":'
+_OTHER_HINT: Final = b'"event_id":'
 # Of the hint and what follows it: enough for any identifier, little of the next key.
-_HINT_BYTES: Final = 16
+_HINT_BYTES: Final = 18
 # Shapes tried for lines that look alike before they are read in full.
 _MAX_SHAPES: Final = 8
 # The reader that last served lines of a look. Only a memo: a reader refuses what does not fit it.
@@ -116,6 +117,8 @@ def _guess(lines: Sequence[bytes]) -> dict[bytes, list[int]]:
     groups: dict[bytes, list[int]] = {}
     for index, line in enumerate(lines):
         at = line.find(_ID_HINT)
+        if at < 0:
+            at = line.find(_OTHER_HINT)
         key = line[at : at + _HINT_BYTES]
         group = groups.get(key)
         if group is None:
@@ -136,7 +139,7 @@ def _read_group(work: _Work, look: bytes, indexes: list[int]) -> None:
         reader = _read_in_full(work, indexes[0])
         indexes = indexes[1:]
         if reader is None:
-            break
+            continue
         if len(_READERS) >= _MAX_READERS:
             _READERS.clear()
         _READERS[look] = reader
