@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from amagasa.vocab.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INTERRUPTED
 
 FIRST_PORT: Final = 8480
 UNTIL_STOPPED_S: Final = 12 * 3600.0
+WITHOUT_TERMINAL_S: Final = 60.0  # nobody is there to press Ctrl-C
 SEED: Final = 2015
 SUPPORTED: Final = ("Japan", "JP", "ja")
 SUPPORTING: Final = ("United States", "US", "en")
@@ -38,7 +40,10 @@ SUPPORTING: Final = ("United States", "US", "en")
 def demo_command(
     *,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1, help="Stop after so long; else at Ctrl-C.")
+        float | None,
+        typer.Option(
+            "--seconds", min=1, help="Stop after so long; else at Ctrl-C, or after 60 where no terminal is there."
+        ),
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="For scripts: exit 0 only if everything happened.")
@@ -55,6 +60,8 @@ def demo_command(
     base's hosts. Nothing real is touched and nothing leaves this machine. Exit 0 when all of it was seen, 1 when not.
     """
     asked_to_stop = _stop_on_signal()
+    if seconds is None and not headless and not sys.stdin.isatty():
+        seconds = WITHOUT_TERMINAL_S
     with ExitStack() as stack:
         home = stack.enter_context(_home(folder))
         scenario = scenario_of(
@@ -187,7 +194,7 @@ def _say_where(nodes: dict[DemoNode, NodeClient]) -> None:
     for node, client in nodes.items():
         link = sign_in_address(node.console_port, client.post("/api/links", {})["token"])
         console.print(f"  {node.name:<14} {escape(link)}")
-    console.print("Ctrl-C ends the demo.\n")
+    console.print("Ctrl-C ends the demo.\n" if sys.stdin.isatty() else "It ends by itself.\n")
 
 
 def _tell(shown: Shown) -> None:
