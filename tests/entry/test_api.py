@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.browser import seed
 from tests.browser.seed import HOSTILE, NOW
 from tests.entry.console import BASE, PASSWORD, Desktop
@@ -492,3 +493,20 @@ def test_local_door_asks_for_no_session_and_no_origin(tmp_path: Path) -> None:
     assert answer.json()["added_by"] == "operator"
     assert from_here.ask("GET", "/api/accounts").status_code == 200
     from_here.close()
+
+
+def test_sighting_is_listed_under_the_name_of_what_it_saw(desktop: Desktop) -> None:
+    token = desktop.session(Role.ANALYST, Role.RELEASE_OFFICER)
+    body = {"address": "203.0.113.9", "title": "seen at a sister ministry", "share": True}
+    indicator = desktop.ask("POST", "/api/content/addresses", token=token, body=body).json()["id"]
+    sighting = json.dumps({"type": "sighting", "sighting_of_ref": indicator}).encode()
+    unknown = json.dumps({"type": "sighting", "sighting_of_ref": seed.JAPAN.id}).encode()
+    with desktop.store.write() as tx:
+        for number, content in enumerate((sighting, unknown)):
+            tx.add_crossing(replace(seed.crossings()[0], object_id=f"sighting--{number}", content=content))
+    told = desktop.ask("GET", "/api/crossings", token=token).json()["crossings"]
+    assert [one["title"] for one in told] == [seed.JAPAN.id, "seen at a sister ministry", "seen at a sister ministry"]
+    assert (
+        desktop.ask("GET", f"/api/crossings/{told[1]['id']}", token=token).json()["crossing"]["title"]
+        == told[1]["title"]
+    )

@@ -14,11 +14,18 @@ export class Listing<T extends { id: string | number }> {
   isLoaded = $state(false)
   /** Rows that came while the list was frozen. */
   nNew = $state(0)
-  isFrozen = false
+  /** Held by its button, by the pointer, by the focus: any of them freezes the list. */
+  isHeld = $state(false)
+  isOver = $state(false)
+  isFocused = $state(false)
   private held: Part<T> | null = null
   private turn = 0
 
   constructor(private readonly page: (before: string | null) => Promise<Part<T>>) {}
+
+  get isFrozen(): boolean {
+    return this.isHeld || this.isOver || this.isFocused
+  }
 
   /** Look at the newest page; while frozen it is only counted. */
   async refresh(): Promise<void> {

@@ -1,6 +1,6 @@
 """The console's queries. Each asks first whether the actor may read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import CrossingState, Dead, Direction, Page, Store
+from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
 from amagasa.app.views import (
     CONTENT_CHARACTERS,
     AlertDetail,
@@ -17,6 +17,7 @@ from amagasa.app.views import (
     ContentView,
     CrossingDetail,
     CrossingsView,
+    CrossingView,
     IncidentDetail,
     IncidentsView,
     RejectView,
@@ -28,10 +29,12 @@ from amagasa.app.views import (
     evidence_view,
     incident_view,
     timeline,
+    title_of,
 )
 from amagasa.incident.alert import Status
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.ids import is_stix_id
 from amagasa.vocab.text import show
 
 INCIDENT_ALERTS: Final = 500
@@ -135,18 +138,20 @@ class Queries:
         require(actor, Act.READ)
         with self._store.read() as reading:
             crossings, cursor = reading.crossings(page, ally=ally, direction=direction, state=state)
-        return CrossingsView(crossings=[crossing_view(crossing, self._names) for crossing in crossings], next=cursor)
+            views = _told_by_name(reading, [crossing_view(crossing, self._names) for crossing in crossings])
+        return CrossingsView(crossings=views, next=cursor)
 
     def crossing(self, actor: Actor, crossing_id: int) -> CrossingDetail:
         """One crossing with what it carries."""
         require(actor, Act.READ)
         with self._store.read() as reading:
             crossing = reading.crossing(crossing_id)
-        if crossing is None:
-            raise _missing("AMG-CROSSING-UNKNOWN", "crossing", str(crossing_id))
+            if crossing is None:
+                raise _missing("AMG-CROSSING-UNKNOWN", "crossing", str(crossing_id))
+            (view,) = _told_by_name(reading, [crossing_view(crossing, self._names)])
         content = show(crossing.content, CONTENT_CHARACTERS)
         return CrossingDetail(
-            crossing=crossing_view(crossing, self._names),
+            crossing=view,
             content=content,
             is_cut=len(content) == CONTENT_CHARACTERS,
         )
@@ -188,6 +193,15 @@ class Queries:
         with self._store.read() as reading:
             dead = reading.dead(page)
         return [_reject(one) for one in dead]
+
+
+def _told_by_name(reading: Reading, views: Sequence[CrossingView]) -> list[CrossingView]:
+    """A sighting goes by the name of what it saw, where we hold or told that; else by its identifier."""
+    seen = {view.title for view in views if is_stix_id(view.title)}
+    told = [one for ally in {view.ally.id for view in views} for one in reading.crossings_of(ally, Direction.OUT, seen)]
+    titles = {one.object_id: title_of(one.content) for one in told}
+    titles |= {one.id: title_of(one.body) for one in reading.objects(seen)}
+    return [replace(view, title=titles.get(view.title) or view.title) for view in views]
 
 
 def _reject(dead: Dead) -> RejectView:

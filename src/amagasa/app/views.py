@@ -369,7 +369,7 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
         object_id=show(crossing.object_id),
         object_type=show(crossing.object_type),
         version=show(crossing.version),
-        title=_title(crossing.content),
+        title=title_of(crossing.content),
         clause=show(crossing.clause),
         marking=_marking(crossing.marking),
         changes=[FieldView(name=show(path), value=show(what)) for path, what in crossing.changes[:FIELDS_SHOWN]],
@@ -383,7 +383,8 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
     )
 
 
-def _title(content: bytes) -> str:
+def title_of(content: bytes) -> str:
+    """What a STIX object calls itself; of a sighting the identifier it saw; "" where it says nothing."""
     try:
         titled = msgspec.json.decode(content, type=_Titled)
     except msgspec.MsgspecError:
