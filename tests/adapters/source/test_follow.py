@@ -1,6 +1,7 @@
 """A growing log: every whole line once, whatever happens to the file and to the follower."""
 
 import gzip
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -87,7 +88,7 @@ class World:
             lines = piece.item.data.splitlines(keepends=True)
             self.committed += lines
             self.numbers += range(piece.item.first_record, piece.item.first_record + len(lines))
-            self.token = piece.token
+            self.token = json.loads(json.dumps(piece.token))
         if n_commit is not None and n_commit < len(step.pieces):
             self.kill()
         return step
