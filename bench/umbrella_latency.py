@@ -217,12 +217,12 @@ def cpu_s(root: int) -> float:
 def figures(written: dict[str, float], seen: Seen, column: int) -> dict[str, Any]:
     """Milliseconds from the write: p50, p95, p99 and the longest; `n_lost` never came."""
     delays = sorted((seen[address][column] - at) * 1000 for address, at in written.items() if address in seen)
-    shares = {f"p{share}": round(delays[min(len(delays) * share // 100, len(delays) - 1)]) for share in (50, 95, 99)}
-    return (
-        {**shares, "max": round(delays[-1]), "n_lost": len(written) - len(delays)}
-        if delays
-        else {"n_lost": len(written)}
-    )
+    lost = {"n_lost": len(written) - len(delays)}
+    if not delays:
+        return lost
+    last = len(delays) - 1
+    shares = {f"p{share}": round(delays[min(len(delays) * share // 100, last)]) for share in (50, 95, 99)}
+    return {**shares, "max": round(delays[last]), **lost}
 
 
 @contextmanager
@@ -265,7 +265,9 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
         n_lines = round(seconds * asked.lines_per_second)
         feeder = multiprocessing.get_context("spawn").Process(
-            target=feed, args=(str(log), n_lines, asked.lines_per_second, addresses, theirs)
+            target=feed,
+            args=(str(log), addresses, theirs),
+            kwargs={"n_lines": n_lines, "lines_per_s": asked.lines_per_second},
         )
         feeder.start()
         written, took_s = ours.recv()
@@ -293,16 +295,19 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> str:
     """The document as a table for people."""
-    rows = [
+    what = (
         f"{document['attacks']} attacks among {document['lines_written']} lines in {document['seconds']} s "
-        f"({document['lines_per_s']} lines/s; {document['lines_read']} read)",
-        f"{'from write() to ..., ms':<42}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'lost':>6}",
+        f"({document['lines_per_s']} lines/s; {document['lines_read']} read)"
+    )
+    rows = [
+        what,
+        f"{'from write() to ..., ms':<48}{'p50':>7}{'p95':>7}{'p99':>7}{'max':>7}{'lost':>6}",
     ]
     for kind in ("seen", "noted"):
         for name, words in STAGES.items():
             found = document[f"ms_{kind}"][name]
             cells = "".join(f"{found.get(key, '-'):>7}" for key in ("p50", "p95", "p99", "max"))
-            rows.append(f"{words + ' (' + kind + ')':<42}".ljust(48)[:48] + cells + f"{found['n_lost']:>6}")
+            rows.append(f"{words + ', ' + kind:<48}" + cells + f"{found['n_lost']:>6}")
     spent = ", ".join(f"{name} {seconds}" for name, seconds in document["cpu_s"].items())
     rows.append(f"CPU seconds: {spent}; load average {document['machine']['load']}")
     return "\n".join(rows)
