@@ -289,8 +289,10 @@ _CHEAP: Final = frozenset({"_raw", "message", "program", "hostname", "pid", "fac
 
 
 def _value(fields: dict[str, Value], name: str) -> Value:
-    # Sudo's `USER` and our `user` differ, so a name counts as written first; then in lower case.
-    return fields[name] if name in fields else fields.get(name.lower(), MISSING)
+    # Sudo's `USER` and our `user` differ, so a name counts as written first, then in lower case unless it is shouted.
+    if name in fields or name.isupper():
+        return fields.get(name, MISSING)
+    return fields.get(name.lower(), MISSING)
 
 
 def _all_fields(parsed: _Line) -> dict[str, Value]:
