@@ -127,6 +127,7 @@ export interface Crossing {
   object_type: string
   version: string
   title: string
+  n_seen: number
   clause: string
   marking: string
   changes: Field[]

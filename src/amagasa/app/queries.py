@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
+from amagasa.app.titles import told_by
 from amagasa.app.views import (
     CONTENT_CHARACTERS,
+    TITLE_CHARACTERS,
     AlertDetail,
     AlertsView,
     AttackView,
@@ -29,7 +31,6 @@ from amagasa.app.views import (
     evidence_view,
     incident_view,
     timeline,
-    title_of,
 )
 from amagasa.incident.alert import Status
 from amagasa.vocab.attack import TACTICS
@@ -199,8 +200,8 @@ def _told_by_name(reading: Reading, views: Sequence[CrossingView]) -> list[Cross
     """A sighting goes by the name of what it saw, where we hold or told that; else by its identifier."""
     seen = {view.title for view in views if is_stix_id(view.title)}
     told = [one for ally in {view.ally.id for view in views} for one in reading.crossings_of(ally, Direction.OUT, seen)]
-    titles = {one.object_id: title_of(one.content) for one in told}
-    titles |= {one.id: title_of(one.body) for one in reading.objects(seen)}
+    titles = {one.object_id: show(told_by(one.content).title, TITLE_CHARACTERS) for one in told}
+    titles |= {one.id: show(told_by(one.body).title, TITLE_CHARACTERS) for one in reading.objects(seen)}
     return [replace(view, title=titles.get(view.title) or view.title) for view in views]
 
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.ports import ContentItem, ContentKind, Crossing
+from amagasa.app.titles import told_by
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
@@ -158,7 +159,7 @@ class AttackView(Struct, frozen=True, kw_only=True):
 class CrossingView(Struct, frozen=True, kw_only=True):
     """One object at the line. `marking` is TLP's word, e.g. `amber+strict`, "" where there is none.
 
-    `changes`: (path, what was done to it) before it left.
+    `changes`: (path, what was done to it) before it left. `n_seen`: how often a sighting saw it, else 0.
     """
 
     id: int
@@ -170,6 +171,7 @@ class CrossingView(Struct, frozen=True, kw_only=True):
     object_type: str
     version: str
     title: str
+    n_seen: int
     clause: str
     marking: str
     changes: list[FieldView]
@@ -351,15 +353,9 @@ def timeline(alerts: Sequence[Alert]) -> list[TimelineStep]:
     return sorted(steps, key=lambda step: (order.get(step.tactic, len(order)), step.at, step.alert_id))
 
 
-class _Titled(Struct):
-    name: str = ""
-    pattern: str = ""
-    sighting_of_ref: str = ""
-    value: str = ""
-
-
 def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
     """A row."""
+    told = told_by(crossing.content)
     return CrossingView(
         id=crossing.id,
         ally=named(crossing.ally, names),
@@ -369,7 +365,8 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
         object_id=show(crossing.object_id),
         object_type=show(crossing.object_type),
         version=show(crossing.version),
-        title=title_of(crossing.content),
+        title=show(told.title, TITLE_CHARACTERS),
+        n_seen=told.n_seen,
         clause=show(crossing.clause),
         marking=_marking(crossing.marking),
         changes=[FieldView(name=show(path), value=show(what)) for path, what in crossing.changes[:FIELDS_SHOWN]],
@@ -381,15 +378,6 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
         delivered_at=crossing.delivered_at,
         n_bytes=len(crossing.content),
     )
-
-
-def title_of(content: bytes) -> str:
-    """What a STIX object calls itself; of a sighting the identifier it saw; "" where it says nothing."""
-    try:
-        titled = msgspec.json.decode(content, type=_Titled)
-    except msgspec.MsgspecError:
-        return ""  # withheld, or refused for not being an object: the row shows type and identifier
-    return show(titled.name or titled.value or titled.pattern or titled.sighting_of_ref, TITLE_CHARACTERS)
 
 
 def _marking(marking: str) -> str:
