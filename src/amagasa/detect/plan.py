@@ -186,14 +186,17 @@ def _decide(plan: Plan, place: int, node: Node, known: dict[str, str | int]) -> 
         if atom.predicate is Predicate.EQUALS and not atom.is_cased:
             return fold(text_of(known[atom.field])) == atom.value
         return number in FieldMatcher({number: atom}, {}, {}).held(known[atom.field])
-    parts = [_decide(plan, place, item, known) for item in node.items]
     if node.op is Op.NOT:
-        only = parts[0]
+        only = _decide(plan, place, node.items[0], known)
         return not only if isinstance(only, bool) else Expr(Join.NOT, rest=(only,))
     decisive = node.op is Op.OR
-    if any(part is decisive for part in parts):
-        return decisive
-    left = [part for part in parts if not isinstance(part, bool)]
+    left: list[Part] = []
+    for item in node.items:
+        part = _decide(plan, place, item, known)
+        if part is decisive:
+            return decisive
+        if not isinstance(part, bool):
+            left.append(part)
     if not left:
         return not decisive
     return left[0] if len(left) == 1 else _joined(Join.OR if decisive else Join.AND, left)

@@ -47,9 +47,17 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
 
 
 def default_cache() -> Path:
-    """`$XDG_CACHE_HOME/amagasa`, or `~/.cache/amagasa` where that is not set (XDG Base Directory specification)."""
+    """`$XDG_CACHE_HOME/amagasa`, or `~/.cache/amagasa` where that is not set (XDG Base Directory specification).
+
+    Where an account has no home either, a folder that cannot be made: everything is then compiled anew.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "amagasa"
+    if base.startswith("/"):
+        return Path(base) / "amagasa"
+    try:
+        return Path.home() / ".cache" / "amagasa"
+    except RuntimeError:
+        return Path(os.devnull) / "amagasa"
 
 
 def load_plan(

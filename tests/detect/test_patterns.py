@@ -1,0 +1,78 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amagasa.detect.folding import escaped
+from amagasa.detect.patterns import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, PatternSet, refusal
+
+letters = st.text(alphabet="ab.\\\n\0ä", min_size=1, max_size=4)
+kinds = st.sampled_from(["in", "start", "end", "glob"])
+
+
+def pattern_of(kind: str, text: str) -> tuple[str, int]:
+    if kind == "end":
+        return escaped(text), FOLDED | AT_END
+    if kind == "start":
+        return r"\A" + escaped(text), FOLDED
+    if kind == "glob":
+        return rf"\A(?:{escaped(text)}.*{escaped(text)})\z", ANY_CHARACTER
+    return escaped(text), FOLDED
+
+
+def is_in(kind: str, text: str, subject: str) -> bool:
+    if kind == "end":
+        return subject.endswith(text)
+    if kind == "start":
+        return subject.startswith(text)
+    if kind == "glob":
+        return re.fullmatch(f"{re.escape(text)}.*{re.escape(text)}", subject, re.DOTALL) is not None
+    return text in subject
+
+
+@given(st.lists(st.tuples(kinds, letters), max_size=6), st.lists(letters, max_size=6))
+def test_search_finds_what_plain_text_functions_find(wanted: list[tuple[str, str]], parts: list[str]) -> None:
+    subject = "".join(parts)
+    patterns = PatternSet([pattern_of(kind, text) for kind, text in wanted], {}, {})
+    expected = [place for place, (kind, text) in enumerate(wanted) if is_in(kind, text, subject)]
+    assert sorted(set(patterns.search(subject.encode()))) == expected
+
+
+def test_one_refused_expression_leaves_the_others_at_their_places() -> None:
+    wanted = [
+        ("a", FOLDED),
+        (r"(b)\1", CHOSEN_BY_RULE),
+        ("c", FOLDED | AT_END),
+        ("d.{0,900}e", CHOSEN_BY_RULE),
+        ("f", FOLDED),
+    ]
+    patterns = PatternSet(wanted, {}, {})
+    assert list(patterns.refused) == [1]
+    assert sorted(patterns.search(b"a bb d" + b"x" * 800 + b"e f c")) == [0, 2, 3, 4]
+    assert sorted(patterns.search(b"c f")) == [4]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        r"(a|aa)+$",
+        r"(x+x+)+y",
+        r"(.*a){20}",
+        r"(a?){500}a{500}",
+        r".{0,900}b.{0,900}c",
+        r"(.{1,200}[ab]){5}",
+        "(a.*b.*c.*){30}",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_catastrophic_expression_ends_on_a_megabyte(expression: str) -> None:
+    assert refusal(expression, CHOSEN_BY_RULE) is None
+    patterns = PatternSet([(expression, CHOSEN_BY_RULE)], {}, {})
+    for subject in (b"a" * 1_000_000, b"x" * 1_000_000, b"ab1 cx" * 160_000):
+        patterns.search(subject)
+
+
+@pytest.mark.parametrize("expression", [r"(a)\1", "(?<=a)b", "a(?!b)", "(?>a+)b(?=c)", "a{100000}"])
+def test_expression_of_no_linear_time_is_refused(expression: str) -> None:
+    assert refusal(expression, CHOSEN_BY_RULE)
