@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from amagasa.event.record import Format
 from amagasa.event.sniff import sniff
+from tests.event.chunks import HOSTILE_S, cpu_s
 
 ACCESS = b'203.0.113.7 - - [22/Dec/2016:15:19:05 +0300] "GET / HTTP/1.1" 200 20\n'
 SYSLOG = b"Mar 27 13:06:56 gate sshd[1291]: Server listening\n"
@@ -62,6 +63,23 @@ def test_sniff_tells_the_format_of_most_lines(head: bytes, form: Format | None) 
 def test_sniff_lets_the_name_break_a_tie_only(name: str, form: Format) -> None:
     assert sniff(ACCESS + SYSLOG, name) is form
     assert sniff(JSON, name) is Format.JSON
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"a' + b'"EventID":' * 6_000,
+        b'a [bbbbbbbbbbbb] "' * 3_600,
+        b"{" * 65_536,
+        b'"' * 65_536,
+        b"<13>" * 16_000,
+        b"[" * 65_536,
+        (b"{" * 1_000 + b"\n") * 65,
+    ],
+    ids=range(7),
+)
+def test_sniff_hostile_head_costs_no_more_than_its_length(head: bytes) -> None:
+    assert cpu_s(lambda: sniff(head, "x")) < HOSTILE_S / 5
 
 
 @given(st.binary(max_size=2_000), st.text(max_size=20))

@@ -21,12 +21,10 @@ _IS_WINDOWS: Final = frozenset({"EventData", "EventData_dynamic", "event_data", 
 _PLACES: Final = frozenset(
     {"Channel", "Provider", "SourceName", "ProviderName", "Provider_Name", "LogName", "log_name"}
 )
-_CUT_WINDOWS: Final = re.compile(
-    r'"(?:EventID|event_id|EventId)"\s*:.*"(?:Channel|SourceName|ProviderGuid|EventData|channel|log_name)"\s*:'
-    r'|"(?:Channel|SourceName|ProviderGuid|EventData|channel|log_name)"\s*:.*"(?:EventID|event_id|EventId)"\s*:'
-    r'|\A\{\s*"Event"\s*:\s*\{|"winlog"\s*:\s*\{',
-    re.DOTALL,
-)
+# For a line that the head cut in two; each is searched for alone, which keeps it linear.
+_CUT_ID: Final = re.compile(r'"(?:EventID|event_id|EventId)"\s*:')
+_CUT_PLACE: Final = re.compile(r'"(?:Channel|SourceName|ProviderGuid|EventData|channel|log_name)"\s*:')
+_CUT_WHOLE: Final = re.compile(r'\A\s*\{\s*"Event"\s*:\s*\{|"winlog"\s*:\s*\{')
 _NAMES: Final = (
     (Format.ACCESS, ("access", "httpd", "nginx")),
     (Format.SYSLOG, ("auth", "syslog", "secure", "messages")),
@@ -83,7 +81,7 @@ def _json_format(text: str) -> Format | None:
     if isinstance(record, dict):
         return Format.WINDOWS if is_windows(record) else Format.JSON
     # The head may have cut a long line in two.
-    if _CUT_WINDOWS.search(text):
+    if _CUT_WHOLE.search(text) or (_CUT_ID.search(text) and _CUT_PLACE.search(text)):
         return Format.WINDOWS
     return Format.JSON if re.match(r'\s*\{\s*"', text) else None
 
