@@ -93,6 +93,7 @@ class Node:
         self._is_ready = False
         self._n_rules = 0
         self._rule_faults: dict[RuleFault, None] = {}
+        self._are_rules_noted = True
         self._stop = asyncio.Event()
 
     async def run(self, started: Any) -> None:
@@ -211,7 +212,7 @@ class Node:
         for incident in recorded.incidents:
             world.signals.publish("incident", {"id": incident.id})
         announce(world.signals, recorded.crossings)
-        if not self._rule_faults.keys() >= set(batch.faults):
+        if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):
             self._note_rules(dict.fromkeys(batch.faults))
         if batch.rejects:
             world.signals.publish("source", {"name": batch.source})
@@ -235,14 +236,24 @@ class Node:
                 self._world.signals.publish("source", {"name": message.source})
 
     def _note_rules(self, faults: dict[RuleFault, None]) -> None:
-        """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran."""
-        self._rule_faults |= faults
+        """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran.
+
+        Raises nothing for the store's sake: it is called behind the commit of a batch, which must not be done twice.
+        """
         for one in faults:
-            log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
+            if one not in self._rule_faults:
+                log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
+        self._rule_faults |= faults
         listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in self._rule_faults]
         document = {"n_rules": self._n_rules, "n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
-        with self._world.store.write() as tx:
-            tx.save_meta("rules", msgspec.json.encode(document).decode())
+        try:
+            with self._world.store.write() as tx:
+                tx.save_meta("rules", msgspec.json.encode(document).decode())
+        except WorldError as problem:
+            self._are_rules_noted = False
+            log.error("what is known of the rules could not be kept; it is tried again", problem=str(problem))  # noqa: TRY400
+        else:
+            self._are_rules_noted = True
 
     def _trouble(self, what: str) -> None:
         self._world.signals.publish("trouble", {"what": what})

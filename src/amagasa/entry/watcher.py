@@ -25,7 +25,7 @@ from amagasa.app.worker_messages import (
     read_from_worker,
 )
 from amagasa.entry.frames import FrameReader, write_frame
-from amagasa.vocab.errors import WorldError
+from amagasa.vocab.errors import AmagasaError, WorldError
 
 STOP_TIMEOUT_S: Final = 20.0  # a chunk of the largest size takes under two seconds
 RETRY_FIRST_S: Final = 0.2
@@ -58,7 +58,10 @@ class Watcher:
 
     A batch is acknowledged only after `record` returned, that is after its commit. Where `record` raises WorldError
     (a full disk, a locked store) the same batch is tried again, so nothing is lost; meanwhile the worker waits,
-    since it sends only so far ahead of the acknowledgements.
+    since it sends only so far ahead of the acknowledgements. So `record` must raise nothing once it has committed.
+
+    Whatever else goes wrong ends that worker's life, is said, and the next worker reads on from what was committed:
+    a node that has stopped to look must never seem to be one that sees nothing.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -97,7 +100,7 @@ class Watcher:
         wait_s = RETRY_FIRST_S
         while not self._stopping.is_set():
             self.n_starts += 1
-            n_batches = self._one_life()
+            n_batches = self._life()
             if self._stopping.is_set():
                 return
             wait_s = RETRY_FIRST_S if n_batches else min(wait_s * 2, RETRY_MOST_S)
@@ -105,17 +108,29 @@ class Watcher:
             log.error("the worker ended unexpectedly", starts=self.n_starts, again_in_s=wait_s)
             self._stopping.wait(wait_s)
 
+    def _life(self) -> int:
+        """One worker process from start to end, whatever ends it; returns how many batches it gave."""
+        try:
+            return self._one_life()
+        except (AmagasaError, OSError) as problem:
+            self._listener.trouble(str(problem))
+            log.error("the worker could not be run", problem=str(problem))  # noqa: TRY400 - the world's fault
+        except Exception as mistake:
+            self._listener.trouble(f"a mistake in Amagasa: {type(mistake).__name__}")
+            log.exception("a mistake in Amagasa ended the worker; what was not committed is read again")
+        return 0
+
     def _one_life(self) -> int:
-        """One worker process from start to end; returns how many batches it gave."""
         outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        outgoing.put(self._listener.begin())
         child = subprocess.Popen(
             [sys.executable, "-m", "amagasa.entry.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        outgoing.put(self._listener.begin())
+        self._child, self._outgoing = child, outgoing
+        # Only now: content that changes from here on comes to this worker by itself. It takes no older after a newer.
         content = self._listener.content()
         if content is not None:
             outgoing.put(content)
-        self._child, self._outgoing = child, outgoing
         sender = threading.Thread(target=_send_all, args=(child, outgoing), name="watcher-sender", daemon=True)
         sender.start()
         if self._stopping.is_set():
@@ -123,10 +138,10 @@ class Watcher:
         try:
             return self._listen(child)
         finally:
+            if child.stdout is not None:
+                child.stdout.close()  # a worker that still writes to us ends by that
             outgoing.put(None)
             sender.join()
-            if child.stdout is not None:
-                child.stdout.close()
             child.wait()
 
     def _listen(self, child: subprocess.Popen[bytes]) -> int:

@@ -49,6 +49,7 @@ class Worker:
         self._begin = begin
         self._unacknowledged = 0
         self._is_stopping = False
+        self._version = 0
         self._states: dict[str, str] = {}
         paths = tuple(Path(path) for path in begin.rule_paths)
         self._base: Loaded = load_content(
@@ -134,6 +135,9 @@ class Worker:
             frame = self._reader.read(0.0)
 
     def _look_with(self, content: Content) -> None:
+        if content.version <= self._version:
+            return  # sent twice around our start: the newer of the two is in use already
+        self._version = content.version
         plans, indicators, faults = sight_beside(content)
         self._sight = Sight([*self._sight.plans[:1], *plans], indicators)
         self._send(Active(version=content.version, faults=faults))

@@ -1,0 +1,303 @@
+"""The worker process and what keeps it alive: real processes, real logs, a store that fails when it is told to."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from tests.journeys.nodes import MARK_RULE, access_line, append, eventually
+
+from amagasa.app.worker_messages import (
+    Ack,
+    Active,
+    Batch,
+    Begin,
+    Content,
+    FromWorker,
+    Ready,
+    SourceSpec,
+    SourceState,
+    Stop,
+    Stopped,
+    ToWorker,
+    read_from_worker,
+)
+from amagasa.entry.frames import FrameReader, write_frame
+from amagasa.entry.watcher import Listener, Watcher
+from amagasa.vocab.errors import WorldError
+
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "access.log"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def begin(tmp_path: Path, log: Path) -> Begin:
+    rule = tmp_path / "mark.yml"
+    rule.write_text(MARK_RULE, encoding="utf-8")
+    source = SourceSpec(name="web", path=str(log), format="access")
+    return Begin(sources=(source,), is_builtin_wanted=False, rule_paths=(str(rule),))
+
+
+class Child:
+    """A worker process spoken to by hand."""
+
+    def __init__(self, begin: Begin) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "amagasa.entry.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._stdin, self._reader = self.process.stdin, FrameReader(self.process.stdout.fileno())
+        self.send(begin)
+
+    def send(self, message: ToWorker) -> None:
+        write_frame(self._stdin.fileno(), msgspec.msgpack.encode(message))
+
+    def hear(self, timeout_s: float = WAIT_S) -> FromWorker | None:
+        frame = self._reader.read(timeout_s)
+        return None if frame is None else read_from_worker(frame)
+
+    def hear_until(self, kind: type) -> list[Any]:
+        """All messages up to the first of this kind."""
+        heard: list[Any] = []
+        while not heard or not isinstance(heard[-1], kind):
+            message = self.hear()
+            assert message is not None, heard
+            heard.append(message)
+        return heard
+
+    def hang_up(self) -> int:
+        self._stdin.close()
+        return self.process.wait(WAIT_S)
+
+
+@contextmanager
+def child_of(begin: Begin) -> Iterator[Child]:
+    child = Child(begin)
+    try:
+        yield child
+    finally:
+        child.process.kill()
+        child.process.wait()
+        for stream in (child.process.stdin, child.process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+def attack(n: int) -> str:
+    return access_line(f"203.0.113.{n}", "/journey-mark")
+
+
+def test_worker_says_ready_then_sends_what_is_new_with_the_position_behind_it(begin: Begin, log: Path) -> None:
+    with child_of(begin) as child:
+        ready = child.hear()
+        assert ready == Ready(n_rules=1, faults=())
+        append(log, attack(1), access_line("203.0.113.2"), "no access line at all")
+        batch = child.hear_until(Batch)[-1]
+    assert (batch.n_read, batch.n_accepted, batch.n_rejected) == (3, 2, 1)
+    assert [one.title for one in batch.detections] == ["Mark of the journey"]
+    assert batch.token["n_records"] == 3
+
+
+def test_worker_begun_with_a_position_reads_on_from_there(begin: Begin, log: Path) -> None:
+    append(log, attack(1))
+    with child_of(begin) as child:
+        token = child.hear_until(Batch)[-1].token
+    append(log, attack(2))
+    again = replace(begin, sources=(replace(begin.sources[0], token=token),))
+    with child_of(again) as child:
+        batch = child.hear_until(Batch)[-1]
+    assert [one.record for one in batch.detections] == [2]
+
+
+def test_worker_without_acknowledgements_reads_no_further_ahead_than_it_may(begin: Begin, log: Path) -> None:
+    append(log, *[attack(1)] * 60)
+    with child_of(replace(begin, max_ahead=2, chunk_bytes=1)) as child:
+        child.hear_until(Batch)
+        append(log, attack(2))
+        child.hear_until(Batch)
+        append(log, attack(3))
+        child.send(Stop())  # answered behind whatever it would still send
+        rest = child.hear_until(Stopped)
+    assert [one for one in rest if isinstance(one, Batch)] == []
+
+
+def test_worker_acknowledged_goes_on(begin: Begin, log: Path) -> None:
+    with child_of(replace(begin, max_ahead=1)) as child:
+        for n in (1, 2, 3):
+            append(log, attack(n))
+            assert child.hear_until(Batch)[-1].n_read == 1
+            child.send(Ack(n=1))
+
+
+def test_worker_whose_main_process_is_gone_ends_quietly(begin: Begin) -> None:
+    with child_of(begin) as child:
+        child.hear_until(Ready)
+        assert child.hang_up() == 0
+
+
+def test_worker_asked_to_end_by_signal_leaves_that_to_the_main_process(begin: Begin, log: Path) -> None:
+    with child_of(begin) as child:
+        child.hear_until(Ready)
+        child.process.send_signal(signal.SIGTERM)
+        child.process.send_signal(signal.SIGINT)
+        append(log, attack(1))
+        assert child.hear_until(Batch)[-1].n_read == 1
+
+
+def test_worker_given_content_confirms_it_and_ignores_an_older_version(begin: Begin, log: Path) -> None:
+    indicator = {
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": "indicator--5a5d8f3c-8a2e-4f34-9e0c-3c2f8f0a1b11",
+        "created": "2026-01-01T00:00:00Z",
+        "modified": "2026-01-01T00:00:00Z",
+        "pattern": "[ipv4-addr:value = '203.0.113.77']",
+        "pattern_type": "stix",
+        "valid_from": "2026-01-01T00:00:00Z",
+    }
+    newer = Content(version=2, rules=(), indicators=(indicator,), origins={})
+    with child_of(begin) as child:
+        child.send(newer)
+        child.send(Content(version=1, rules=(), indicators=(), origins={}))
+        assert child.hear_until(Active)[-1] == Active(version=2, faults=())
+        append(log, access_line("203.0.113.77"))
+        heard = child.hear_until(Batch)
+    assert not any(isinstance(one, Active) for one in heard)
+    assert [one.indicator_id for one in heard[-1].detections] == [indicator["id"]]
+
+
+def test_worker_tells_a_source_that_is_missing_once_and_when_it_is_there(begin: Begin, log: Path) -> None:
+    log.unlink()
+    with child_of(begin) as child:
+        state = child.hear_until(SourceState)[-1]
+        assert "AMG-SOURCE" in state.fault
+        append(log, attack(1))
+        after = child.hear_until(Batch)
+    assert [one.fault for one in after if isinstance(one, SourceState)] == [""]
+
+
+class Main:
+    """What a main process does, with a commit that fails as told."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+        self.committed: list[Batch] = []
+        self.failures: list[Exception] = []
+        self.n_tried = 0
+        self.troubles: list[str] = []
+        self.watcher = Watcher(
+            Listener(
+                begin=self.begin,
+                content=lambda: None,
+                record=self._record,
+                tell=self.tell,
+                trouble=self.troubles.append,
+            )
+        )
+
+    def begin(self) -> Begin:
+        if not self.committed:
+            return self._begin
+        source = replace(self._begin.sources[0], token=self.committed[-1].token)
+        return replace(self._begin, sources=(source,))
+
+    def tell(self, message: Ready | Active | SourceState) -> None:
+        """Nothing of it matters here."""
+
+    def _record(self, batch: Batch) -> None:
+        self.n_tried += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.committed.append(batch)
+
+    def records(self) -> list[int]:
+        return [one.record for batch in self.committed for one in batch.detections]
+
+
+@contextmanager
+def main_of(begin: Begin) -> Iterator[Main]:
+    main = Main(begin)
+    main.watcher.start()
+    try:
+        yield main
+    finally:
+        main.watcher.stop()
+
+
+def test_watcher_whose_commit_fails_tries_the_same_batch_again(begin: Begin, log: Path) -> None:
+    with main_of(begin) as main:
+        main.failures = [WorldError("AMG-STORE-FULL", "the disk is full")] * 2
+        append(log, attack(1))
+        eventually(lambda: main.committed, about="the batch is committed")
+        append(log, attack(2))
+        eventually(lambda: main.records() == [1, 2], about="both are committed once")
+    assert main.n_tried == 4
+    assert main.watcher.n_starts == 1
+    assert all("AMG-STORE-FULL" in trouble for trouble in main.troubles)
+
+
+def test_watcher_met_by_a_mistake_of_ours_says_so_and_goes_on(begin: Begin, log: Path) -> None:
+    with main_of(begin) as main:
+        main.failures = [RuntimeError("ours")]
+        append(log, attack(1))
+        eventually(lambda: main.records() == [1], about="the next worker read it again")
+    assert main.watcher.n_starts == 2
+    assert any("RuntimeError" in trouble for trouble in main.troubles)
+
+
+def test_watcher_whose_position_cannot_be_read_tries_again(begin: Begin, log: Path) -> None:
+    main = Main(begin)
+    refusals = [WorldError("AMG-STORE-LOCKED", "held")]
+    told = main.begin
+
+    def refusing() -> Begin:
+        if refusals:
+            raise refusals.pop()
+        return told()
+
+    main.watcher = Watcher(
+        Listener(
+            begin=refusing, content=lambda: None, record=main._record, tell=main.tell, trouble=main.troubles.append
+        )
+    )
+    main.watcher.start()
+    try:
+        append(log, attack(1))
+        eventually(lambda: main.records() == [1], about="read in the end")
+    finally:
+        main.watcher.stop()
+
+
+def test_watcher_whose_worker_is_killed_loses_and_doubles_nothing(begin: Begin, log: Path) -> None:
+    with main_of(begin) as main:
+        for n in range(1, 5):
+            append(log, attack(n))
+            eventually(lambda n=n: main.records() == list(range(1, n + 1)), about=f"record {n}")  # type: ignore[misc]
+            pid = main.watcher.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+    assert main.records() == [1, 2, 3, 4]
+    assert main.watcher.n_starts >= 4
+
+
+def test_watcher_stopped_while_a_commit_fails_ends_without_it(begin: Begin, log: Path) -> None:
+    with main_of(begin) as main:
+        main.failures = [WorldError("AMG-STORE-FULL", "the disk is full")] * 1_000
+        append(log, attack(1))
+        eventually(lambda: main.troubles, about="the failure is told")
+    assert main.committed == []
+    assert main.watcher.pid is not None
