@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "share": ("amagasa.entry.cli_share", "What left, what waits for consent, what came."),
     "alert": ("amagasa.entry.cli_queue", "The alerts of a node."),
     "incident": ("amagasa.entry.cli_queue", "The incidents of a node."),
-    "account": ("amagasa.entry.cli_node", "A new one-time sign-in link for a node's console."),
+    "account": ("amagasa.entry.cli_node", "Who can sign in to a node; links for the first sign-in."),
 }
 
 
