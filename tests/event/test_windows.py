@@ -1,5 +1,5 @@
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amagasa.event import windows
 from amagasa.event.jsonline import object_of
 from amagasa.event.record import MISSING, Chunk, Format, Normalised, Route
 from amagasa.event.windows import detail_windows, normalise_windows, plain
@@ -49,6 +50,13 @@ AZURE = {
     "TimeGenerated": "2026-01-02T03:04:05Z",
 }
 AZURE_XML = AZURE | {"EventData": "<EventData><Data Name=\"Image\">i</Data>\r\n<Data Name='User'>u</Data></EventData>"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def readers_for_single_lines() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "MIN_GROUP", 1)
+        yield
 
 
 def read(
