@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -22,12 +23,19 @@ account_app = typer.Typer()
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The node's folder.")]
 
 
+class Lang(StrEnum):
+    """Languages of the console."""
+
+    EN = "en"
+    JA = "ja"
+
+
 def init_command(  # noqa: PLR0913 - one parameter an option of the command line
     folder: Folder,
     *,
     name: Annotated[str, typer.Option("--name", help="The party's name, as allies read it.")],
     country: Annotated[str, typer.Option("--country", help="Two letters, ISO 3166-1.")],
-    lang: Annotated[str, typer.Option("--lang", help="ja or en: the console's first language.")] = "en",
+    lang: Annotated[Lang, typer.Option("--lang", help="The console's first language.")] = Lang.EN,
     console_port: Annotated[int, typer.Option("--console-port", min=1, max=65_535)] = 8480,
     ally_port: Annotated[int, typer.Option("--ally-port", min=1, max=65_535)] = 8490,
     ally_address: Annotated[str, typer.Option("--ally-address", help="URL by which allies reach this node.")] = "",
@@ -38,7 +46,7 @@ def init_command(  # noqa: PLR0913 - one parameter an option of the command line
         folder=folder,
         name=name,
         country=country.upper(),
-        lang=lang,
+        lang=lang.value,
         console_port=console_port,
         ally_port=ally_port,
         ally_address=ally_address,
