@@ -8,18 +8,23 @@ by their simple lower case. Final sigma does not depend on its place, unlike in 
 from typing import Final
 
 
-def _table() -> dict[int, int]:
-    found: dict[int, int] = {}
-    for point in range(0x80, 0x20000):
+# Beyond the Basic Multilingual Plane folds are looked up anew, so that no text can fill memory.
+_KEPT_BELOW: Final = 0x10000
+
+
+class _Table(dict[int, int]):
+    """Folds by code point, made as they are asked for: a whole table would cost 40 ms at every start."""
+
+    def __missing__(self, point: int) -> int:
         lower = chr(point).lower()
-        if len(lower) == 1 and lower != chr(point) and not lower.isascii():
-            found[point] = ord(lower)
-    for point in range(0x41, 0x5B):
-        found[point] = point + 0x20
-    return found
+        is_letter = len(lower) == 1 and (point < 0x80 or not lower.isascii())
+        folded = ord(lower) if is_letter else point
+        if point < _KEPT_BELOW:
+            self[point] = folded
+        return folded
 
 
-_TABLE: Final = _table()
+_TABLE: Final = _Table()
 _ESCAPES: Final = {point: f"\\x{point:02x}" for point in range(0x80) if not chr(point).isalnum()}
 
 
