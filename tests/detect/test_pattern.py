@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from stix2patterns.validator import run_validator
+from stix2patterns.validator import run_validator  # type: ignore[import-untyped]
 
 from amagasa.detect.pattern import (
     AllOf,
