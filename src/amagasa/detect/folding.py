@@ -7,7 +7,6 @@ by their simple lower case. Final sigma does not depend on its place, unlike in 
 
 from typing import Final
 
-
 # Beyond the Basic Multilingual Plane folds are looked up anew, so that no text can fill memory.
 _KEPT_BELOW: Final = 0x10000
 
