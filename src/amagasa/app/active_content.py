@@ -1,14 +1,20 @@
-"""Use case: what a node looks with beside its built-in rules: gathered, compiled, handed to the worker, confirmed."""
+"""Use case: what a node looks with beside its built-in rules: gathered, compiled, handed to the worker, confirmed.
+
+Indicators come by the thousand and one by one, so those that are merely new go to the worker alone, at a cost which
+does not grow with what is there. Whatever else changes (a rule, a new version, a removal) sends everything again.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.ports import ContentItem, ContentKind, Store
-from amagasa.app.worker_messages import Content
+from amagasa.app.worker_messages import Content, MoreIndicators
 from amagasa.detect.report import RuleFault
 from amagasa.detect.rule import Rule
 
@@ -16,11 +22,20 @@ from amagasa.detect.rule import Rule
 Compile = Callable[[Sequence[tuple[str, str]]], tuple[Sequence[Rule], Sequence[RuleFault]]]
 
 
-def gather(store: Store, compile_rules: Compile, *, version: int) -> tuple[Content, dict[str, str]]:
-    """All active content as one message to the worker, and why what cannot run cannot (by content identifier).
+class Gathered(Struct, frozen=True, kw_only=True):
+    """A message to the worker, and what is to be noted once it looks with it.
 
-    Raises WorldError where the compiler or the store fails; then what was active before stays so.
+    `ids` are the content items in it, `why` says of those which cannot run why not. `is_all`: all content is in it.
     """
+
+    message: Content | MoreIndicators
+    ids: frozenset[str]
+    why: Mapping[str, str]
+    is_all: bool
+
+
+def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
+    """All active content. Raises WorldError where the compiler or the store fails: what was active before stays so."""
     with store.read() as reading:
         items = [item for item in reading.content() if item.is_active]
     sigma = [item for item in items if item.kind is ContentKind.SIGMA]
@@ -34,21 +49,51 @@ def gather(store: Store, compile_rules: Compile, *, version: int) -> tuple[Conte
             replace(rule, id=item.id, origin=item.origin) for rule in rules if (item := by_path.get(rule.path))
         ),
         indicators=indicators,
-        origins={item.id: item.origin for item in items if item.origin},
+        origins=_origins(items),
     )
-    return content, why | unread
+    ids = frozenset(rule.id for rule in content.rules) | {str(one.get("id")) for one in indicators}
+    return Gathered(message=content, ids=ids, why=why | unread, is_all=True)
 
 
-def confirm(
-    store: Store, content: Content, why: Mapping[str, str], faults: Sequence[RuleFault], *, now: datetime
-) -> list[str]:
+def gather_more(store: Store, changed: AbstractSet[str], held: AbstractSet[str], *, version: int) -> Gathered | None:
+    """The changed items, where they are indicators beside the `held` ones; None where all must be gathered anew.
+
+    Raises WorldError.
+    """
+    if not changed.isdisjoint(held):
+        return None
+    with store.read() as reading:
+        items = [item for item in reading.content_items(changed) if item.is_active]
+    if any(item.kind is not ContentKind.STIX for item in items):
+        return None
+    indicators, unread = _indicators(items)
+    ids = frozenset(str(one.get("id")) for one in indicators)
+    message = MoreIndicators(version=version, indicators=indicators, origins=_origins(items))
+    return Gathered(message=message, ids=ids, why=unread, is_all=False)
+
+
+def with_more(content: Content, more: Sequence[MoreIndicators]) -> Content:
+    """Everything in one message, for a worker that starts now."""
+    if not more:
+        return content
+    origins = dict(content.origins)
+    for one in more:
+        origins |= one.origins
+    return replace(
+        content,
+        version=more[-1].version,
+        indicators=(*content.indicators, *(indicator for one in more for indicator in one.indicators)),
+        origins=origins,
+    )
+
+
+def confirm(store: Store, gathered: Gathered, faults: Sequence[RuleFault], *, now: datetime) -> list[str]:
     """Note since when each item is looked with, or why it cannot be; returns those that changed."""
-    reasons = dict(why) | {fault.rule_id: fault.why for fault in faults}
-    active = {rule.id for rule in content.rules} | {str(one.get("id")) for one in content.indicators}
+    reasons = dict(gathered.why) | {fault.rule_id: fault.why for fault in faults}
     changed: list[str] = []
     with store.write() as tx:
-        for item in tx.content():
-            new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in active, now=now)
+        for item in tx.content() if gathered.is_all else tx.content_items(gathered.ids | reasons.keys()):
+            new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in gathered.ids, now=now)
             if new != item:
                 tx.save_content(new)
                 changed.append(item.id)
@@ -61,6 +106,10 @@ def _confirmed(item: ContentItem, fault: str, *, is_known: bool, now: datetime) 
     if is_known and item.activated_at is None:
         return replace(item, fault="", activated_at=now)
     return item
+
+
+def _origins(items: Sequence[ContentItem]) -> dict[str, str]:
+    return {item.id: item.origin for item in items if item.origin}
 
 
 def _indicators(items: Sequence[ContentItem]) -> tuple[tuple[dict[str, Any], ...], dict[str, str]]:

@@ -46,6 +46,14 @@ class Content(Struct, frozen=True, kw_only=True, tag=True):
     origins: dict[str, str]
 
 
+class MoreIndicators(Struct, frozen=True, kw_only=True, tag=True):
+    """Indicators to look with beside those of the version before; none of them is there already."""
+
+    version: int
+    indicators: tuple[dict[str, Any], ...]
+    origins: dict[str, str]
+
+
 class Ack(Struct, frozen=True, kw_only=True, tag=True):
     """The main process has committed this many batches more."""
 
@@ -56,7 +64,7 @@ class Stop(Struct, frozen=True, kw_only=True, tag=True):
     """Finish the chunk in hand, say `Stopped`, end."""
 
 
-ToWorker = Begin | Content | Ack | Stop
+ToWorker = Begin | Content | MoreIndicators | Ack | Stop
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag=True):
@@ -82,11 +90,15 @@ class Batch(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SourceState(Struct, frozen=True, kw_only=True, tag=True):
-    """Something about a source changed: it cannot be read (`fault`), or it can again (`fault` is "")."""
+    """Something about a source changed: it cannot be read (`fault`), or it can again (`fault` is "").
+
+    A `note` tells what happened to the file (rotated, cut) and changes nothing.
+    """
 
     source: str
     fault: str
     lag_bytes: int
+    note: str = ""
 
 
 class Active(Struct, frozen=True, kw_only=True, tag=True):

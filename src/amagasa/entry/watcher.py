@@ -17,6 +17,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Content,
     FromWorker,
+    MoreIndicators,
     Ready,
     SourceState,
     Stop,
@@ -68,6 +69,7 @@ class Watcher:
         self._listener = listener
         self._stopping = threading.Event()
         self._outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        self._handing_over = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self.n_starts = 0
@@ -81,9 +83,10 @@ class Watcher:
         """Process id of the worker that runs now."""
         return self._child.pid if self._child is not None else None
 
-    def send_content(self, content: Content) -> None:
+    def send_content(self, content: Content | MoreIndicators) -> None:
         """Hand new content to the running worker; one that starts later asks for it itself."""
-        self._send(content)
+        with self._handing_over:
+            self._send(content)
 
     def stop(self) -> None:
         """Let the worker finish what it holds, commit that, and end. Returns when it is done."""
@@ -126,11 +129,13 @@ class Watcher:
         child = subprocess.Popen(
             [sys.executable, "-m", "amagasa.entry.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._child, self._outgoing = child, outgoing
-        # Only now: content that changes from here on comes to this worker by itself. It takes no older after a newer.
-        content = self._listener.content()
-        if content is not None:
-            outgoing.put(content)
+        self._child = child
+        # What is sent meanwhile either stands in this content, or comes to this worker behind it.
+        with self._handing_over:
+            self._outgoing = outgoing
+            content = self._listener.content()
+            if content is not None:
+                outgoing.put(content)
         sender = threading.Thread(target=_send_all, args=(child, outgoing), name="watcher-sender", daemon=True)
         sender.start()
         if self._stopping.is_set():

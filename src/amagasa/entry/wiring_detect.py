@@ -14,8 +14,9 @@ from amagasa.adapters.content.rules import Document
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
 from amagasa.app.path import Sight
-from amagasa.app.worker_messages import Content
+from amagasa.app.worker_messages import Content, MoreIndicators
 from amagasa.detect.indicator import IndicatorSet, compile_indicators
+from amagasa.detect.joining import joined
 from amagasa.detect.memo import Memo
 from amagasa.detect.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
@@ -127,6 +128,12 @@ def sight_beside(content: Content) -> tuple[list[tuple[Plan, Memo]], IndicatorSe
     plan = plan_of(content.rules)
     indicators, faults = compile_indicators(content.indicators, origins=content.origins)
     return ([(plan, Memo(plan))] if content.rules else []), indicators, faults
+
+
+def indicators_more(held: IndicatorSet, more: MoreIndicators) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
+    """`held` and these, and what of these cannot run."""
+    new, faults = compile_indicators(more.indicators, origins=more.origins)
+    return joined(held, new), faults
 
 
 class RuleCompiler:

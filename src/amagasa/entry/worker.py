@@ -24,6 +24,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Content,
     FromWorker,
+    MoreIndicators,
     Ready,
     SourceSpec,
     SourceState,
@@ -32,7 +33,15 @@ from amagasa.app.worker_messages import (
     read_to_worker,
 )
 from amagasa.entry.frames import FrameReader, write_frame
-from amagasa.entry.wiring_detect import ContentFiles, Follower, Loaded, follower_of, load_content, sight_beside
+from amagasa.entry.wiring_detect import (
+    ContentFiles,
+    Follower,
+    Loaded,
+    follower_of,
+    indicators_more,
+    load_content,
+    sight_beside,
+)
 from amagasa.event.record import Chunk, Reject
 
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
@@ -95,6 +104,8 @@ class Worker:
         if self._states.get(spec.name, "") != fault:
             self._states[spec.name] = fault
             self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes))
+        for note in step.notes:
+            self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes, note=note))
         for piece in step.pieces:
             yield self._batch(spec, piece.item, piece.token, step.lag_bytes)
 
@@ -127,6 +138,8 @@ class Worker:
                     self._unacknowledged -= message.n
                 case Content():
                     self._look_with(message)
+                case MoreIndicators():
+                    self._look_with_more(message)
                 case Stop():
                     self._is_stopping = True
                 case Begin():
@@ -141,6 +154,17 @@ class Worker:
         plans, indicators, faults = sight_beside(content)
         self._sight = Sight([*self._sight.plans[:1], *plans], indicators)
         self._send(Active(version=content.version, faults=faults))
+
+    def _look_with_more(self, more: MoreIndicators) -> None:
+        if more.version <= self._version:
+            return  # it stood in the content that we were started with
+        if more.version != self._version + 1:
+            error = f"version {more.version} of the content after {self._version}"
+            raise ValueError(error)
+        self._version = more.version
+        indicators, faults = indicators_more(self._sight.indicators, more)
+        self._sight = Sight(self._sight.plans, indicators)
+        self._send(Active(version=more.version, faults=faults))
 
     def _send(self, message: FromWorker) -> None:
         write_frame(self._output, msgspec.msgpack.encode(message))
