@@ -21,6 +21,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Content,
     FromWorker,
+    MoreIndicators,
     Ready,
     SourceSpec,
     SourceState,
@@ -301,3 +302,32 @@ def test_watcher_stopped_while_a_commit_fails_ends_without_it(begin: Begin, log:
         eventually(lambda: main.troubles, about="the failure is told")
     assert main.committed == []
     assert main.watcher.pid is not None
+
+
+def test_worker_given_more_indicators_looks_with_all_of_them(begin: Begin, log: Path) -> None:
+    first, second, third = (
+        {
+            "type": "indicator",
+            "id": f"indicator--5a5d8f3c-8a2e-4f34-9e0c-3c2f8f0a1b{number}",
+            "pattern": f"[ipv4-addr:value = '203.0.113.{number}']",
+        }
+        for number in (77, 78, 79)
+    )
+    with child_of(begin) as child:
+        child.send(Content(version=1, rules=(), indicators=(first,), origins={}))
+        child.send(MoreIndicators(version=1, indicators=(first,), origins={}))
+        child.send(MoreIndicators(version=2, indicators=(second, {**third, "pattern": "[a:b = "}), origins={}))
+        assert child.hear_until(Active)[-1] == Active(version=1, faults=())
+        answer = child.hear_until(Active)[-1]
+        append(log, access_line("203.0.113.77"), access_line("203.0.113.78"), access_line("203.0.113.79"))
+        batch = child.hear_until(Batch)[-1]
+    assert (answer.version, [fault.rule_id for fault in answer.faults]) == (2, [third["id"]])
+    assert [one.indicator_id for one in batch.detections] == [first["id"], second["id"]]
+
+
+def test_worker_given_indicators_behind_a_gap_ends_rather_than_look_with_a_part(begin: Begin) -> None:
+    with child_of(begin) as child:
+        child.send(MoreIndicators(version=2, indicators=(), origins={}))
+        with pytest.raises(EOFError):
+            child.hear_until(Active)
+        assert child.process.wait(WAIT_S) == 1

@@ -1,7 +1,7 @@
 """Keeps what the worker looks with in step with what the store holds: gathered, compiled, sent, confirmed."""
 
 import threading
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -9,12 +9,18 @@ from amagasa.app.active_content import Compile, Gathered, confirm, gather, gathe
 from amagasa.app.ports import Clock, Store
 from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Content, MoreIndicators
-from amagasa.entry.watcher import Watcher
 from amagasa.vocab.errors import AmagasaError
 
 RETRY_S: Final = 2.0
 
 log = structlog.get_logger("content")
+
+
+class Taker(Protocol):
+    """Whoever hands content to the worker that runs (`watcher.Watcher`)."""
+
+    def send_content(self, content: Content | MoreIndicators) -> None:
+        """In the order in which it is called."""
 
 
 class ContentKeeper:
@@ -45,7 +51,7 @@ class ContentKeeper:
         self._more: list[MoreIndicators] = []
         self._thread = threading.Thread(target=self._run, name="content", daemon=True)
         self._unsubscribe = signals.subscribe(self._heard)
-        self.watcher: Watcher | None = None
+        self.watcher: Taker | None = None
 
     def start(self) -> None:
         """Gather what is active now and go on from there."""
