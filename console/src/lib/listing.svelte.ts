@@ -58,6 +58,12 @@ export class Listing<T extends { id: string | number }> {
     if (this.held) this.show(this.held)
   }
 
+  /** Take a row away which is done with, frozen or not. */
+  drop(id: T['id']): void {
+    this.rows = this.rows.filter((row) => row.id !== id)
+    if (this.held) this.held = { ...this.held, rows: this.held.rows.filter((row) => row.id !== id) }
+  }
+
   /** Forget everything, for another filter. */
   async restart(): Promise<void> {
     this.rows = []
