@@ -76,3 +76,25 @@ def test_catastrophic_expression_ends_on_a_megabyte(expression: str) -> None:
 @pytest.mark.parametrize("expression", [r"(a)\1", "(?<=a)b", "a(?!b)", "(?>a+)b(?=c)", "a{100000}"])
 def test_expression_of_no_linear_time_is_refused(expression: str) -> None:
     assert refusal(expression, CHOSEN_BY_RULE)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        r"(?i)frombase64string.{0,400}(invoke|iex)|(deflatestream|gzipstream).{0,400}frombase64",
+        r"(\w{1,20}\.){1,12}x",
+        r"=[^&]{0,200}(union|select).{0,300}from",
+    ],
+)
+def test_expression_that_takes_seconds_to_compile_is_left_to_the_other_engine(expression: str) -> None:
+    made: dict[str, bytes] = {}
+    patterns = PatternSet([("needle", FOLDED), (expression, CHOSEN_BY_RULE), ("hay$", CHOSEN_BY_RULE)], {}, made)
+    assert [place for place, _ in patterns._alone] == [1]
+    assert sorted(patterns.search(b"needle in the hay")) == [0, 2]
+    assert refusal(expression, CHOSEN_BY_RULE) is None
+
+
+def test_expression_left_to_the_other_engine_is_found_at_its_place() -> None:
+    patterns = PatternSet([("x", FOLDED), (r"a.{0,90}b", CHOSEN_BY_RULE), ("y", FOLDED | AT_END)], {}, {})
+    assert sorted(patterns.search(b"a 12 b y")) == [1, 2]
+    assert patterns.search(b"y a") == []

@@ -1,10 +1,12 @@
 """A set of regular expressions searched for at once, in time linear in the text (Hyperscan), storable as bytes.
 
 One expression that the engine refuses must not take the others with it: RE2, which is linear too and takes larger
-repeats, searches for it alone. What both refuse (look-around, back-references) is left out and named.
+repeats, searches for it alone; so it does for what Hyperscan would compile for seconds. What both refuse (look-around,
+back-references) is left out and named.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +23,11 @@ AT_END: Final = 1 << 30
 ANY_CHARACTER: Final = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_UTF8
 CHOSEN_BY_RULE: Final = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
 
+MAX_COUNT: Final = 40
+MAX_GROUP_COUNT: Final = 8
+_COUNTS: Final = re.compile(r"\{(?:\d*,)?(\d+)\}")
+_COUNTED_GROUPS: Final = re.compile(r"\)\{(?:\d*,)?(\d+)\}")
+
 # Compiled databases by key: those loaded at the start, and those made since (to be kept for the next start).
 Databases = MutableMapping[str, bytes]
 
@@ -32,17 +39,29 @@ class PatternSet:
         self.refused: dict[int, str] = {}
         self._alone: list[tuple[int, Any]] = []
         # Place in `patterns` of each pattern in the database; None where they are the same.
-        self._places: tuple[int, ...] | None = None
-        self._at_end = tuple(bool(flags & AT_END) for _, flags in patterns)
-        if not any(self._at_end):
-            self._at_end = ()
+        self._places: tuple[int, ...] | None
         self._database: Any = None
-        if patterns:
-            key = _key(patterns)
+        places = self._set_apart(patterns)
+        rest = [patterns[place] for place in places]
+        if rest:
+            key = _key(rest)
             stored = known.get(key) or made.get(key)
             self._database = _loaded(stored) if stored else None
             if self._database is None:
-                self._compile(patterns, key, made)
+                places = self._compile(patterns, places, key, made)
+        self._places = None if len(places) == len(patterns) else places
+        self._at_end = tuple(bool(patterns[place][1] & AT_END) for place in places)
+        if not any(self._at_end):
+            self._at_end = ()
+
+    def _set_apart(self, patterns: Sequence[tuple[str, int]]) -> tuple[int, ...]:
+        """RE2 gets what Hyperscan would compile for seconds; the places of the others."""
+        for place, (expression, flags) in enumerate(patterns):
+            alone = _alone(expression, flags) if not flags & AT_END and _is_heavy(expression) else None
+            if alone is not None:
+                self._alone.append((place, alone))
+        apart = {place for place, _ in self._alone}
+        return tuple(place for place in range(len(patterns)) if place not in apart)
 
     def search(self, data: bytes) -> list[int]:
         """Places of the patterns found in `data` (UTF-8), in no order, each once."""
@@ -70,18 +89,23 @@ class PatternSet:
 
         return hit
 
-    def _compile(self, patterns: Sequence[tuple[str, int]], key: str, made: Databases) -> None:
+    def _compile(
+        self, patterns: Sequence[tuple[str, int]], places: tuple[int, ...], key: str, made: Databases
+    ) -> tuple[int, ...]:
+        """Compile what stands at `places`, to be kept under `key`; the places that the engine did not refuse."""
         try:
-            self._database = _compiled(patterns)
+            self._database = _compiled([patterns[place] for place in places])
         except hyperscan.error:
-            self._compile_apart(patterns)
-        else:
-            body = hyperscan.dumpb(self._database)
-            made[key] = hashlib.sha256(body).digest() + body
+            return self._compile_apart(patterns, places)
+        body = hyperscan.dumpb(self._database)
+        made[key] = hashlib.sha256(body).digest() + body
+        return places
 
-    def _compile_apart(self, patterns: Sequence[tuple[str, int]]) -> None:
+    def _compile_apart(self, patterns: Sequence[tuple[str, int]], places: tuple[int, ...]) -> tuple[int, ...]:
         """Some expression is refused: find out which, and put the others together."""
-        for place, (expression, flags) in enumerate(patterns):
+        taken: list[int] = []
+        for place in places:
+            expression, flags = patterns[place]
             try:
                 _compiled([(expression, flags)])
             except hyperscan.error as error:
@@ -90,20 +114,32 @@ class PatternSet:
                     self.refused[place] = str(error)
                 else:
                     self._alone.append((place, alone))
-        apart = {*self.refused, *(place for place, _ in self._alone)}
-        self._places = tuple(place for place in range(len(patterns)) if place not in apart)
-        if self._at_end:
-            self._at_end = tuple(self._at_end[place] for place in self._places)
-        self._database = _compiled([patterns[place] for place in self._places]) if self._places else None
+            else:
+                taken.append(place)
+        self._database = _compiled([patterns[place] for place in taken]) if taken else None
+        return tuple(taken)
 
 
 def refusal(expression: str, flags: int) -> str | None:
     """Why no engine takes the expression; None where one does."""
+    if _is_heavy(expression) and _alone(expression, flags) is not None:
+        return None
     try:
         _compiled([(expression, flags)])
     except hyperscan.error as error:
         return None if _alone(expression, flags) is not None else str(error)
     return None
+
+
+def _is_heavy(expression: str) -> bool:
+    """Whether Hyperscan would unroll it for long: `a.{0,400}b|c.{0,400}d` took it 84 s, RE2 some milliseconds.
+
+    A guess from the counts alone: one above `MAX_COUNT`, or a counted group of counted parts.
+    """
+    counts = [int(count) for count in _COUNTS.findall(expression)]
+    groups = [int(count) for count in _COUNTED_GROUPS.findall(expression)]
+    is_nested = max(groups, default=0) > MAX_GROUP_COUNT and len(counts) > 1
+    return is_nested or max(counts, default=0) > MAX_COUNT
 
 
 def _alone(expression: str, flags: int) -> Any:

@@ -9,7 +9,7 @@ from amagasa.event.record import LogSource
 from amagasa.vocab.severity import Level
 
 # Raised whenever the same document would compile to something else: compiled rules are cached under it.
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class Predicate(StrEnum):

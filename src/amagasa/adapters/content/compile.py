@@ -28,6 +28,10 @@ MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 
 Outcome = tuple[tuple[Rule, ...], tuple[RuleFault, ...]]
+# Not the document's fault alone: a machine under load is slow too. So it is not cached, and tried again next time.
+DIED: Final = "AMG-RULE-030"
+_WHY_DIED: Final = f"the compiler died over this document, or took longer than {DOCUMENT_TIMEOUT_S:.0f} s"
+_DIED: Final[Outcome] = ((), (RuleFault(rule_id="", path="", why=_WHY_DIED, code=DIED),))
 Progress = Callable[[int, int], None]
 _ANSWER: Final = msgspec.msgpack.Decoder(tuple[Outcome, ...])
 
@@ -69,9 +73,10 @@ class Compiler:
             together = batches[start : start + width]
             sent = [self._send(place, batch) for place, batch in enumerate(together)]
             for place, batch in enumerate(together):
-                answer = self._receive(place, BATCH_TIMEOUT_S) if sent[place] else None
+                timeout_s = BATCH_TIMEOUT_S if len(batch) > 1 else DOCUMENT_TIMEOUT_S
+                answer = self._receive(place, timeout_s) if sent[place] else None
                 if answer is None or len(answer) != len(batch):
-                    answer = [self._compile_one(place, text) for text in batch]
+                    answer = [self._compile_one(place, text) for text in batch] if len(batch) > 1 else [_DIED]
                 outcomes.extend(answer)
             if progress is not None:
                 progress(len(outcomes), len(texts))
@@ -81,8 +86,7 @@ class Compiler:
         answer = self._receive(place, DOCUMENT_TIMEOUT_S) if self._send(place, [text]) else None
         if answer is not None and len(answer) == 1:
             return answer[0]
-        why = f"the compiler died over this document, or took longer than {DOCUMENT_TIMEOUT_S:.0f} s"
-        return (), (RuleFault(rule_id="", path="", why=why, code="AMG-RULE-030"),)
+        return _DIED
 
     def _child(self, place: int) -> "_Child":
         child = self._children[place]

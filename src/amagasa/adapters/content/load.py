@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.adapters.content.cache import Cache, CompiledDocuments
-from amagasa.adapters.content.compile import Compiler, Outcome, Progress
+from amagasa.adapters.content.compile import DIED, Compiler, Outcome, Progress
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
 from amagasa.detect.memo import Memo
 from amagasa.detect.plan import Plan, plan_of
@@ -77,7 +77,8 @@ def load_plan(
     stored = _stored(kept, key)
     if stored is None:
         stored = _load(paths, kept, builtin=builtin, progress=progress)
-        kept.put(key, msgspec.msgpack.encode(stored))
+        if _is_final(stored):
+            kept.put(key, msgspec.msgpack.encode(stored))
     rules, faults = stored
     return LoadedContent(plan=plan_of(rules), n_rules=len(rules), faults=faults, cache=kept)
 
@@ -103,7 +104,7 @@ def _load(paths: Sequence[Path], cache: Cache, *, builtin: bool, progress: Progr
         with Compiler(n_processes=2 if len(new) >= _MANY else 1) as compiler:
             outcomes = compiler.compile(list(new.values()), progress=progress)
         known.update(zip(new, outcomes, strict=True))
-        compiled.put(zip(new, outcomes, strict=True))
+        compiled.put((digest, outcome) for digest, outcome in zip(new, outcomes, strict=True) if _is_final(outcome))
     rules: list[Rule] = []
     faults = [one for one in found if isinstance(one, RuleFault)]
     for one in documents:
@@ -113,6 +114,11 @@ def _load(paths: Sequence[Path], cache: Cache, *, builtin: bool, progress: Progr
             rules.extend(placed[0])
             faults.extend(placed[1])
     return tuple(rules), tuple(faults)
+
+
+def _is_final(outcome: Outcome) -> bool:
+    """Whether the same text gives this each time: not where a compiler died or was too slow."""
+    return all(fault.code != DIED for fault in outcome[1])
 
 
 def _placed(outcome: Outcome, path: str, origin: str) -> Outcome:
