@@ -74,9 +74,12 @@ class Compiler:
             sent = [self._send(place, batch) for place, batch in enumerate(together)]
             for place, batch in enumerate(together):
                 timeout_s = BATCH_TIMEOUT_S if len(batch) > 1 else DOCUMENT_TIMEOUT_S
+                began = time.monotonic()
                 answer = self._receive(place, timeout_s) if sent[place] else None
                 if answer is None or len(answer) != len(batch):
-                    answer = [self._compile_one(place, text) for text in batch] if len(batch) > 1 else [_DIED]
+                    # A child that died may have died before; one document that took all its time will again.
+                    is_slow = len(batch) == 1 and time.monotonic() - began >= timeout_s
+                    answer = [_DIED] if is_slow else [self._compile_one(place, text) for text in batch]
                 outcomes.extend(answer)
             if progress is not None:
                 progress(len(outcomes), len(texts))
