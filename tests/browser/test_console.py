@@ -363,3 +363,43 @@ def test_empty_node_says_what_to_do_next(chromium: Browser) -> None:
 def test_address_that_is_no_page_says_so(officer: Watched) -> None:
     page = officer.open("nowhere/at/all")
     expect(page.get_by_text("There is no such page.")).to_be_visible()
+
+
+def test_matrix_keeps_a_technique_out_of_tactics_it_never_has(officer: Watched, node: Served) -> None:
+    mixed = replace(
+        fresh(1, "Two of each"), techniques=("T1190", "T1003.001"), tactics=("initial-access", "credential-access")
+    )
+    publish(node, mixed)
+    page = officer.open("attack")
+    columns = {
+        name: page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name))
+        for name in ("Initial access", "Credential access")
+    }
+    expect(columns["Credential access"]).to_contain_text("T1003.001")
+    expect(columns["Credential access"]).not_to_contain_text("T1190")
+    expect(columns["Initial access"]).not_to_contain_text("T1003.001")
+
+
+def test_watch_shows_what_the_allies_told(officer: Watched) -> None:
+    page = officer.open()
+    expect(page.locator(".from-allies details.crossing")).to_have_count(1)
+    expect(page.locator(".from-allies")).to_contain_text("Command server 203.0.113.77")
+
+
+def test_object_to_decide_upon_does_not_move_under_the_pointer(officer: Watched, node: Served) -> None:
+    page = officer.open("release")
+    page.get_by_role("button", name="Approve").hover()
+    before = page.get_by_role("button", name="Approve").bounding_box()
+    other = next(one for one in seed.crossings(datetime.now(UTC)) if one.state is CrossingState.WANTING)
+    with node.desktop.store.write() as tx:
+        tx.add_crossing(replace(other, object_id="incident--another", created_at=datetime.now(UTC)))
+    node.desktop.signals.publish("crossing", {"ids": [99]})
+    expect(page.get_by_role("button", name="1 new")).to_be_enabled()
+    assert page.get_by_role("button", name="Approve").bounding_box() == before
+
+
+def test_contrast_check_sees_poor_contrast(officer: Watched) -> None:
+    page = officer.open("keys")
+    expect(page.locator("main h1")).to_be_visible()
+    page.evaluate("document.querySelector('main h1').style.color = '#888'")
+    assert len(page.evaluate(CONTRAST)) == 1
