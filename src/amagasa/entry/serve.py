@@ -227,6 +227,8 @@ class Node:
                 self._is_ready = True
             case Active():
                 self._keeper.activated(message)
+            case SourceState() if message.note:
+                log.info("source", name=message.source, note=message.note)
             case SourceState():
                 log.warning("source", name=message.source, fault=message.fault or "none any more")
                 try:
