@@ -1,6 +1,8 @@
 """The command line's front door: it names every command and loads only the module of the one that is called."""
 
+import errno
 import importlib
+import os
 import sys
 import tempfile
 import traceback
@@ -28,6 +30,8 @@ COMMANDS: Final = {
     "incident": ("amagasa.entry.cli_queue", "The incidents of a node."),
     "account": ("amagasa.entry.cli_node", "Who can sign in to a node; links for the first sign-in."),
 }
+
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def build(called: str | None) -> typer.Typer:
@@ -92,7 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     called = next((word for word in given if not word.startswith("-")), None)
     log_to_stderr()
     try:
-        build(called)(given)
+        try:
+            build(called)(given)
+        finally:
+            sys.stdout.flush()  # here, where a full disk can still be told of
     except AmagasaError as error:
         complain(error)
         raise SystemExit(error.exit_code) from None
@@ -100,8 +107,27 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing to say and nobody to say it to.
-        sys.stderr.close()
+        _drop_output()
         raise SystemExit(0) from None
     except Exception as mistake:  # noqa: BLE001 - our own mistake: a person gets a sentence, the trace goes to a file
-        complain(_our_mistake(mistake))
+        is_full = isinstance(mistake, OSError) and mistake.errno in _NO_ROOM
+        complain(_no_room(mistake) if is_full else _our_mistake(mistake))
+        _drop_output()
         raise SystemExit(EXIT_COULD_NOT) from None
+
+
+def _no_room(problem: Exception) -> AmagasaError:
+    return WorldError(
+        "AMG-OUT",
+        "the output cannot be written",
+        expected="room on the disk of standard output, and of the files that were to be written",
+        got=str(problem),
+        then="what was written so far is not whole; make room and run again",
+    )
+
+
+def _drop_output() -> None:
+    """Let what is still held for standard output go nowhere: it cannot be written, and its end is not another error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

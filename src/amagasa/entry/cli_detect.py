@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from amagasa.app.detect_files import Look, Summary, add_content, detect_files
 from amagasa.app.path import Seen
 from amagasa.detect.report import Detection
-from amagasa.entry.console_output import err, is_progress_wanted, write_json
+from amagasa.entry.console_output import err, is_progress_wanted, plain_json, write_json
 from amagasa.entry.findings import Findings, cannot_write, print_summary, public, write_summary
 from amagasa.entry.pool import look_here, look_in_processes
 from amagasa.entry.wiring_detect import ContentFiles, Loaded, load_content, open_all, size_of
@@ -62,7 +62,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         if output is not None:
             sinks.append(_writer(stack.enter_context(_opened(output))))
         if as_ndjson:
-            sinks.append(_writer(sys.stdout.buffer))
+            sinks.append(_printer(sys.stdout.buffer))
         if as_json:
             sinks.append(kept.append)
         counts = detect_files(
@@ -112,6 +112,13 @@ def _all(sinks: list[Sink]) -> Sink:
 def _writer(stream: IO[bytes]) -> Sink:
     def run(detection: Detection) -> None:
         stream.write(msgspec.json.encode(public(detection)) + b"\n")
+
+    return run
+
+
+def _printer(stream: IO[bytes]) -> Sink:
+    def run(detection: Detection) -> None:
+        stream.write(plain_json(msgspec.json.encode(public(detection))) + b"\n")
 
     return run
 

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -15,6 +16,11 @@ from rich.table import Table
 
 from amagasa.vocab.errors import AmagasaError
 from amagasa.vocab.text import show
+
+# In UTF-8: DEL and C1 controls, U+061C, U+200B-200F, U+2028-202E, U+2060-206F, U+FEFF. JSON itself escapes C0.
+_NOT_PLAIN: Final = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+)
 
 
 class Output(StrEnum):
@@ -54,12 +60,17 @@ def say(message: str) -> None:
     err().print(escape(message))
 
 
+def plain_json(raw: bytes) -> bytes:
+    """The same JSON with what a terminal would obey or hide written as escapes: C1 controls, marks of direction."""
+    return _NOT_PLAIN.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), raw)
+
+
 def write_json(value: Any) -> None:
     """One JSON document on stdout, indented for a terminal."""
     raw = msgspec.json.encode(value)
     if sys.stdout.isatty():
         raw = msgspec.json.format(raw, indent=2)
-    sys.stdout.buffer.write(raw + b"\n")
+    sys.stdout.buffer.write(plain_json(raw) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -67,7 +78,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output
     """A list in the form asked for. `empty` says, on stderr, what an empty table means and what to do next."""
     if output is Output.NDJSON:
         for row in rows:
-            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+            sys.stdout.buffer.write(plain_json(msgspec.json.encode(row)) + b"\n")
         sys.stdout.buffer.flush()
         return
     listed = list(rows)
