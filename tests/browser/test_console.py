@@ -14,8 +14,10 @@ from amagasa.app.ports import CrossingState
 from tests.browser import seed
 from tests.browser.conftest import Watched
 from tests.browser.served import Served, served
+from tests.browser.test_words import WORDS
 
 PAGES = ("watch", "incidents", "attack", "allies", "crossings", "release", "content", "sources", "settings", "keys")
+HEADINGS = {"attack": "attack.title"}
 PASSWORD = "correct horse battery"
 # Contrast of text against what stands behind it, as WCAG 2.2 section 1.4.3 counts it.
 CONTRAST = """() => {
@@ -254,7 +256,7 @@ def test_page_is_readable_in_each_language_and_light(officer: Watched, lang: str
     officer.page.add_init_script(f"localStorage.setItem('amagasa.lang', '{lang}')")
     for name in PAGES:
         page = officer.open(name)
-        expect(page.locator("main h1")).to_be_visible()
+        expect(page.locator("main h1")).to_have_text(WORDS[lang][HEADINGS.get(name, f"nav.{name}")])
         page.wait_for_load_state("networkidle")
         assert page.locator("html").get_attribute("lang") == lang
         assert page.evaluate(CONTRAST) == [], name

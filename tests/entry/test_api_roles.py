@@ -33,6 +33,8 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/incidents/{incident_id}/reopen"): ({}, TRIAGE),
     ("GET", "/api/attack"): (None, EVERY),
     ("GET", "/api/rejects"): (None, EVERY),
+    ("GET", "/api/rules"): (None, EVERY),
+    ("POST", "/api/links"): ({}, ADMINISTER),
     ("GET", "/api/allies"): (None, EVERY),
     ("GET", "/api/crossings"): (None, EVERY),
     ("GET", "/api/crossings/{crossing_id}"): (None, EVERY),

@@ -1,10 +1,11 @@
 // Who is signed in, in which language, on what ground, and how the node stands.
 import { get, post, remove, whenSignedOut } from './api'
 import { words } from './i18n/index.svelte'
-import { live } from './live.svelte'
+import { live, paced } from './live.svelte'
 import type { Act, Greeting, Lang, Me, Status } from './types'
 
 const STATUS_EVERY_MS = 5000
+const STATUS_PACE_MS = 1000
 
 type Theme = 'auto' | 'light' | 'dark'
 
@@ -63,7 +64,10 @@ class Session {
       if (document.visibilityState === 'visible') this.refresh().catch(() => {})
     }
     const timer = setInterval(look, STATUS_EVERY_MS)
-    const end = live.on(['crossing', 'incident', 'content', 'agreement', 'source'], look)
+    const soon = paced(() => this.refresh(), STATUS_PACE_MS)
+    const end = live.on(['crossing', 'incident', 'content', 'agreement', 'source'], () => {
+      if (document.visibilityState === 'visible') soon()
+    })
     return () => {
       clearInterval(timer)
       end()

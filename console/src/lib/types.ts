@@ -164,6 +164,12 @@ export interface Content {
   text: string
 }
 
+export interface Rules {
+  n_rules: number
+  n_faults: number
+  faults: { rule_id: string; path: string; why: string }[]
+}
+
 export interface Source {
   name: string
   address: string

@@ -153,8 +153,7 @@ def _marking(word: str) -> Tlp:
 
 
 def _refuse_held_by_ally(tx: Writing, item: ContentItem) -> None:
-    held = next((one for one in tx.content() if one.id == item.id), None)
-    if held is not None and held.origin:
+    if any(held.origin for held in tx.content_items([item.id])):
         raise BadInputError(
             "AMG-CONTENT-TAKEN",
             "an ally's rule or indicator has this identifier",

@@ -169,10 +169,10 @@ class Queries:
         """One of them with its text."""
         require(actor, Act.READ)
         with self._store.read() as reading:
-            item = next((item for item in reading.content() if item.id == content_id), None)
-        if item is None:
+            held = reading.content_items([content_id])
+        if not held:
             raise _missing("AMG-CONTENT-UNKNOWN", "rule or indicator", content_id)
-        return content_view(item, self._names, with_text=True)
+        return content_view(held[0], self._names, with_text=True)
 
     def rules(self, actor: Actor) -> RulesView:
         """What the detection process said of the rules it loaded and ran."""

@@ -18,6 +18,7 @@ from amagasa.vocab.text import show
 
 LOOKED_AT: Final = 20  # waiting crossings looked at for the reason of a failure
 RATE_WINDOW_S: Final = 60
+CONTENT_COUNTED_S: Final = 3  # content is counted anew after so long
 
 
 class LinkState(StrEnum):
@@ -165,6 +166,7 @@ class Situation:
         self._lang = lang
         self._sources = dict(sources)
         self._rates = Rates()
+        self._content: tuple[datetime, int, int] | None = None  # as of then: how many there are, how many cannot run
 
     def status(self, actor: Actor, agreements: Sequence[Agreement], *, now: datetime) -> StatusView:
         """The node at a glance."""
@@ -172,7 +174,7 @@ class Situation:
         with self._store.read() as reading:
             sources = self._source_views(reading, now=now)
             allies = self._allies(reading, agreements, now=now)
-            counts = _counts(reading)
+            counts = self._counts(reading, now=now)
         return StatusView(
             node=NodeView(
                 id=self._party.id, name=show(self._party.name, 80), country=show(self._party.country), lang=self._lang
@@ -207,6 +209,20 @@ class Situation:
             lag_s=None if last is None else max(0.0, (now - last).total_seconds()),
             rate_per_s=self._rates.look(position, now=now),
             fault=show(position.fault, 300),
+        )
+
+    def _counts(self, reading: Reading, *, now: datetime) -> CountsView:
+        # Thousands of rules may be held, each with its text: not to be read for every look of every screen.
+        content = self._content
+        if content is None or not 0 <= (now - content[0]).total_seconds() < CONTENT_COUNTED_S:
+            held = reading.content()
+            content = self._content = (now, len(held), sum(1 for item in held if item.fault))
+        return CountsView(
+            alerts=reading.n_alerts(),
+            incidents_open=reading.n_by_status()[Status.OPEN],
+            wanting=reading.n_crossings().get((Direction.OUT, CrossingState.WANTING), 0),
+            content=content[1],
+            content_faulted=content[2],
         )
 
     def _allies(self, reading: Reading, agreements: Sequence[Agreement], *, now: datetime) -> list[AllyView]:
@@ -278,17 +294,6 @@ def _link(reading: Reading, ally: str, *, is_in_force: bool) -> LinkView:
         last_sent_at=sent[0].delivered_at if sent else None,
         last_received_at=received[0].created_at if received else None,
         next_try_at=failing.next_try_at if failing else None,
-    )
-
-
-def _counts(reading: Reading) -> CountsView:
-    content = reading.content()
-    return CountsView(
-        alerts=reading.n_alerts(),
-        incidents_open=reading.n_by_status()[Status.OPEN],
-        wanting=reading.n_crossings().get((Direction.OUT, CrossingState.WANTING), 0),
-        content=len(content),
-        content_faulted=sum(1 for item in content if item.fault),
     )
 
 
