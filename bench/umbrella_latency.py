@@ -49,6 +49,7 @@ PARTIES = (("Japan", "JP"), ("United States", "US"), ("Australia", "AU"))
 FIRST_PORT = 9480
 LOOK_S = 0.005
 GIVE_UP_AFTER_S = 30.0
+SETTLE_S = 1.0  # lines in which nothing was found are committed twice a second
 STORE_FILE = "state/amagasa.sqlite"
 STAGES = {
     "alert": "alert committed in Japan",
@@ -275,6 +276,7 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
         give_up_at = time.monotonic() + GIVE_UP_AFTER_S
         while time.monotonic() < give_up_at and any(written.keys() - part.seen.keys() for part in parts.values()):
             time.sleep(0.05)
+        time.sleep(SETTLE_S)
         spent = {name: round(cpu_s(one._process.pid) - before[name], 1) for name, one in processes.items()}  # noqa: SLF001
         with connected(nodes[0].folder, mount_locally) as client:
             status = client.get("/api/status")

@@ -1,0 +1,123 @@
+"""The benches' output as tables of Markdown."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_HEAD = """\
+# Benches
+
+Written by `make bench` (`bench/run.py`); do not edit. The figures are measurements, not promises, and no test asserts
+them. A load average far above the number of cores says that other work took part of the machine: delays are longer
+and rates lower then, ratios and CPU seconds suffer less.
+"""
+
+
+def page(machine: dict[str, Any], sections: Sequence[tuple[str, str, str]]) -> str:
+    """The whole README: the machine, then (title, what it measures, figures) of each bench."""
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    told = (
+        f"Machine: {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['kernel']}, "
+        f"Python {machine['python']}, OpenSSL {machine['openssl']}, SQLite {machine['sqlite']}; {libraries}."
+    )
+    lines = [_HEAD, told]
+    for title, what, figures in sections:
+        lines += ["", f"## {title}", "", what, "", figures]
+    return "\n".join(lines) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Markdown; numbers to the right."""
+    marks = ["---" if index == 0 else "---:" for index in range(len(head))]
+    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in (head, marks, *rows))
+
+
+def table_of_umbrella(output: str) -> str:
+    """Delays, losses, CPU seconds."""
+    found = json.loads(output)
+    words = {
+        "alert": "alert committed in Japan",
+        "sighting": "sighting committed in the United States",
+        "indicator": "indicator at work in Australia",
+    }
+    rows = [
+        (f"{words[name]}, {kind}", *(stage.get(key, "-") for key in ("p50", "p95", "p99", "max")), stage["n_lost"])
+        for kind in ("seen", "noted")
+        for name, stage in found[f"ms_{kind}"].items()
+    ]
+    spent = ", ".join(f"{name} {seconds}" for name, seconds in found["cpu_s"].items())
+    text = (
+        f"{found['attacks']:,} attacks among {found['lines_written']:,} lines in {found['seconds']} s: "
+        f"{found['lines_per_s']:,} lines a second sustained, {found['lines_read']:,} read. CPU seconds of each node's "
+        f"processes over the run: {spent}."
+    )
+    return table(("from write(), ms", "p50", "p95", "p99", "max", "lost"), rows) + "\n\n" + text
+
+
+_DETECT_CORPUS = re.compile(r"^(?P<corpus>[a-z ]+): (?P<events>\d+) events, (?P<mb>\d+) MB; orjson (?P<rate>[\d,]+)/s")
+_DETECT_PASS = re.compile(
+    r"^  (?P<name>[a-z ]+): (?P<rate>[\d,]+)/s, (?P<cpu>[\d.]+) CPU-s, ratio (?P<ratio>[\d.]+), "
+    r"(?P<found>\d+) detections"
+)
+
+
+def table_of_detect(output: str) -> str:
+    """Events a second and the ratio to orjson; the other lines as they came."""
+    rows: list[Sequence[Any]] = []
+    others = []
+    for line in output.splitlines():
+        if corpus := _DETECT_CORPUS.match(line):
+            others.append(f"{int(corpus['events']):,} events, {corpus['mb']} MB.")
+            rows.append(("orjson.loads alone", corpus["rate"], "", 1, ""))
+        elif one := _DETECT_PASS.match(line):
+            rows.append((one["name"], one["rate"], one["cpu"], one["ratio"], f"{int(one['found']):,}"))
+        else:
+            others.append(line.strip()[:1].upper() + line.strip()[1:] + ".")
+    if not rows:
+        return _as_it_came(output)
+    head = ("", "events a second", "CPU seconds", "ratio to orjson", "detections")
+    return table(head, rows) + "\n\n" + " ".join(others)
+
+
+_RECORDS = re.compile(r"^  (?P<name>[a-z ]+?) +(?P<mb>\d+) MB/s +(?P<records>[\d,]+) records/s")
+
+
+def table_of_normalise(output: str) -> str:
+    """A row for each file, a column for each step."""
+    rows: list[list[Any]] = []
+    names: dict[str, None] = {}
+    for line in output.splitlines():
+        if step := _RECORDS.match(line):
+            names[step["name"]] = None
+            rows[-1].append(f"{step['records']} ({step['mb']} MB/s)")
+        elif ": " in line:
+            path, _, kind = line.partition(": ")
+            rows.append([f"{kind} ({path.rpartition('/')[2].split('.')[0]})"])
+    if not rows:
+        return _as_it_came(output)
+    return table(("records a second", *names), rows)
+
+
+def table_of_link(output: str) -> str:
+    """Milliseconds of a push, objects a second in bulk."""
+    found = json.loads(output)
+    rows = [
+        *((f"one push, {share}, ms", ms) for share, ms in found["push_ms"].items()),
+        ("the first push, which opens the line, ms", found["first_push_ms"]),
+        (f"{found['n_bulk']:,} objects waiting, objects a second", f"{found['bulk_objects_per_s']:,}"),
+    ]
+    return table(("", "figure"), rows) + f"\n\n{found['n_pushes']:,} pushes."
+
+
+def table_of_store(output: str) -> str:
+    """The scalars, then the pages."""
+    found = json.loads(output)
+    pages = found.pop("pages")
+    scalars = table(("", "figure"), [(name, f"{value:,}") for name, value in found.items()])
+    rows = [(name, *one.values()) for name, one in pages.items()]
+    return scalars + "\n\n" + table(("page", *next(iter(pages.values()))), rows)
+
+
+def _as_it_came(output: str) -> str:
+    return f"```\n{output.rstrip()}\n```"

@@ -1,0 +1,187 @@
+"""Run the benches one after another, each in a process of its own, and write what they gave to bench/README.md.
+
+    python bench/run.py [--only NAME]... [--short] [--data FOLDER]
+
+The figures are kept in bench/figures.json as well; with `--only` those of the other benches stay as they were. Benches
+over real logs need a folder of these (default: ../shared/data beside the checkout); where it is not there they are
+listed as not run. Exit 3 where a bench failed. Nothing here asserts a figure.
+"""
+
+import argparse
+import glob
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from machine import machine
+from msgspec import Struct
+from page import page, table_of_detect, table_of_link, table_of_normalise, table_of_store, table_of_umbrella
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "bench" / "figures.json"
+README = ROOT / "bench" / "README.md"
+TIMEOUT_S = 900
+
+
+class Bench(Struct, frozen=True, kw_only=True):
+    """A bench: its command (DATA stands for the folder of real logs, patterns are filled in) and how it is shown."""
+
+    name: str
+    title: str
+    command: str
+    short: str
+    what: str
+    show: Callable[[str], str]
+
+
+BENCHES = (
+    Bench(
+        name="umbrella",
+        title="From a line in one log to detection in a third country",
+        command="bench/umbrella_latency.py --json",
+        short="bench/umbrella_latency.py --json --attacks 200",
+        what="Three nodes with their own processes, stores and certificates under two signed agreements. 1,000 lines a "
+        "second are appended to Japan's web log; 20 of them are attacks, each from an address of its own. Every delay "
+        "counts from the return of the write() of the attack's line. *Seen*: a reader in another process saw the "
+        "commit (it looks every 5 ms), an upper bound. *Noted*: the instants which the nodes note themselves; alert "
+        "and sighting just before their commit, the indicator after Australia's detection process said that it looks "
+        "with it.",
+        show=table_of_umbrella,
+    ),
+    Bench(
+        name="detect-lab",
+        title="Sigma rules over real Windows events",
+        command="bench/detect.py --rules DATA/rules/sigma-rules.tar.gz DATA/windows/compound/metasploit_*.zst",
+        short="bench/detect.py --rules DATA/rules/sigma-rules.tar.gz DATA/windows/compound/*comsvcs*.zst",
+        what="The public rule set over five campaigns of staged credential theft among ordinary events. CPU seconds "
+        "of one process, beside those which orjson.loads needs for the same lines: ratio 1 would be detection at the "
+        "speed of parsing JSON and nothing else. The second pass finds the memo of the first.",
+        show=table_of_detect,
+    ),
+    Bench(
+        name="detect-hard",
+        title="Sigma rules over events made to be hard",
+        command="bench/detect.py --rules DATA/rules/sigma-rules.tar.gz --hard 60000",
+        short="bench/detect.py --rules DATA/rules/sigma-rules.tar.gz --hard 5000",
+        what="Process creations whose command lines are all different, so that no memo helps.",
+        show=table_of_detect,
+    ),
+    Bench(
+        name="detect-builtin",
+        title="Built-in rules over events made to be hard",
+        command="bench/detect.py --hard 60000",
+        short="bench/detect.py --hard 5000",
+        what="The same events with the rules that every node has; needs no real logs.",
+        show=table_of_detect,
+    ),
+    Bench(
+        name="normalise",
+        title="Reading and normalising",
+        command="bench/normalise.py DATA/web/semicomplete*.gz DATA/syslog/elastic_auth.log.gz "
+        "DATA/ot/suricata/eve.ndjson.zst DATA/windows/compound/*comsvcs*.zst",
+        short="bench/normalise.py DATA/web/semicomplete*.gz DATA/syslog/elastic_auth.log.gz",
+        what="Unpacking, cutting into records, and turning records into rows of the fields that rules want. CPU "
+        "seconds of one process.",
+        show=table_of_normalise,
+    ),
+    Bench(
+        name="link",
+        title="The line between two nodes",
+        command="-m bench.link",
+        short="-m bench.link --pushes 100 --bulk 1000",
+        what="Two processes, real stores, mutual TLS with pinned certificates: from the transaction that releases an "
+        "object to the ally's answer that it holds it, one at a time; then many at once.",
+        show=table_of_link,
+    ),
+    Bench(
+        name="store",
+        title="The store",
+        command="bench/store.py --alerts 200000",
+        short="bench/store.py --alerts 20000",
+        what="The transaction of the ingest, fsync included, and pages of a long queue. The last column says how much "
+        "dearer a page is than in a store of a hundredth of the alerts: 1 means that length costs nothing.",
+        show=table_of_store,
+    ),
+)
+
+
+def fill_in(command: str, data: Path) -> list[str] | None:
+    """The arguments with DATA and patterns filled in; None where the data are not there."""
+    arguments: list[str] = []
+    for word in command.split():
+        if "DATA" not in word:
+            arguments.append(word)
+            continue
+        found = sorted(glob.glob(word.replace("DATA", str(data))))  # noqa: PTH207 - a pattern over several folders
+        if not found:
+            return None
+        arguments += found
+    return arguments
+
+
+def run(command: str, data: Path) -> dict[str, Any]:
+    """Run one; what came of it as JSON values."""
+    kept: dict[str, Any] = {"command": f"python {command}", "machine": machine()}
+    arguments = fill_in(command, data)
+    if arguments is None:
+        return kept | {"not_run": "it needs the folder of real logs (DATA), which is not part of the project"}
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return kept | {"failed": f"it took longer than {TIMEOUT_S} s"}
+    kept["elapsed_s"] = round(time.monotonic() - began, 1)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        return kept | {"failed": f"exit code {done.returncode}"}
+    return kept | {"output": done.stdout.replace(f"{data}/", "DATA/").replace(f"{ROOT}/", "")}
+
+
+def main() -> int:
+    """Run, keep, write, say."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=[bench.name for bench in BENCHES], default=[])
+    parser.add_argument("--short", action="store_true", help="small runs, to see that all of it works; nothing is kept")
+    parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
+    asked = parser.parse_args()
+    kept = msgspec.json.decode(FIGURES.read_bytes()) if FIGURES.is_file() else {}
+    has_failed = False
+    for bench in BENCHES:
+        if asked.only and bench.name not in asked.only:
+            continue
+        print(f"{bench.name}: {bench.title} ...", file=sys.stderr, flush=True)
+        result = run(bench.short if asked.short else bench.command, asked.data.resolve())
+        has_failed |= "failed" in result
+        kept[bench.name] = result
+        print(f"\n## {bench.title}\n\n{shown(bench, result)}\n", flush=True)
+    if not asked.short:
+        FIGURES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        sections = [
+            (bench.title, bench.what, shown(bench, kept[bench.name])) for bench in BENCHES if bench.name in kept
+        ]
+        README.write_text(page(machine(), sections), encoding="utf-8")
+        print(f"written: {README.relative_to(ROOT)}", file=sys.stderr)
+    return 3 if has_failed else 0
+
+
+def shown(bench: Bench, result: dict[str, Any]) -> str:
+    """A bench's command and its figures, or why there are none."""
+    head = f"`{result['command']}`"
+    if "not_run" in result:
+        return f"{head}\n\nNot run: {result['not_run']}."
+    if "failed" in result:
+        return f"{head}\n\nFailed: {result['failed']}."
+    at = result["machine"]
+    foot = f"Taken {at['taken_at']}; load average before the run {at['load']}; it took {result['elapsed_s']:.0f} s."
+    return f"{head}\n\n{bench.show(result['output'])}\n\n{foot}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
