@@ -8,6 +8,7 @@ piles up. When the main process is gone (its pipe ends) the worker ends.
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from amagasa.app.worker_messages import (
     read_to_worker,
 )
 from amagasa.entry.frames import FrameReader, write_frame
+from amagasa.entry.pacing import Pace
 from amagasa.entry.wiring_detect import (
     ContentFiles,
     Follower,
@@ -60,6 +62,7 @@ class Worker:
         self._is_stopping = False
         self._version = 0
         self._states: dict[str, str] = {}
+        self._pace = Pace(time.monotonic)
         paths = tuple(Path(path) for path in begin.rule_paths)
         self._base: Loaded = load_content(
             ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, may_be_empty=True)
@@ -80,14 +83,21 @@ class Worker:
             for spec, follower in self._followers:
                 for batch in self._new_of(spec, follower):
                     is_idle = False
-                    self._send(batch)
-                    self._unacknowledged += 1
+                    self._send_batches(self._pace.offer(batch))
                     self._hear(0.0)
                     self._wait_for_room()
                     if self._must_stop():
                         break
+            self._send_batches(*self._pace.due())
+        self._send_batches(*self._pace.rest())
         self._base.keep(self._sight)
         self._send(Stopped())
+
+    def _send_batches(self, *batches: Batch | None) -> None:
+        for batch in batches:
+            if batch is not None:
+                self._send(batch)
+                self._unacknowledged += 1
 
     def _must_stop(self) -> bool:
         return self._is_stopping
@@ -103,6 +113,7 @@ class Worker:
         fault = "; ".join(dict.fromkeys(f"{one.why} [{one.code}]" for one in step.faults))
         if self._states.get(spec.name, "") != fault:
             self._states[spec.name] = fault
+            self._send_batches(*self._pace.rest(spec.name))  # a batch says that its source can be read
             self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes))
         for note in step.notes:
             self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes, note=note))
