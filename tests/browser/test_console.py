@@ -405,3 +405,20 @@ def test_contrast_check_sees_poor_contrast(officer: Watched) -> None:
     expect(page.locator("main h1")).to_be_visible()
     page.evaluate("document.querySelector('main h1').style.color = '#888'")
     assert len(page.evaluate(CONTRAST)) == 1
+
+
+def test_watch_does_not_shift_while_it_loads_or_when_a_step_comes(officer: Watched, node: Served) -> None:
+    officer.page.add_init_script(
+        "window.shifted = 0; new PerformanceObserver((list) => list.getEntries().forEach("
+        "(entry) => { window.shifted += entry.value })).observe({ type: 'layout-shift', buffered: true })"
+    )
+    page = officer.open()
+    expect(page.locator("table.alerts tbody tr")).to_have_count(12)
+    expect(page.locator(".steps a")).to_have_count(2)
+    place = page.locator("table.alerts").bounding_box()
+    with node.desktop.store.write() as tx:
+        tx.save_position(replace(tx.positions()[0], fault="the file cannot be read"))
+    node.desktop.signals.publish("source", {"id": "web"})
+    expect(page.locator(".steps a")).to_have_count(3)
+    assert page.locator("table.alerts").bounding_box() == place
+    assert page.evaluate("window.shifted") < 0.05
