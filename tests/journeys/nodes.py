@@ -168,6 +168,13 @@ class JourneyNode:
         path = self.folder / "node.toml"
         path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
+    def keep_card_port(self) -> None:
+        """Listen for allies where the card says, which the agreement repeats: a copy cannot choose another port."""
+        found = re.search(r"https://127\.0\.0\.1:(\d+)/", self.card.read_text(encoding="utf-8"))
+        assert found is not None
+        old, self.ally_port = self.ally_port, int(found[1])
+        self.set_settings(lambda text: text.replace(f"port = {old}\n", f"port = {self.ally_port}\n"))
+
     def own_rule(self, text: str = MARK_RULE) -> None:
         (self.folder / "content" / "own.yml").write_text(text, encoding="utf-8")
 

@@ -1,12 +1,13 @@
 """What commands print: a table on a terminal, one JSON document or NDJSON where asked, messages on stderr."""
 
+import contextlib
 import logging
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -119,5 +120,18 @@ def log_to_stderr() -> None:
             structlog.dev.ConsoleRenderer(colors=True) if is_terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Said())),
     )
+
+
+class _Said:
+    """Standard error for the log. What cannot be written (its disk is full) is dropped, and the node goes on."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
