@@ -1,0 +1,209 @@
+"""What two allies tell each other: a sighting over, a rule and an indicator back, consent, an ally who is away."""
+
+import itertools
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stix2
+from tests.intel.oracle import strict_faults
+from tests.journeys.nodes import (
+    MARK_RULE,
+    JourneyNode,
+    access_line,
+    append,
+    assert_composed,
+    eventually,
+    node_in,
+    sign_between,
+)
+
+pytestmark = pytest.mark.xdist_group("journey-share")
+LATE_RULE = MARK_RULE.replace("journey-mark", "allied-mark").replace("6f6a1c1e", "8f6a1c1e")
+_numbers = itertools.count(1)
+
+
+class Allies:
+    """Japan, whose log is followed, and the United States, under an agreement in force; both run."""
+
+    def __init__(self, japan: JourneyNode, america: JourneyNode, log: Path) -> None:
+        self.japan = japan
+        self.america = america
+        self.log = log
+
+    def attack(self, address: str = "", target: str = "/journey-mark") -> str:
+        """An attack from an address that nobody used before."""
+        chosen = address or f"203.0.113.{next(_numbers)}"
+        append(self.log, access_line(chosen, target))
+        return chosen
+
+
+@pytest.fixture(scope="module")
+def allies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Allies]:
+    home = tmp_path_factory.mktemp("share")
+    (home / "access.log").touch()
+    with node_in(home / "japan") as japan, node_in(home / "america", name="United States", country="US") as america:
+        for node in (japan, america):
+            node.set_settings(lambda text: text.replace('# rules = ["builtin"]', "rules = []"))
+            node.own_rule()
+        japan.follow("web", home / "access.log", form="access")
+        sign_between(japan, america, home)
+        yield Allies(japan.start(), america.start(), home / "access.log")
+        for node in (japan, america):
+            assert_composed(node.told())
+
+
+def objects_in(node: JourneyNode) -> list[dict[str, Any]]:
+    """What the ally's objects say that this node admitted."""
+    return [content_of(node, one["id"]) for one in node.crossings(direction="in", state="admitted")]
+
+
+def content_of(node: JourneyNode, crossing: int) -> dict[str, Any]:
+    return dict(json.loads(node.get(f"/api/crossings/{crossing}")["content"]))
+
+
+def sightings_of(node: JourneyNode, indicator: str) -> list[dict[str, Any]]:
+    return [one for one in objects_in(node) if one.get("sighting_of_ref") == indicator]
+
+
+def indicators_naming(node: JourneyNode, address: str) -> list[str]:
+    found = (one for one in objects_in(node) if one["type"] == "indicator" and address in one["pattern"])
+    return sorted({one["id"] for one in found})
+
+
+def test_alert_here_is_a_sighting_at_the_ally(allies: Allies) -> None:
+    address = allies.attack()
+    (indicator,) = eventually(lambda: indicators_naming(allies.america, address), about="its indicator is there")
+    eventually(lambda: sightings_of(allies.america, indicator), about="and the sighting of it")
+    left = [one for one in allies.japan.crossings(direction="out", state="delivered") if one["object_id"] == indicator]
+    assert [(one["ally"]["name"], bool(one["clause"])) for one in left] == [("United States", True)]
+    assert "delivered" in allies.japan.command("share", "log").out
+    preview = allies.japan.command("share", "preview", left[0]["id"])
+    assert json.loads(preview.json()["content"])["id"] == indicator
+
+
+def test_indicator_of_the_ally_detects_here_and_its_sighting_goes_back(allies: Allies) -> None:
+    added = allies.america.command("content", "add", "198.51.100.77", "--title", "a scanner", "--share", "--json")
+    assert added.code == 0, added.err
+    indicator = added.json()["id"]
+    held = eventually(
+        lambda: [one for one in allies.japan.get("/api/content") if one["id"] == indicator and one["activated_at"]],
+        about="it is active here",
+    )
+    assert held[0]["origin"]["name"] == "United States"
+    allies.attack("198.51.100.77", "/")
+    alerts = eventually(
+        lambda: [one for one in allies.japan.alerts() if one["content_id"] == indicator], about="it has detected"
+    )
+    assert (alerts[0]["origin"]["name"], alerts[0]["is_indicator"]) == ("United States", True)
+    assert eventually(lambda: sightings_of(allies.america, indicator), about="its sighting is with the ally")
+
+
+def test_rule_of_the_ally_detects_here_and_its_sighting_goes_back(allies: Allies, tmp_path: Path) -> None:
+    (tmp_path / "rule.yml").write_text(LATE_RULE, encoding="utf-8")
+    added = allies.america.command("content", "add", tmp_path / "rule.yml", "--share", "--json")
+    assert added.code == 0, added.err
+    eventually(
+        lambda: [one for one in allies.japan.get("/api/content") if one["kind"] == "sigma" and one["activated_at"]],
+        about="it is active here",
+    )
+    address = allies.attack(target="/allied-mark")
+    found = eventually(
+        lambda: [one for one in allies.japan.alerts() if one["subject"] == address], about="it has detected"
+    )
+    assert [one["origin"]["name"] for one in found] == ["United States"]
+    eventually(lambda: sightings_of(allies.america, found[0]["content_id"]), about="its sighting is with the ally")
+
+
+def test_incident_waits_for_consent_and_leaves_with_it(allies: Allies) -> None:
+    allies.attack()
+    waiting = eventually(lambda: waiting_incidents(allies.japan), about="an incident waits for a yes")
+    before = [one for one in objects_in(allies.america) if one["type"] == "incident"]
+    assert waiting[0]["object_id"] not in {one["id"] for one in before}
+    released = allies.japan.command("share", "release", waiting[0]["id"])
+    assert released.code == 0, released.err
+    eventually(
+        lambda: [one for one in objects_in(allies.america) if one["id"] == waiting[0]["object_id"]],
+        about="the ally has it",
+    )
+    assert allies.japan.command("share", "release", waiting[0]["id"]).code == 2
+
+
+def test_incident_refused_by_a_person_stays(allies: Allies) -> None:
+    allies.attack()
+    known = {one["object_id"] for one in allies.japan.crossings(direction="out", state="delivered")}
+    (waiting, *_) = eventually(
+        lambda: [one for one in waiting_incidents(allies.japan) if one["object_id"] not in known],
+        about="another incident waits",
+    )
+    refused = allies.japan.command("share", "release", waiting["id"], "--refuse")
+    assert refused.code == 0, refused.err
+    assert allies.japan.get(f"/api/crossings/{waiting['id']}")["crossing"]["state"] == "refused"
+    assert allies.japan.command("share", "release", 999_999).code == 2
+
+
+def waiting_incidents(node: JourneyNode) -> list[dict[str, Any]]:
+    return [one for one in node.crossings(state="wanting") if one["object_type"] == "incident"]
+
+
+def test_ally_who_was_away_gets_it_once(allies: Allies) -> None:
+    """Away when it happens, and the sender itself is killed before the ally is back."""
+    assert allies.america.terminate() == 0
+    address = allies.attack()
+    eventually(
+        lambda: [
+            one
+            for one in allies.japan.crossings(direction="out", state="pending")
+            if one["object_type"] == "sighting" and one["n_tries"]
+        ],
+        about="delivery was tried in vain",
+    )
+    allies.japan.kill()
+    allies.japan.start()
+    allies.america.start()
+    (indicator,) = eventually(lambda: indicators_naming(allies.america, address), about="the ally has it")
+    eventually(lambda: not allies.japan.crossings(direction="out", state="pending"), about="nothing waits any more")
+    received = [one for one in allies.america.crossings(direction="in") if one["object_id"] == indicator]
+    assert len({one["version"] for one in received}) == len(received)
+    assert len(sightings_of(allies.america, indicator)) == 1
+
+
+def test_stranger_without_a_pinned_certificate_is_refused(allies: Allies, tmp_path: Path) -> None:
+    with node_in(tmp_path / "stranger", name="Stranger", country="ZZ") as stranger:
+        for certificate in (None, stranger.folder):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            if certificate is not None:
+                context.load_cert_chain(certificate / "tls.crt", certificate / "keys" / "tls.key")
+            assert knock(context, allies.japan.ally_port) == b""
+    context.load_cert_chain(allies.america.folder / "tls.crt", allies.america.folder / "keys" / "tls.key")
+    assert knock(context, allies.japan.ally_port).startswith(b"HTTP/1.1 ")
+
+
+def knock(context: ssl.SSLContext, port: int) -> bytes:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as raw, context.wrap_socket(raw) as line:
+            line.sendall(b"GET /taxii2/ HTTP/1.1\r\nHost: a\r\nAccept: application/taxii+json;version=2.1\r\n\r\n")
+            return line.recv(100)
+    except OSError:
+        return b""
+
+
+def test_everything_that_left_is_strict_stix(allies: Allies) -> None:
+    allies.attack()
+    n_seen = 0
+    for node in (allies.japan, allies.america):
+        for one in eventually(
+            lambda node=node: node.crossings(direction="out", state="delivered"),  # type: ignore[misc]
+            about="something left",
+        ):
+            said = content_of(node, one["id"])
+            stix2.parse(said, allow_custom=False)
+            assert strict_faults([said]) == [], said
+            n_seen += 1
+    assert n_seen >= 6
