@@ -16,6 +16,7 @@ from tests.browser.conftest import Watched
 from tests.browser.served import Served, served
 from tests.browser.test_words import WORDS
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = ("watch", "incidents", "attack", "allies", "crossings", "release", "content", "sources", "settings", "keys")
 HEADINGS = {"attack": "attack.title"}
 PASSWORD = "correct horse battery"
