@@ -27,7 +27,7 @@ from amagasa.entry.demo_nodes import DemoNode, RunningNode, free_ports
 from amagasa.entry.demo_story import MILESTONES, Shown
 from amagasa.entry.new_node import NewNode, make_node, sign_in_address
 from amagasa.entry.wiring import CARD_FILE, agreement_files
-from amagasa.vocab.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INTERRUPTED
+from amagasa.vocab.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INTERRUPTED, WorldError
 
 FIRST_PORT: Final = 8480
 UNTIL_STOPPED_S: Final = 12 * 3600.0
@@ -167,7 +167,16 @@ def _running(node: DemoNode) -> Iterator[RunningNode]:
 @contextmanager
 def _home(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as problem:
+            raise WorldError(
+                "AMG-DEMO-FOLDER",
+                "the folder for the demo's nodes cannot be made",
+                expected="a place where you may write",
+                got=f"{folder}: {problem.strerror}",
+                then="nothing was started",
+            ) from None
         yield folder
         return
     made = Path(tempfile.mkdtemp(prefix="amagasa-demo-"))
