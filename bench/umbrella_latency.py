@@ -271,6 +271,7 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
             kwargs={"n_lines": n_lines, "lines_per_s": asked.lines_per_second},
         )
         feeder.start()
+        theirs.close()  # so that the end of a feeder that failed is noticed
         written, took_s = ours.recv()
         feeder.join()
         give_up_at = time.monotonic() + GIVE_UP_AFTER_S
