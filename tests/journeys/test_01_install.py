@@ -90,7 +90,7 @@ def test_init_told_nonsense_leaves_nothing_behind(tmp_path: Path, option: str, v
     refused = run("init", tmp_path / "deep" / "n", *(word for pair in given.items() for word in pair))
     assert refused.code == 2, refused.err
     assert code in refused.err
-    assert not (tmp_path / "deep" / "n").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_init_where_one_may_not_write_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -244,6 +244,30 @@ def test_disk_that_is_full_holds_everything_back_and_loses_nothing(node: Journey
     assert node.terminate() == 0
 
 
+@needs_setpriv
+def test_folder_that_may_not_be_written_is_said_and_not_harmed(node: JourneyNode, log: Path) -> None:
+    eyes = WITHOUT_ROOTS_EYES if IS_ROOT else ()
+    before = (node.folder / "node.toml").read_bytes()
+    (node.folder / "run" / "lock").unlink(missing_ok=True)
+    for folder in (node.folder / "run", node.folder):
+        folder.chmod(0o500)
+    refused = run("serve", node.folder, before=eyes)
+    assert (refused.code, "AMG-NODE-FOLDER" in refused.err) == (3, True), refused.err
+    added = run("source", "add", "late", log, "--node", node.folder, before=eyes)
+    assert (added.code, "AMG-SETTINGS-WRITE" in added.err) == (3, True), added.err
+    for folder in (node.folder, node.folder / "run"):
+        folder.chmod(0o700)
+    assert (node.folder / "node.toml").read_bytes() == before
+
+
+def test_source_that_cannot_be_one_changes_nothing(node: JourneyNode, log: Path) -> None:
+    before = (node.folder / "node.toml").read_bytes()
+    assert run("source", "add", "web", log, "--node", node.folder).code == 2
+    assert run("source", "add", "x" * 5_000, log, "--node", node.folder).code == 2
+    assert (node.folder / "node.toml").read_bytes() == before
+    assert [path.name for path in node.folder.iterdir() if path.name.startswith(".")] == []
+
+
 def test_port_in_use_is_said_by_its_code(node: JourneyNode) -> None:
     with socket.create_server(("127.0.0.1", node.console_port)):
         node.begin()
@@ -336,6 +360,9 @@ def test_rule_added_to_a_running_node_is_looked_with_at_once(node: JourneyNode, 
     broken = run("content", "add", "-", "--node", node.folder, given=b"title: [")
     assert broken.code == 2
     assert "AMG-" in broken.err
+    for wrong in ("10.0.0.0/8", "absent.yml", str(tmp_path)):
+        assert "AMG-CONTENT-FILE" in node.command("content", "add", wrong).err
+    assert run("content", "add", "-", "--node", node.folder, given=b"\xff\xfe").code == 2
     for item in node.command("content", "list", "--json").json():
         assert node.command("content", "remove", item["id"]).code == 0
     assert node.command("content", "remove", "nothing").code == 2

@@ -144,6 +144,7 @@ def test_incident_refused_by_a_person_stays(allies: Allies) -> None:
     assert refused.code == 0, refused.err
     assert allies.japan.get(f"/api/crossings/{waiting['id']}")["crossing"]["state"] == "refused"
     assert allies.japan.command("share", "release", 999_999).code == 2
+    assert allies.japan.command("share", "preview", 10**30).code == 2
 
 
 def waiting_incidents(node: JourneyNode) -> list[dict[str, Any]]:

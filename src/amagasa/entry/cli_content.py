@@ -1,5 +1,6 @@
 """`amagasa content`: rules and indicators of a node; and checking rules in files, without one."""
 
+import ipaddress
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ Marking = Annotated[str, typer.Option("--marking", help="TLP 2.0: clear, green, 
 
 @app.command("add")
 def add(
-    what: Annotated[str, typer.Argument(help="A Sigma rule's file, - for stdin, or an IP address or network.")],
+    what: Annotated[str, typer.Argument(help="A Sigma rule's file, - for stdin, or an IP address.")],
     *,
     share: Annotated[
         bool, typer.Option("--share", help="Offer it to the allies, up to what agreements let out.")
@@ -78,23 +79,30 @@ def check(
 
 
 def _rule_text(what: str) -> str | None:
-    """The text of a rule's file; None where `what` is no file."""
-    if what == "-":
-        return sys.stdin.read(MAX_RULE_BYTES)
-    path = Path(what)
-    if not path.is_file():
+    """The text of a rule's file; None where `what` is an address."""
+    if _is_address(what):
         return None
     try:
-        with path.open(encoding="utf-8") as stream:
+        if what == "-":
+            return sys.stdin.buffer.read(MAX_RULE_BYTES).decode()
+        with Path(what).open(encoding="utf-8") as stream:
             return stream.read(MAX_RULE_BYTES)
     except (OSError, UnicodeDecodeError) as problem:
         raise BadInputError(
             "AMG-CONTENT-FILE",
-            "the rule's file cannot be read",
-            expected="a text file in UTF-8 that you may read",
-            got=f"{path}: {problem}",
+            "this is no address, and no rule's file that can be read",
+            expected="an IPv4 or IPv6 address, or a text file in UTF-8 that you may read",
+            got=f"{what}: {getattr(problem, 'strerror', None) or problem}",
             then="nothing was added",
         ) from None
+
+
+def _is_address(what: str) -> bool:
+    try:
+        ipaddress.ip_address(what)
+    except ValueError:
+        return False
+    return True
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from amagasa.entry.cli_options import HERE, AsJson, AsNdjson, Limit, NodeFolder,
 from amagasa.entry.console_output import say, write_json
 
 app = typer.Typer()
+MAX_ID = 2**63 - 1
 COLUMNS = ("id", "at", "way", "ally", "object", "state", "clause", "marking", "why")
-Id = Annotated[int, typer.Argument(metavar="ID", help="The crossing's number, as `share log` shows it.")]
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID, help="Its number, as `share log` shows it.")]
 
 
 @app.command("log")

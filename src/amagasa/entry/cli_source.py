@@ -1,6 +1,8 @@
 """`amagasa source`: where a node's records come from."""
 
+import contextlib
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +15,7 @@ from amagasa.entry.settings import load_settings
 from amagasa.entry.wiring_detect import open_all
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format, Route
-from amagasa.vocab.errors import EXIT_COULD_NOT, BadInputError
+from amagasa.vocab.errors import EXIT_COULD_NOT, BadInputError, WorldError
 from amagasa.vocab.text import show
 
 app = typer.Typer()
@@ -54,13 +56,35 @@ def add(
     if format_ is not None:
         lines.append(f'format = "{format_.value}"')
     before = settings_file.read_text(encoding="utf-8")
-    settings_file.write_text(before.rstrip("\n") + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    try:
-        load_settings(settings_file)
-    except BadInputError:
-        settings_file.write_text(before, encoding="utf-8")
-        raise
+    _replace_settings(settings_file, before.rstrip("\n") + "\n" + "\n".join(lines) + "\n")
     say(f"added {show(name)}; it is followed from the next start of the node")
+
+
+def _replace_settings(path: Path, text: str) -> None:
+    """Put `text` in the place of the settings once it can be read as such: the old or the new file, never half of one.
+
+    Raises BadInputError where it cannot be read, WorldError (AMG-SETTINGS-WRITE) where it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        load_settings(new)
+        new.replace(path)
+    except OSError as problem:
+        raise WorldError(
+            "AMG-SETTINGS-WRITE",
+            "the settings cannot be written",
+            expected="a folder that you may write, and room on its disk",
+            got=f"{path}: {problem.strerror}",
+            then="nothing changed",
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 @app.command("test")

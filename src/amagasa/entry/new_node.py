@@ -49,11 +49,11 @@ def make_node(new: NewNode, *, now: datetime) -> str:
             got=new.country,
             then="nothing was made",
         )
-    is_new = _claim(new.folder)
+    made = _claim(new.folder)
     try:
         return _fill(new, now)
     except BaseException:
-        _empty(new.folder, is_new=is_new)
+        _empty(new.folder, made)
         raise
 
 
@@ -63,10 +63,12 @@ def sign_in_address(port: int, token: str, *, is_tls: bool = False, host: str = 
     return f"{'https' if is_tls else 'http'}://{shown}:{port}/#/link/{token}"
 
 
-def _claim(folder: Path) -> bool:
+def _claim(folder: Path) -> list[Path]:
+    """Have the folder; returns it and those above it which had to be made, the innermost first."""
     try:
         if folder.is_dir() and not any(folder.iterdir()):
-            return False
+            return []
+        made = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise BadInputError(
@@ -84,7 +86,7 @@ def _claim(folder: Path) -> bool:
             got=f"{folder}: {problem.strerror}",
             then="nothing was changed",
         ) from None
-    return True
+    return made
 
 
 def _fill(new: NewNode, now: datetime) -> str:
@@ -153,9 +155,9 @@ def _hosts(address: str) -> list[str]:
     return [host]
 
 
-def _empty(folder: Path, *, is_new: bool) -> None:
+def _empty(folder: Path, made: list[Path]) -> None:
     """Take back what was made: nobody else's, since the folder was empty."""
     for inside in folder.iterdir():
         shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
-    if is_new:
-        folder.rmdir()
+    for one in made:
+        one.rmdir()

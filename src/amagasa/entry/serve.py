@@ -39,8 +39,7 @@ log = structlog.get_logger("node")
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the node's lock. Raises BadInputError (AMG-NODE-RUNNING) where another process has it."""
-    (folder / "run").mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = _lock_file(folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -56,6 +55,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock_file(folder: Path) -> int:
+    try:
+        (folder / "run").mkdir(mode=0o700, exist_ok=True)
+        return os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise WorldError(
+            "AMG-NODE-FOLDER",
+            "the node's folder cannot be written",
+            expected="a folder of the user who runs the node",
+            got=f"{folder / LOCK_FILE}: {problem.strerror}",
+            then="nothing was started",
+        ) from None
 
 
 def refuse_altered(world: World) -> None:
@@ -128,6 +141,14 @@ class Node:
         await asyncio.to_thread(self._keeper.stop)
         self._compiler.close()
         world.store.close()
+        if not self._stop.is_set():
+            raise WorldError(
+                "AMG-DOOR",
+                "a door of the console closed by itself",
+                expected="both to stay open until the node is asked to end",
+                got="; ".join(str(task.exception()) for task in tasks if not task.cancelled() and task.exception()),
+                then="the node was stopped in order; what was read is committed; start it again",
+            )
 
     def _links(self) -> AllyLinks:
         world = self._world

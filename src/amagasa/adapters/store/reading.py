@@ -199,6 +199,8 @@ class SqlReading:
 
     def crossing(self, crossing_id: int) -> Crossing | None:
         """None where there is no such crossing."""
+        if not 0 < crossing_id < 1 << 63:  # SQLite counts no further, and the driver raises
+            return None
         row = self._db.execute(select(CROSSING.c.id, CROSSING.c.body).where(CROSSING.c.id == crossing_id)).first()
         return None if row is None else _crossing(row)
 
