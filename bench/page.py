@@ -10,7 +10,8 @@ _HEAD = """\
 
 Written by `make bench` (`bench/run.py`); do not edit. The figures are measurements, not promises, and no test asserts
 them. A load average far above the number of cores says that other work took part of the machine: delays are longer
-and rates lower then, ratios and CPU seconds suffer less.
+and rates lower then, ratios and CPU seconds suffer less. DATA stands for a folder of real logs which is not part of
+the project: where it is not there, the benches over it are listed as not run.
 """
 
 
