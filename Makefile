@@ -14,7 +14,7 @@ demo: $(READY) $(BUILT)
 
 test: $(READY) $(BUILT) debian
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	@$(VENV)/bin/ruff format --check -q . || { echo "some files are not formatted: run make format"; exit 1; }
