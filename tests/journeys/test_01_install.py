@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.journeys.nodes import JourneyNode, node_in, run
 
+pytestmark = pytest.mark.xdist_group("journey-install")
 PASSWORD = "umbrella in the rain"
 
 
@@ -147,16 +148,17 @@ def test_first_steps_from_the_link_to_a_person_of_ones_own(serving: JourneyNode)
 
 
 def test_password_of_a_person_is_set_anew_by_the_owner(serving: JourneyNode) -> None:
-    short = serving.command("account", "password", "sato", "--password", "short")
+    serving.post("/api/accounts", {"name": "ito", "password": PASSWORD, "roles": ["analyst"]})
+    short = serving.command("account", "password", "ito", "--password", "short")
     assert short.code == 2
     unknown = serving.command("account", "password", "nobody\x1b[2J", "--password", PASSWORD)
     assert unknown.code == 2
     assert "\x1b" not in unknown.err
-    done = serving.command("account", "password", "sato", "--password", PASSWORD + " again")
+    done = serving.command("account", "password", "ito", "--password", PASSWORD + " again")
     assert done.code == 0, done.err
     with httpx.Client(base_url=serving.base, headers={"Origin": serving.base}) as browser:
-        assert browser.post("/api/session", json={"name": "sato", "password": PASSWORD}).status_code == 401
-        signed_in = browser.post("/api/session", json={"name": "sato", "password": PASSWORD + " again"})
+        assert browser.post("/api/session", json={"name": "ito", "password": PASSWORD}).status_code == 401
+        signed_in = browser.post("/api/session", json={"name": "ito", "password": PASSWORD + " again"})
         assert signed_in.status_code == 200
 
 
