@@ -70,4 +70,4 @@ requirements:
 	@$(PY) -m uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:
-	@rm -rf $(VENV) build dist console/node_modules src/amagasa/entry/static .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) build dist console/node_modules src/amagasa/entry/people/static .mypy_cache .ruff_cache .pytest_cache

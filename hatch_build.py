@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-STATIC = Path("src/amagasa/entry/static")
+STATIC = Path("src/amagasa/entry/people/static")
 OLDEST_NODE = (20, 19)  # what vite 8 asks for; Debian 12 has 18
 
 

@@ -39,10 +39,10 @@ from umbrella_lines import attackers, feed
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app import agreements
 from amagasa.app.ports import Page, Reading
-from amagasa.entry.client import connected
-from amagasa.entry.console_door import mount_locally
-from amagasa.entry.demo_nodes import DemoNode, RunningNode, free_ports
-from amagasa.entry.new_node import NewNode, make_node
+from amagasa.entry.cli.client import connected
+from amagasa.entry.demo.nodes import DemoNode, RunningNode, free_ports
+from amagasa.entry.node.new_node import NewNode, make_node
+from amagasa.entry.people.application import mount_locally
 from amagasa.entry.wiring import CARD_FILE, agreement_files
 
 PARTIES = (("Japan", "JP"), ("United States", "US"), ("Australia", "AU"))

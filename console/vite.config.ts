@@ -7,7 +7,7 @@ export default defineConfig({
   publicDir: '../public',
   plugins: [svelte()],
   build: {
-    outDir: '../../src/amagasa/entry/static',
+    outDir: '../../src/amagasa/entry/people/static',
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: { polyfill: false },

@@ -1,6 +1,6 @@
 """`python -m amagasa`."""
 
-from amagasa.entry.cli import main
+from amagasa.entry.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from amagasa.app.permissions import Role
-from amagasa.entry.static_files import STATIC
+from amagasa.entry.people.static_files import STATIC
 from tests.browser.served import Served, served
 
 CHROMIUM: Final = shutil.which("chromium") or ""

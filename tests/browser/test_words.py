@@ -8,7 +8,7 @@ from amagasa.app import accounts, content, queries, triage
 from amagasa.app.permissions import Role
 from amagasa.app.ports import CrossingState
 from amagasa.app.situation import LinkState
-from amagasa.entry import security
+from amagasa.entry.people import security
 from amagasa.event.entity import EntityKind
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.severity import Severity

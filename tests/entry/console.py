@@ -18,9 +18,9 @@ from amagasa.app.permissions import Role
 from amagasa.app.ports import Account, Session
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
-from amagasa.entry.api import build_console
-from amagasa.entry.api_deps import ConsoleDeps
-from amagasa.entry.security import cookie_name
+from amagasa.entry.people.api import build_console
+from amagasa.entry.people.deps import ConsoleDeps
+from amagasa.entry.people.security import cookie_name
 from amagasa.vocab.severity import Severity
 from amagasa.vocab.tlp import Tlp
 

@@ -15,9 +15,9 @@ from amagasa.app.delivery import Delivery, DeliveryDeps
 from amagasa.app.ports import Crossing, CrossingState, Direction, Page
 from amagasa.app.sharing import SignedAgreements, announce, release_changes
 from amagasa.app.signals import Signals
-from amagasa.entry.taxii import TaxiiDeps, build_taxii
-from amagasa.entry.taxii_door import AllyDoor
-from amagasa.entry.tls import ally_client_context
+from amagasa.entry.allies.door import AllyDoor
+from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
+from amagasa.entry.allies.tls import ally_client_context
 from amagasa.intel import build
 from amagasa.share.agreement import Agreement, Party, Role
 from amagasa.vocab.ids import stable_id

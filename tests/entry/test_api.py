@@ -16,9 +16,9 @@ from tests.entry.console import BASE, PASSWORD, Desktop
 from amagasa.app.accounts import offer_link
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import CrossingState, Direction, Page
-from amagasa.entry.api import BODY_BYTES
-from amagasa.entry.security import CONTENT_POLICY
-from amagasa.entry.static_files import assets_of
+from amagasa.entry.people.api import BODY_BYTES
+from amagasa.entry.people.security import CONTENT_POLICY
+from amagasa.entry.people.static_files import assets_of
 from amagasa.vocab.errors import WorldError
 
 ALL = tuple(Role)

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from amagasa.app.permissions import Role
-from amagasa.entry.live import IDS_KEPT, TOPICS_KEPT, Mailbox
+from amagasa.entry.people.live import IDS_KEPT, TOPICS_KEPT, Mailbox
 
 
 @pytest.fixture(scope="module")

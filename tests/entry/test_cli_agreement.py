@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from amagasa.adapters.seal.keys import create_party_keys
-from amagasa.entry.cli import main
+from amagasa.entry.cli.main import main
 from amagasa.share.agreement import Card
 from amagasa.share.form import card_bytes
 

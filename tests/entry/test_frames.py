@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amagasa.entry.frames import MAX_FRAME_BYTES, FrameReader, write_frame
+from amagasa.entry.node.frames import MAX_FRAME_BYTES, FrameReader, write_frame
 
 
 @contextmanager

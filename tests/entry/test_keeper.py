@@ -17,7 +17,7 @@ from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Content, MoreIndicators
 from amagasa.detect.report import RuleFault
 from amagasa.detect.rule import Rule
-from amagasa.entry.keeper import ContentKeeper
+from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.vocab.ids import stable_id
 
 ALLY = "identity--8d3c6b0e-3b0f-4f86-9a0b-5a1f27a5c001"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from amagasa.app.worker_messages import Batch
 from amagasa.detect.report import RuleFault
-from amagasa.entry.pacing import QUIET_S, Pace
+from amagasa.entry.node.pacing import QUIET_S, Pace
 from amagasa.event.record import Reject
 
 FAULT = RuleFault(rule_id="r", path="", why="it cannot run", code="AMG-RULE")

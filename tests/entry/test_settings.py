@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amagasa.entry.settings import is_loopback, load_settings, read_settings, settings_reference
-from amagasa.entry.settings_text import LISTS, settings_of, settings_page, written
-from amagasa.entry.settings_tree import TABLES, TABLES_JA, Settings, SeverityWord, SourceFormat
+from amagasa.entry.settings.load import is_loopback, load_settings, read_settings, settings_reference
+from amagasa.entry.settings.text import LISTS, settings_of, settings_page, written
+from amagasa.entry.settings.tree import TABLES, TABLES_JA, Settings, SeverityWord, SourceFormat
 from amagasa.event.record import Format
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level, Severity
@@ -270,7 +270,7 @@ def test_reference_with_values_holds_them_as_they_are() -> None:
 
 def test_page_of_settings_is_the_one_in_the_documentation() -> None:
     written_page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert written_page == settings_page(), "python -m amagasa.entry.settings_text > docs/settings.md"
+    assert written_page == settings_page(), "python -m amagasa.entry.settings.text > docs/settings.md"
 
 
 def test_every_setting_is_explained_in_both_languages() -> None:

@@ -14,9 +14,9 @@ from tests.entry.link_papers import NOW
 from tests.entry.link_world import Node, agree
 
 from amagasa.app.ports import ContentItem, ContentKind, CrossingState, Direction
-from amagasa.entry.taxii_protocol import PEER
-from amagasa.entry.taxii_wire import CONTENT_BYTES, ENVELOPE_OBJECTS, TAXII
-from amagasa.entry.tls import fingerprint_of_pem
+from amagasa.entry.allies.protocol import PEER
+from amagasa.entry.allies.tls import fingerprint_of_pem
+from amagasa.entry.allies.wire import CONTENT_BYTES, ENVELOPE_OBJECTS, TAXII
 from amagasa.vocab.tlp import Tlp
 
 COLLECTIONS = "/taxii2/umbrella/collections/"

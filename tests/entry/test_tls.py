@@ -9,9 +9,9 @@ import pytest
 from tests.entry.link_papers import Papers, make_papers
 
 from amagasa.adapters.seal.keys import create_party_keys
-from amagasa.entry.taxii_door import AllyDoor, Room
-from amagasa.entry.taxii_protocol import PEER, Patience
-from amagasa.entry.tls import (
+from amagasa.entry.allies.door import AllyDoor, Room
+from amagasa.entry.allies.protocol import PEER, Patience
+from amagasa.entry.allies.tls import (
     ally_client_context,
     ally_server_context,
     check_pin,

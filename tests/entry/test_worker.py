@@ -30,8 +30,8 @@ from amagasa.app.worker_messages import (
     ToWorker,
     read_from_worker,
 )
-from amagasa.entry.frames import FrameReader, write_frame
-from amagasa.entry.watcher import Listener, Watcher
+from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.vocab.errors import WorldError
 
 WAIT_S = 60.0
@@ -57,7 +57,7 @@ class Child:
 
     def __init__(self, begin: Begin) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "amagasa.entry.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "amagasa.entry.node.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None

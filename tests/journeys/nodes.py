@@ -228,7 +228,7 @@ class JourneyNode:
     def worker(self) -> int:
         """The process id of its worker; 0 while there is none."""
         for child in children_of(self._running().pid):
-            if b"amagasa.entry.worker" in command_of(child):
+            if b"amagasa.entry.node.worker" in command_of(child):
                 return child
         return 0
 

@@ -23,9 +23,9 @@ from tests.entry.link_world import Node, agree, at_address, two_nodes
 
 from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.ports import Crossing, CrossingState, Direction
-from amagasa.entry.taxii_links import AllyLinks
-from amagasa.entry.taxii_wire import TAXII
-from amagasa.entry.tls import ally_client_context
+from amagasa.entry.allies.links import AllyLinks
+from amagasa.entry.allies.tls import ally_client_context
+from amagasa.entry.allies.wire import TAXII
 from amagasa.entry.wiring import ally_line
 from amagasa.vocab.tlp import Tlp
 

@@ -17,10 +17,10 @@ from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import AllyLine, Bond, Clock, Passwords, Store
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
-from amagasa.entry.clock import SystemClock
-from amagasa.entry.settings import load_settings
-from amagasa.entry.settings_tree import Settings
-from amagasa.entry.tls import ally_client_context
+from amagasa.entry.allies.tls import ally_client_context
+from amagasa.entry.node.clock import SystemClock
+from amagasa.entry.settings.load import load_settings
+from amagasa.entry.settings.tree import Settings
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.agreement import Role as PartyRole
 from amagasa.vocab.severity import Severity

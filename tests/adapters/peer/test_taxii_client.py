@@ -11,8 +11,8 @@ from tests.entry.link_world import Node, agree
 
 from amagasa.adapters.peer.taxii_client import MOST_REQUESTS, TaxiiLine
 from amagasa.app.ports import Direction
-from amagasa.entry.taxii_door import AllyDoor
-from amagasa.entry.tls import ally_client_context
+from amagasa.entry.allies.door import AllyDoor
+from amagasa.entry.allies.tls import ally_client_context
 from amagasa.share.verdict import Released
 from amagasa.vocab.errors import WorldError
 from amagasa.vocab.tlp import Tlp

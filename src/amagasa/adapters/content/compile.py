@@ -127,7 +127,7 @@ class _Child:
     """One process and its two pipes."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-I", "-m", "amagasa.entry.compiler"]
+        command = [sys.executable, "-I", "-m", "amagasa.entry.node.compiler"]
         try:
             # The parsers' remarks about broken rules go nowhere: the faults say the same, with the place.
             self._process = subprocess.Popen(
@@ -137,7 +137,7 @@ class _Child:
             raise WorldError(
                 "AMG-RULE-031",
                 "the rule compiler cannot start",
-                expected="a Python that can run amagasa.entry.compiler",
+                expected="a Python that can run amagasa.entry.node.compiler",
                 got=str(error),
                 then="no rule was loaded",
             ) from error

@@ -1,0 +1,159 @@
+"""All of a node's links: the ally door, and a delivery for each ally with an agreement in force.
+
+They follow the agreements: one that begins opens a link, one that ends, is amended or revoked closes or renews it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
+from amagasa.app.ports import AllyLine
+from amagasa.app.sharing import in_force
+from amagasa.entry.allies.door import AllyDoor
+from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
+from amagasa.entry.allies.tls import check_pin
+from amagasa.share.agreement import Party
+from amagasa.vocab.errors import AmagasaError, BadInputError
+from amagasa.vocab.text import show
+
+_LOG = structlog.get_logger("amagasa.links")
+
+# An agreement that ends while nobody signs anything is noticed within this; each request is judged by itself anyway.
+LOOK_S: Final = 5.0
+
+
+class _Running(Struct, frozen=True):
+    party: Party
+    line: AllyLine
+    bell: OutboxBell
+    delivery: Delivery
+    task: asyncio.Task[None]
+
+
+class AllyLinks:
+    """Start once on the event loop, stop at the end. `line_of` makes a line to an ally (`wiring.ally_line`)."""
+
+    def __init__(
+        self, deps: DeliveryDeps, *, certificate: Path, key: Path, line_of: Callable[[Party], AllyLine]
+    ) -> None:
+        self._deps = deps
+        self._line_of = line_of
+        app = build_taxii(TaxiiDeps(store=deps.store, book=deps.book, signals=deps.signals, clock=deps.clock))
+        self.door = AllyDoor(app, certificate=certificate, key=key)
+        self._running: dict[str, _Running] = {}
+        self._faults: dict[str, str] = {}
+        self._changed = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Open the door (with no agreement in force it stays shut, but the port is tried) and begin to deliver.
+
+        Raises WorldError AMG-PORT, or AMG-TLS-OWN for a certificate or key of ours that cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+
+        def heard(topic: str, payload: dict[str, Any]) -> None:
+            del payload
+            if topic == "agreement" and not loop.is_closed():
+                loop.call_soon_threadsafe(self._changed.set)
+
+        await self.door.start(host, port, self._pins())
+        self._unsubscribe = self._deps.signals.subscribe(heard)
+        await self._follow()
+        self._watching = asyncio.create_task(self._watch())
+        self._watching.add_done_callback(_tell)
+
+    async def reload(self) -> None:
+        """Follow the agreements as they are now. Happens by itself on the signal `agreement` and every LOOK_S."""
+        await self.door.reload(self._pins())
+        await self._follow()
+
+    async def stop(self) -> None:
+        """End the deliveries, then the door. What was pushed and not noted goes out again, and is held there."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._watching is not None:
+            await _end(self._watching)
+        for ally in tuple(self._running):
+            await self._hang_up(ally)
+        await self.door.stop()
+
+    def states(self) -> tuple[LineState, ...]:
+        """How each line stands, those which could not be made included."""
+        broken = (LineState(ally=ally, is_up=False, why=why) for ally, why in self._faults.items())
+        return (*(one.delivery.state for one in self._running.values()), *broken)
+
+    def _pins(self) -> list[str]:
+        """Certificates of the allies in force. One that cannot be pinned shuts out its own ally, not the others."""
+        pins = []
+        for bond in in_force(self._deps.book, self._deps.clock.now()):
+            try:
+                check_pin(bond.ally.certificate)
+            except BadInputError as error:
+                self._blame(bond.ally, error)
+            else:
+                pins.append(bond.ally.certificate)
+        return pins
+
+    async def _watch(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+            self._changed.clear()
+            try:
+                await self.reload()
+            except AmagasaError as error:
+                _LOG.error("the links could not follow the agreements", why=str(error))
+
+    async def _follow(self) -> None:
+        wanted = {bond.ally.id: bond.ally for bond in in_force(self._deps.book, self._deps.clock.now())}
+        self._faults = {ally: why for ally, why in self._faults.items() if ally in wanted}
+        for ally, running in tuple(self._running.items()):
+            if running.task.done() and not running.task.cancelled():
+                _LOG.error("a delivery met a mistake of ours and is begun anew", exc_info=running.task.exception())
+            if wanted.get(ally) != running.party or running.task.done():
+                await self._hang_up(ally)
+        for ally, party in wanted.items():
+            if ally not in self._running:
+                self._dial(party)
+
+    def _dial(self, party: Party) -> None:
+        try:
+            line = self._line_of(party)
+        except AmagasaError as error:
+            self._blame(party, error)
+            return
+        self._faults.pop(party.id, None)
+        bell = OutboxBell(self._deps.signals, party.id)
+        delivery = Delivery(party.id, line, self._deps)
+        task = asyncio.create_task(delivery.run(bell))
+        self._running[party.id] = _Running(party, line, bell, delivery, task)
+
+    def _blame(self, party: Party, error: AmagasaError) -> None:
+        if self._faults.get(party.id) != str(error):
+            _LOG.error("no line to an ally", ally=show(party.name), why=str(error))
+        self._faults[party.id] = str(error)
+
+    async def _hang_up(self, ally: str) -> None:
+        running = self._running.pop(ally)
+        running.bell.close()
+        await _end(running.task)
+        await running.line.close()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    # How it ended was logged where it matters; here it is only not to be left behind.
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("the links follow the agreements no longer: a mistake of ours", exc_info=task.exception())

@@ -1,0 +1,36 @@
+"""`amagasa ally`: the allies of a node and the line to each."""
+
+from typing import Any
+
+import typer
+
+from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
+
+app = typer.Typer()
+COLUMNS = ("name", "country", "line", "why", "waiting", "last_sent_at", "last_received_at", "agreement", "until")
+EMPTY = "no allies: no agreement is signed. `amagasa agreement draft` begins one"
+
+
+@app.command("list")
+@app.command("status")
+def list_allies(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: AsNdjson = False) -> None:
+    """The allies, the agreement with each, and how the line stands."""
+    with client_of(node) as client:
+        found = client.get("/api/allies")
+    rows = found if as_json or as_ndjson else [_row(one) for one in found]
+    show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
+
+
+def _row(one: dict[str, Any]) -> dict[str, Any]:
+    newest = one["agreements"][0] if one["agreements"] else {}
+    return {
+        "name": one["ally"]["name"],
+        "country": one["country"],
+        "line": one["link"]["state"],
+        "why": one["link"]["why"],
+        "waiting": one["link"]["n_waiting"],
+        "last_sent_at": one["link"]["last_sent_at"],
+        "last_received_at": one["link"]["last_received_at"],
+        "agreement": newest.get("title"),
+        "until": newest.get("valid_until_at"),
+    }

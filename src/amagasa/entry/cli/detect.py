@@ -1,0 +1,198 @@
+"""`amagasa detect`: detect in files, without a node."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from amagasa.app.detect_files import Look, Summary, add_content, detect_files
+from amagasa.app.path import Seen
+from amagasa.detect.report import Detection
+from amagasa.entry.cli.findings import Findings, cannot_write, print_summary, public, write_summary
+from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, write_json
+from amagasa.entry.node.pool import look_here, look_in_processes
+from amagasa.entry.wiring_detect import ContentFiles, Loaded, load_content, open_all, size_of
+from amagasa.event.record import Chunk, Format, Reject, SourceFault
+from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.severity import Level
+
+MAX_PROCESSES = 64
+Sink = Callable[[Detection], None]
+
+
+def detect_command(  # noqa: PLR0913 - one parameter an option of the command line
+    paths: Annotated[list[str], typer.Argument(help="File, folder or - (stdin); plain, .gz, .zst, .zip, .tar.gz.")],
+    *,
+    rules: Annotated[
+        list[Path] | None, typer.Option("--rules", help="File, folder, zip or tar.gz of Sigma; else the built-in.")
+    ] = None,
+    indicators: Annotated[
+        list[Path] | None, typer.Option("--indicators", help="STIX bundle, CSV or plain list of indicators.")
+    ] = None,
+    format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")] = None,
+    processes: Annotated[int, typer.Option("--processes", "-p", min=1, max=MAX_PROCESSES)] = 1,
+    fail_on: Annotated[
+        Level | None, typer.Option("--fail-on", help="Exit 1 at findings of this level or above.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document: the counts with the detections.")] = False,
+    as_ndjson: Annotated[bool, typer.Option("--ndjson", help="Detections on stdout, one a line.")] = False,
+) -> None:
+    """Detect in files; no node needed.
+
+    Exit codes: 0 done, 1 findings at --fail-on or above, 2 bad input and nothing done, 3 some part (a file, a record,
+    a rule) could not be looked at.
+    """
+    started, cpu_s = time.monotonic(), _cpu_s()
+    _refuse_missing(paths)
+    files = ContentFiles(rules=tuple(rules or ()), indicators=tuple(indicators or ()))
+    findings, kept = Findings(), list[Detection]()
+    with ExitStack() as stack:
+        bar = stack.enter_context(_progress())
+        loaded = load_content(files, progress=bar.compiling)
+        sinks: list[Sink] = [findings.add]
+        if output is not None:
+            sinks.append(_writer(stack.enter_context(_opened(output))))
+        if as_ndjson:
+            sinks.append(_printer(sys.stdout.buffer))
+        if as_json:
+            sinks.append(kept.append)
+        counts = detect_files(
+            bar.reading(open_all(paths, format_), size_of(paths)),
+            _look(loaded, files, processes),
+            _all(sinks),
+            fail_on=fail_on,
+        )
+    add_content(counts, n_rules=loaded.n_rules, n_indicators=loaded.n_indicators, faults=loaded.faults)
+    counts.elapsed_s, counts.cpu_s = round(time.monotonic() - started, 3), round(_cpu_s() - cpu_s, 3)
+    _finish(counts, summary)
+    if as_json:
+        write_json(msgspec.to_builtins(counts) | {"detections": [public(detection) for detection in kept]})
+    elif not as_ndjson:
+        findings.print()
+    print_summary(counts)
+    raise typer.Exit(counts.exit_code())
+
+
+def _finish(counts: Summary, summary: Path | None) -> None:
+    if summary is not None:
+        write_summary(counts, summary)
+
+
+def _look(loaded: Loaded, files: ContentFiles, processes: int) -> Look:
+    """Look here or in children; here the matchers that had to be made are kept for the next start."""
+    if processes > 1:
+        return look_in_processes(files.sight, processes)
+    sight = loaded.sight()
+    inner = look_here(sight)
+
+    def run(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Seen]]:
+        yield from inner(chunks)
+        loaded.keep(sight)
+
+    return run
+
+
+def _all(sinks: list[Sink]) -> Sink:
+    def run(detection: Detection) -> None:
+        for sink in sinks:
+            sink(detection)
+
+    return run
+
+
+def _writer(stream: IO[bytes]) -> Sink:
+    def run(detection: Detection) -> None:
+        stream.write(msgspec.json.encode(public(detection)) + b"\n")
+
+    return run
+
+
+def _printer(stream: IO[bytes]) -> Sink:
+    def run(detection: Detection) -> None:
+        stream.write(plain_json(msgspec.json.encode(public(detection))) + b"\n")
+
+    return run
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with path.open("wb", buffering=1 << 20) as stream:
+            yield stream
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+
+
+def _refuse_missing(paths: list[str]) -> None:
+    missing = [path for path in paths if path != "-" and not os.path.lexists(path)]
+    if missing:
+        raise BadInputError(
+            "AMG-PATH",
+            "there is nothing at one of the paths"
+            if len(missing) == 1
+            else f"there is nothing at {len(missing)} paths",
+            expected="files or folders that exist, or - for stdin",
+            got=", ".join(missing[:5]),
+            then="nothing was read; check the spelling",
+        )
+
+
+def _cpu_s() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+class _Bar:
+    """Progress on stderr, where that is a terminal; otherwise silent."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def compiling(self, done: int, total: int) -> None:
+        """Show how many rule documents are compiled."""
+        if self._progress is not None:
+            self._show("compiling rules", done, total)
+
+    def reading(
+        self, records: Iterator[Chunk | Reject | SourceFault], total: int | None
+    ) -> Iterator[Chunk | Reject | SourceFault]:
+        """Pass the records on and show how many bytes went by."""
+        if self._progress is None:
+            yield from records
+            return
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        seen = 0
+        for item in records:
+            if isinstance(item, Chunk):
+                seen += len(item.data)
+                self._show(f"{seen / 1e6:,.0f} MB read", seen, total)
+            yield item
+
+    def _show(self, what: str, done: int, total: int | None) -> None:
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task(what, total=total)
+        self._progress.update(self._task, description=what, completed=done, total=total)
+
+
+@contextmanager
+def _progress() -> Iterator[_Bar]:
+    if not is_progress_wanted():
+        yield _Bar(None)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err(), transient=True) as progress:
+        yield _Bar(progress)

@@ -1,0 +1,134 @@
+"""What `amagasa detect` writes of its detections: NDJSON lines, the summary file, and a table for a person."""
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from amagasa.app.detect_files import Summary
+from amagasa.detect.report import Detection
+from amagasa.entry.cli.output import err, say
+from amagasa.event.entity import EntityKind
+from amagasa.vocab.errors import WorldError
+from amagasa.vocab.instants import to_rfc3339
+from amagasa.vocab.text import show
+
+MAX_SHOWN = 20
+MAX_SOURCES_KEPT = 10_000
+_COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "informational": "dim"}
+
+
+def public(detection: Detection) -> dict[str, Any]:
+    """One detection as `--output` promises it."""
+    content = (
+        {"rule_id": detection.rule_id} if detection.rule_id is not None else {"indicator_id": detection.indicator_id}
+    )
+    return content | {
+        "rule_title": detection.title,
+        "level": detection.level.value,
+        "path": detection.path,
+        "record": detection.record,
+        "event_at": None if detection.event_at is None else to_rfc3339(detection.event_at),
+        "techniques": list(detection.techniques),
+        "fields": dict(detection.fields),
+    }
+
+
+class Findings:
+    """Counts by rule, with the sources and the first place of each: bounded, whatever the number of detections."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Detection, Counter[str]]] = {}
+        self._n: Counter[str] = Counter()
+
+    def add(self, detection: Detection) -> None:
+        """Take one detection in."""
+        _, sources = self._rows.setdefault(detection.content_id, (detection, Counter()))
+        self._n[detection.content_id] += 1
+        source = _source_of(detection)
+        if source and (source in sources or len(sources) < MAX_SOURCES_KEPT):
+            sources[source] += 1
+
+    def print(self) -> None:
+        """Print the table on stdout, worst level first."""
+        if not self._rows:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name, justify in (("level", "left"), ("n", "right"), ("rule", "left"), ("technique", "left")):
+            table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=name != "rule")
+        table.add_column("from", overflow="fold")
+        table.add_column("first at", overflow="fold")
+        order = sorted(self._rows, key=lambda key: (-self._rows[key][0].level.severity, -self._n[key], key))
+        for key in order:
+            first, sources = self._rows[key]
+            colour = _COLOURS[first.level.value]
+            table.add_row(
+                f"[{colour}]{first.level.value}[/]",
+                f"{self._n[key]:,}",
+                escape(show(first.title)),
+                " ".join(first.techniques[:2]),
+                escape(_top(sources)),
+                escape(f"{show(Path(first.path).name)}:{first.record}"),
+            )
+        Console(highlight=False, width=None if sys.stdout.isatty() else 180).print(table)
+
+
+def _source_of(detection: Detection) -> str:
+    by_kind: Mapping[EntityKind, str] = {entity.kind: entity.value for entity in reversed(detection.entities)}
+    return by_kind.get(EntityKind.SOURCE_ADDRESS) or by_kind.get(EntityKind.HOST) or ""
+
+
+def _top(sources: Counter[str]) -> str:
+    named = [show(source) for source, _ in sources.most_common(2)]
+    more = f" +{len(sources) - len(named):,}" if len(sources) > len(named) else ""
+    return ", ".join(named) + more
+
+
+def print_summary(counts: Summary) -> None:
+    """Say on stderr what was read, what was found and, above all, what could not be looked at."""
+    console = err()
+    rate = f", {counts.n_read / counts.elapsed_s:,.0f} records/s" if counts.elapsed_s else ""
+    console.print(
+        f"read {counts.n_read:,} records in {counts.elapsed_s:.1f} s{rate}; "
+        f"{counts.n_rules:,} rules, {counts.n_indicators:,} indicators; [bold]{counts.n_detections:,} detections[/]"
+    )
+    for fault in counts.not_looked_at[:MAX_SHOWN]:
+        console.print(f"[red]not looked at[/] {escape(show(fault.path))}: {escape(fault.why)} [dim]\\[{fault.code}][/]")
+    if counts.n_rejected:
+        first = counts.rejects[0]
+        console.print(
+            f"[yellow]{counts.n_rejected:,} records rejected[/], "
+            f"the first at {escape(show(first.path))}:{first.record}: {escape(first.why)}"
+        )
+    for rule_fault in counts.faults[:MAX_SHOWN]:
+        name = rule_fault.rule_id or rule_fault.path
+        console.print(f"[yellow]rule did not run[/] {escape(show(name))}: {escape(rule_fault.why)}")
+    if len(counts.faults) > MAX_SHOWN:
+        say(f"... and {len(counts.faults) - MAX_SHOWN:,} more rules that did not run: --summary FILE lists them all")
+
+
+def write_summary(counts: Summary, path: Path) -> None:
+    """Write the counts as one JSON document. Raises WorldError (AMG-OUT) where the file cannot be written."""
+    document = msgspec.to_builtins(counts)
+    del document["n_at_or_above"]
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+
+
+def cannot_write(path: Path, problem: OSError) -> WorldError:
+    """The error for an output file."""
+    return WorldError(
+        "AMG-OUT",
+        f"{show(str(path))} cannot be written",
+        expected="a file in a folder that is there, and room on the disk",
+        got=problem.strerror or str(problem),
+        then="what was found before is lost; name another file and run again",
+    )

@@ -1,0 +1,30 @@
+"""Options which the commands about a node share."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amagasa.entry.cli.client import NodeClient, connected
+from amagasa.entry.cli.output import output_of, write_rows
+from amagasa.entry.people.application import mount_locally
+
+NodeFolder = Annotated[
+    Path, typer.Option("--node", "-n", envvar="AMAGASA_NODE", help="The node's folder; else where you stand.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+AsNdjson = Annotated[bool, typer.Option("--ndjson", help="One JSON object a line.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many, newest first.")]
+HERE = Path()
+
+
+def client_of(node: Path) -> AbstractContextManager[NodeClient]:
+    """A client of the node in this folder, whether it runs or not."""
+    return connected(node, mount_locally)
+
+
+def show_list(rows: list[dict[str, Any]], columns: Sequence[str], *, form: tuple[bool, bool], empty: str) -> None:
+    """Print rows; `form` is (json, ndjson) as the flags have it."""
+    write_rows(rows, columns, output_of(as_json=form[0], as_ndjson=form[1]), empty=empty)

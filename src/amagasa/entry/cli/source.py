@@ -1,0 +1,139 @@
+"""`amagasa source`: where a node's records come from."""
+
+import contextlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
+from amagasa.entry.cli.output import say, write_json
+from amagasa.entry.settings.load import load_settings
+from amagasa.entry.wiring_detect import open_all
+from amagasa.event.normalise import normalise
+from amagasa.event.record import Chunk, Format, Route
+from amagasa.vocab.errors import EXIT_COULD_NOT, BadInputError, WorldError
+from amagasa.vocab.text import show
+
+app = typer.Typer()
+COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "fault")
+EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
+MAX_TESTED_BYTES = 16 * 1024 * 1024
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")]
+
+
+@app.command("list")
+def list_sources(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: AsNdjson = False) -> None:
+    """The sources, what was read of each and how fresh it is."""
+    with client_of(node) as client:
+        found = client.get("/api/status")["sources"]
+    show_list(found, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
+
+
+@app.command("add")
+def add(
+    name: Name,
+    path: Annotated[Path, typer.Argument(help="The file to follow.")],
+    *,
+    format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
+    node: NodeFolder = HERE,
+) -> None:
+    """Add a source to node.toml; it is followed from the next start of the node."""
+    settings_file = node / "node.toml"
+    known = load_settings(settings_file)
+    if any(source.name == name for source in known.source):
+        raise BadInputError(
+            "AMG-SOURCE-NAME",
+            "there is a source of this name",
+            expected="another name",
+            got=name,
+            then="nothing changed",
+        )
+    lines = ["", "[[source]]", f"name = {json.dumps(name)}", f"path = {json.dumps(str(path.absolute()))}"]
+    if format_ is not None:
+        lines.append(f'format = "{format_.value}"')
+    before = settings_file.read_text(encoding="utf-8")
+    _replace_settings(settings_file, before.rstrip("\n") + "\n" + "\n".join(lines) + "\n")
+    say(f"added {show(name)}; it is followed from the next start of the node")
+
+
+def _replace_settings(path: Path, text: str) -> None:
+    """Put `text` in the place of the settings once it can be read as such: the old or the new file, never half of one.
+
+    Raises BadInputError where it cannot be read, WorldError (AMG-SETTINGS-WRITE) where it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        load_settings(new)
+        new.replace(path)
+    except OSError as problem:
+        raise WorldError(
+            "AMG-SETTINGS-WRITE",
+            "the settings cannot be written",
+            expected="a folder that you may write, and room on its disk",
+            got=f"{path}: {problem.strerror}",
+            then="nothing changed",
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+@app.command("test")
+def try_source(
+    path: Annotated[str, typer.Argument(help="A file, as it would be a source.")],
+    *,
+    format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would be read from a file, and as what. Exit 3 where part of it could not be read."""
+    report = _tested(path, format_)
+    if as_json:
+        write_json(report)
+    else:
+        for key, value in report.items():
+            say(f"{key.replace('_', ' ')}: {value}")
+    raise typer.Exit(EXIT_COULD_NOT if report["n_rejected"] or report["not_looked_at"] else 0)
+
+
+def _tested(path: str, format_: Format | None) -> dict[str, Any]:
+    kinds: dict[str, int] = {}
+    rejects: list[str] = []
+    faults: list[str] = []
+    n_read = n_rejected = n_bytes = 0
+    formats: dict[str, None] = {}
+    for item in open_all([path], format_):
+        if not isinstance(item, Chunk):
+            faults.append(f"{show(item.path)}: {item.why}")
+            continue
+        seen = normalise(item, _nothing)
+        formats[item.format.value] = None
+        n_read, n_rejected = n_read + seen.n_read, n_rejected + len(seen.rejects)
+        rejects += [f"record {one.record}: {one.why}" for one in seen.rejects[: 5 - len(rejects)]]
+        for batch in seen.batches:
+            kinds[batch.route.name] = kinds.get(batch.route.name, 0) + len(batch.rows)
+        n_bytes += len(item.data)
+        if n_bytes > MAX_TESTED_BYTES:
+            break
+    return {
+        "tested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "format": ", ".join(formats) or "unknown",
+        "n_read": n_read,
+        "n_rejected": n_rejected,
+        "first_rejects": rejects,
+        "kinds_of_event": dict(sorted(kinds.items(), key=lambda pair: -pair[1])[:12]),
+        "not_looked_at": faults,
+    }
+
+
+def _nothing(route: Route) -> tuple[str, ...]:
+    del route
+    return ()

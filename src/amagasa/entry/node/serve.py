@@ -1,0 +1,282 @@
+"""A node at work: doors, watcher, content and links, started in order and stopped in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import random
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from amagasa.app.delivery import DeliveryDeps
+from amagasa.app.sharing import announce
+from amagasa.app.watch import record_batch, record_state
+from amagasa.app.worker_messages import Active, Batch, Begin, Ready, SourceSpec, SourceState
+from amagasa.detect.report import RuleFault
+from amagasa.entry.allies.links import AllyLinks
+from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.watcher import Listener, Watcher
+from amagasa.entry.people.application import console_of_world
+from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
+from amagasa.entry.wiring import World, ally_line
+from amagasa.entry.wiring_detect import RuleCompiler
+from amagasa.share.words import sentence
+from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
+
+AGREEMENTS_LOOK_S: Final = 0.5
+LOCK_FILE: Final = "run/lock"
+FAULTS_KEPT: Final = 1_000
+
+log = structlog.get_logger("node")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the node's lock. Raises BadInputError (AMG-NODE-RUNNING) where another process has it."""
+    descriptor = _lock_file(folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BadInputError(
+            "AMG-NODE-RUNNING",
+            "this node runs already",
+            expected="one process a folder",
+            got=str(folder),
+            then="nothing was started; stop the other first, or go on using it",
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock_file(folder: Path) -> int:
+    try:
+        (folder / "run").mkdir(mode=0o700, exist_ok=True)
+        return os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise WorldError(
+            "AMG-NODE-FOLDER",
+            "the node's folder cannot be written",
+            expected="a folder of the user who runs the node",
+            got=f"{folder / LOCK_FILE}: {problem.strerror}",
+            then="nothing was started",
+        ) from None
+
+
+def refuse_altered(world: World) -> None:
+    """Raise BadInputError where an agreement on disk is not what was signed: somebody changed the node's folder."""
+    faulty = world.book.book.faulty
+    if not faulty:
+        return
+    first = faulty[0]
+    raise BadInputError(
+        first.problems[0].code,
+        f"the agreement {first.name} cannot be relied on",
+        expected="the file as both parties signed it",
+        got="; ".join(sentence(problem, "en") for problem in first.problems),
+        then="the node did not start; put the signed file back, or move it away to run with that line closed",
+    )
+
+
+class Node:
+    """One run of a node."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._compiler = RuleCompiler()
+        self._keeper = ContentKeeper(world.store, world.clock, world.signals, self._compiler)
+        self._watcher = Watcher(
+            Listener(
+                begin=self._begin,
+                content=self._keeper.latest,
+                record=self._record,
+                tell=self._tell,
+                trouble=self._trouble,
+            )
+        )
+        self._keeper.watcher = self._watcher
+        self._is_ready = False
+        self._n_rules = 0
+        self._rule_faults: dict[RuleFault, None] = {}
+        self._are_rules_noted = True
+        self._stop = asyncio.Event()
+
+    async def run(self, started: Any) -> None:
+        """Open the doors, watch, and return when stopped (SIGTERM, SIGINT) with everything in hand finished.
+
+        `started(address)` is called once the doors are open. Raises WorldError (AMG-PORT) where one cannot open.
+        """
+        world = self._world
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        console = world.settings.console
+        people = people_socket(console.host, console.port)
+        links = self._links()
+        await links.start(world.settings.allies.host, world.settings.allies.port)
+        owner = owner_socket(world.folder)
+        servers = [
+            (server_of(console_of_world(world, is_local=False, is_ready=self._ready), world, is_people=True), people),
+            (server_of(console_of_world(world, is_local=True, is_ready=self._ready), world, is_people=False), owner),
+        ]
+        tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
+        looking = asyncio.create_task(self._look_at_agreements())
+        self._keeper.start()
+        self._watcher.start()
+        started(people.getsockname())
+        await self._until_stopped(tasks)
+        log.info("stopping: what is in hand is finished first")
+        looking.cancel()
+        await asyncio.to_thread(self._watcher.stop)
+        await links.stop()
+        await self._close([server for server, _ in servers], tasks)
+        await asyncio.to_thread(self._keeper.stop)
+        self._compiler.close()
+        world.store.close()
+        if not self._stop.is_set():
+            raise WorldError(
+                "AMG-DOOR",
+                "a door of the console closed by itself",
+                expected="both to stay open until the node is asked to end",
+                got="; ".join(str(task.exception()) for task in tasks if not task.cancelled() and task.exception()),
+                then="the node was stopped in order; what was read is committed; start it again",
+            )
+
+    def _links(self) -> AllyLinks:
+        world = self._world
+        certificate, key = world.keys.tls_certificate, world.keys.tls_key
+        deps = DeliveryDeps(
+            store=world.store,
+            book=world.book,
+            clock=world.clock,
+            signals=world.signals,
+            jitter=random.random,
+        )
+        return AllyLinks(
+            deps,
+            certificate=certificate,
+            key=key,
+            line_of=lambda ally: ally_line(ally, certificate=certificate, key=key),
+        )
+
+    async def _until_stopped(self, tasks: list["asyncio.Task[None]"]) -> None:
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+
+    async def _close(self, servers: list[Server], tasks: list["asyncio.Task[None]"]) -> None:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)
+        (self._world.folder / "run" / "node.sock").unlink(missing_ok=True)
+
+    async def _look_at_agreements(self) -> None:
+        """A signature that was just put in the folder counts within a second; one that was taken out, too."""
+        while True:
+            await asyncio.sleep(AGREEMENTS_LOOK_S)
+            if await asyncio.to_thread(self._has_new_agreements):
+                faulty = [entry.name for entry in self._world.book.book.faulty]
+                log.info("the agreements have changed", faulty=faulty)
+                self._world.signals.publish("agreement", {"faulty": faulty})
+
+    def _has_new_agreements(self) -> bool:
+        try:
+            return self._world.book.refresh()
+        except AmagasaError as problem:
+            # The folder cannot be read now: what was signed before goes on counting until its own end.
+            log.error("the agreements could not be read again", problem=str(problem))  # noqa: TRY400
+            return False
+
+    def _ready(self) -> bool:
+        return self._is_ready
+
+    def _begin(self) -> Begin:
+        world = self._world
+        with world.store.read() as reading:
+            known = {position.source: position for position in reading.positions()}
+        settings = world.settings
+        own = [str(world.folder / path) for path in settings.detect.rules if path != "builtin"]
+        content = world.folder / "content"
+        if content.is_dir() and any(content.iterdir()):
+            own.append(str(content))
+        return Begin(
+            sources=tuple(
+                SourceSpec(
+                    name=source.name,
+                    path=str(world.folder / source.path),
+                    format=source.format,
+                    token=known[source.name].token or None if source.name in known else None,
+                )
+                for source in settings.source
+                if source.enabled
+            ),
+            is_builtin_wanted="builtin" in settings.detect.rules,
+            rule_paths=tuple(own),
+            min_level=settings.detect.min_level,
+            chunk_bytes=settings.limits.chunk_bytes,
+            max_ahead=settings.limits.queue_chunks,
+        )
+
+    def _record(self, batch: Batch) -> None:
+        world = self._world
+        recorded = record_batch(world.store, batch, world.telling.tell, now=datetime.now(UTC))
+        for alert in recorded.alerts:
+            world.signals.publish("alert", {"id": alert.id})
+        for incident in recorded.incidents:
+            world.signals.publish("incident", {"id": incident.id})
+        announce(world.signals, recorded.crossings)
+        if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):
+            self._note_rules(dict.fromkeys(batch.faults))
+        if batch.rejects:
+            world.signals.publish("source", {"name": batch.source})
+
+    def _tell(self, message: Ready | Active | SourceState) -> None:
+        match message:
+            case Ready():
+                self._n_rules = message.n_rules
+                self._rule_faults = {}
+                log.info("watching", rules=message.n_rules, rules_that_cannot_run=len(message.faults))
+                self._note_rules(dict.fromkeys(message.faults))
+                self._is_ready = True
+            case Active():
+                self._keeper.activated(message)
+            case SourceState() if message.note:
+                log.info("source", name=message.source, note=message.note)
+            case SourceState():
+                log.warning("source", name=message.source, fault=message.fault or "none any more")
+                try:
+                    record_state(self._world.store, message)
+                except WorldError as problem:
+                    log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
+                self._world.signals.publish("source", {"name": message.source})
+
+    def _note_rules(self, faults: dict[RuleFault, None]) -> None:
+        """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran.
+
+        Raises nothing for the store's sake: it is called behind the commit of a batch, which must not be done twice.
+        """
+        for one in faults:
+            if one not in self._rule_faults:
+                log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
+        self._rule_faults |= faults
+        listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in self._rule_faults]
+        document = {"n_rules": self._n_rules, "n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
+        try:
+            with self._world.store.write() as tx:
+                tx.save_meta("rules", msgspec.json.encode(document).decode())
+        except WorldError as problem:
+            self._are_rules_noted = False
+            log.error("what is known of the rules could not be kept; it is tried again", problem=str(problem))  # noqa: TRY400
+        else:
+            self._are_rules_noted = True
+
+    def _trouble(self, what: str) -> None:
+        self._world.signals.publish("trouble", {"what": what})

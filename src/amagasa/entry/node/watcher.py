@@ -1,0 +1,208 @@
+"""The worker process, seen from the main one: started, fed, listened to, started again when it dies."""
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from amagasa.app.worker_messages import (
+    Ack,
+    Active,
+    Batch,
+    Begin,
+    Content,
+    FromWorker,
+    MoreIndicators,
+    Ready,
+    SourceState,
+    Stop,
+    Stopped,
+    ToWorker,
+    read_from_worker,
+)
+from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.vocab.errors import AmagasaError, WorldError
+
+STOP_TIMEOUT_S: Final = 20.0  # a chunk of the largest size takes under two seconds
+RETRY_FIRST_S: Final = 0.2
+RETRY_MOST_S: Final = 30.0
+
+log = structlog.get_logger("watcher")
+
+
+class Listener:
+    """What the main process does with each message; called on the watcher's thread, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        begin: Callable[[], Begin],
+        content: Callable[[], Content | None],
+        record: Callable[[Batch], None],
+        tell: Callable[[Ready | Active | SourceState], None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        self.begin = begin
+        self.content = content
+        self.record = record
+        self.tell = tell
+        self.trouble = trouble
+
+
+class Watcher:
+    """Keeps one worker process alive until `stop`.
+
+    A batch is acknowledged only after `record` returned, that is after its commit. Where `record` raises WorldError
+    (a full disk, a locked store) the same batch is tried again, so nothing is lost; meanwhile the worker waits,
+    since it sends only so far ahead of the acknowledgements. So `record` must raise nothing once it has committed.
+
+    Whatever else goes wrong ends that worker's life, is said, and the next worker reads on from what was committed:
+    a node that has stopped to look must never seem to be one that sees nothing.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._stopping = threading.Event()
+        self._outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        self._handing_over = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self.n_starts = 0
+
+    def start(self) -> None:
+        """Start the worker; returns at once."""
+        self._thread.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the worker that runs now."""
+        return self._child.pid if self._child is not None else None
+
+    def send_content(self, content: Content | MoreIndicators) -> None:
+        """Hand new content to the running worker; one that starts later asks for it itself."""
+        with self._handing_over:
+            self._send(content)
+
+    def stop(self) -> None:
+        """Let the worker finish what it holds, commit that, and end. Returns when it is done."""
+        self._stopping.set()
+        self._send(Stop())
+        self._thread.join(STOP_TIMEOUT_S)
+        child = self._child
+        if child is not None and child.poll() is None:
+            log.warning("the worker did not stop in time and was ended", seconds=STOP_TIMEOUT_S)
+            child.kill()
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        wait_s = RETRY_FIRST_S
+        while not self._stopping.is_set():
+            self.n_starts += 1
+            n_batches = self._life()
+            if self._stopping.is_set():
+                return
+            wait_s = RETRY_FIRST_S if n_batches else min(wait_s * 2, RETRY_MOST_S)
+            self._listener.trouble("the detection process ended unexpectedly and is started again")
+            log.error("the worker ended unexpectedly", starts=self.n_starts, again_in_s=wait_s)
+            self._stopping.wait(wait_s)
+
+    def _life(self) -> int:
+        """One worker process from start to end, whatever ends it; returns how many batches it gave."""
+        try:
+            return self._one_life()
+        except (AmagasaError, OSError) as problem:
+            self._listener.trouble(str(problem))
+            log.error("the worker could not be run", problem=str(problem))  # noqa: TRY400 - the world's fault
+        except Exception as mistake:
+            self._listener.trouble(f"a mistake in Amagasa: {type(mistake).__name__}")
+            log.exception("a mistake in Amagasa ended the worker; what was not committed is read again")
+        return 0
+
+    def _one_life(self) -> int:
+        outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        outgoing.put(self._listener.begin())
+        child = subprocess.Popen(
+            [sys.executable, "-m", "amagasa.entry.node.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._child = child
+        # What is sent meanwhile either stands in this content, or comes to this worker behind it.
+        with self._handing_over:
+            self._outgoing = outgoing
+            content = self._listener.content()
+            if content is not None:
+                outgoing.put(content)
+        sender = threading.Thread(target=_send_all, args=(child, outgoing), name="watcher-sender", daemon=True)
+        sender.start()
+        if self._stopping.is_set():
+            outgoing.put(Stop())
+        try:
+            return self._listen(child)
+        finally:
+            if child.stdout is not None:
+                child.stdout.close()  # a worker that still writes to us ends by that
+            outgoing.put(None)
+            sender.join()
+            child.wait()
+
+    def _listen(self, child: subprocess.Popen[bytes]) -> int:
+        n_batches = 0
+        if child.stdout is None:
+            return n_batches
+        reader = FrameReader(child.stdout.fileno())
+        try:
+            while True:
+                message = read_from_worker(reader.read(None) or b"")
+                if isinstance(message, Stopped):
+                    return n_batches
+                n_batches += isinstance(message, Batch)
+                self._handle(message)
+        except EOFError:
+            return n_batches
+
+    def _handle(self, message: FromWorker) -> None:
+        if isinstance(message, Batch):
+            self._record(message)
+            self._send(Ack(n=1))
+        elif not isinstance(message, Stopped):
+            self._listener.tell(message)
+
+    def _record(self, batch: Batch) -> None:
+        wait_s = RETRY_FIRST_S
+        while True:
+            try:
+                self._listener.record(batch)
+            except WorldError as problem:
+                self._listener.trouble(str(problem))
+                log.error("a batch could not be committed and is tried again", problem=str(problem), in_s=wait_s)  # noqa: TRY400
+                if self._stopping.wait(wait_s):
+                    raise EOFError from None  # not committed: it is read again at the next start
+                wait_s = min(wait_s * 2, RETRY_MOST_S)
+            else:
+                return
+
+    def _send(self, message: ToWorker) -> None:
+        self._outgoing.put(message)
+
+
+def _send_all(child: subprocess.Popen[bytes], outgoing: "queue.SimpleQueue[ToWorker | None]") -> None:
+    """Write the messages as they come.
+
+    A thread of its own: were it the listening one, two full pipes would wait for each other for ever.
+    """
+    if child.stdin is None:
+        return
+    try:
+        while (message := outgoing.get()) is not None:
+            write_frame(child.stdin.fileno(), msgspec.msgpack.encode(message))
+    except BrokenPipeError:
+        log.debug("the worker is gone; its end is being handled")
+    finally:
+        try:
+            child.stdin.close()
+        except BrokenPipeError:
+            log.debug("the worker had closed its end")

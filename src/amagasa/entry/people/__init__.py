@@ -1,0 +1,1 @@
+"""The door for people: console, REST under /api/, WebSocket; accounts and sessions."""

@@ -1,0 +1,36 @@
+"""The console of an opened node as an application: for people over the network, and for the owner's own socket."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from litestar import Litestar
+
+from amagasa.entry.people.api import build_console
+from amagasa.entry.people.deps import ConsoleDeps, always_ready
+from amagasa.entry.wiring import OPERATOR, World, open_world
+
+
+def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], bool] = always_ready) -> Litestar:
+    """The console. With `is_local` everyone is the operator: only for a socket that the folder's owner alone opens."""
+    settings = world.settings
+    return build_console(
+        ConsoleDeps(
+            store=world.store,
+            clock=world.clock,
+            signals=world.signals,
+            passwords=world.passwords,
+            party=world.party,
+            agreements=world.book,
+            sharing=world.telling,
+            lang=settings.node.lang,
+            sources=tuple((source.name, source.path) for source in settings.source if source.enabled),
+            is_tls=settings.console.tls and not is_local,
+            local_actor=OPERATOR if is_local else None,
+            is_ready=is_ready,
+        )
+    )
+
+
+def mount_locally(folder: Path) -> Litestar:
+    """The console of a node that does not run, in this process. Raises as `open_world`."""
+    return console_of_world(open_world(folder), is_local=True)

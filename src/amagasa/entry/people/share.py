@@ -1,0 +1,133 @@
+"""The API's line to the allies: who they are, what crossed, what waits for consent, and our own content."""
+
+from typing import Annotated
+
+from litestar import delete, get, post
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Struct
+
+from amagasa.app import content
+from amagasa.app.ports import CrossingState, Direction, Page
+from amagasa.app.situation import AllyView
+from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, content_view
+from amagasa.entry.people.deps import console_of, threaded
+from amagasa.entry.people.queue import Before, Limit
+from amagasa.entry.people.security import Asked, actor_of
+
+
+class DecisionMade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A release officer's yes or no; `version` is what was looked at ("" takes whatever stands now)."""
+
+    approve: bool
+    version: str = ""
+
+
+@get("/api/allies", tags=["share"])
+@threaded
+def allies(request: Asked) -> list[AllyView]:
+    """Allies, the lines to them, and the agreements clause by clause."""
+    console = console_of(request)
+    return console.situation.allies(actor_of(request), console.agreements(), now=console.now())
+
+
+@get("/api/crossings", tags=["share"])
+@threaded
+def crossings(
+    request: Asked,
+    *,
+    ally: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    direction: FromQuery[Direction | None] = None,
+    state_of: Annotated[CrossingState | None, QueryParameter(name="state")] = None,
+    limit: Limit = 100,
+    before: Before = None,
+) -> CrossingsView:
+    """What crossed the line in both directions, waits at it, or was kept from it; newest first."""
+    page = Page(limit=limit, before=before)
+    return console_of(request).queries.crossings(
+        actor_of(request), page, ally=ally, direction=direction, state=state_of
+    )
+
+
+@get("/api/crossings/{crossing_id:int}", tags=["share"])
+@threaded
+def crossing(request: Asked, crossing_id: FromPath[int]) -> CrossingDetail:
+    """A crossing with what it carries, as text."""
+    return console_of(request).queries.crossing(actor_of(request), crossing_id)
+
+
+@post("/api/crossings/{crossing_id:int}/decision", status_code=200, tags=["share"])
+@threaded
+def decide(request: Asked, crossing_id: FromPath[int], data: JSONBody[DecisionMade]) -> CrossingDetail:
+    """Approve or refuse what wants consent."""
+    console = console_of(request)
+    actor = actor_of(request)
+    console.deps.sharing.decide(actor, crossing_id, approve=data.approve, version=data.version, now=console.now())
+    return console.queries.crossing(actor, crossing_id)
+
+
+@get("/api/content", tags=["content"])
+@threaded
+def list_content(request: Asked) -> list[ContentView]:
+    """Rules and indicators beside the built-in ones, newest first."""
+    return console_of(request).queries.content(actor_of(request))
+
+
+@get("/api/content/{content_id:str}", tags=["content"])
+@threaded
+def content_item(request: Asked, content_id: FromPath[str]) -> ContentView:
+    """One of them with its text."""
+    return console_of(request).queries.content_item(actor_of(request), content_id)
+
+
+@post("/api/content/rules", tags=["content"])
+@threaded
+def add_rule(request: Asked, data: JSONBody[content.NewRule]) -> ContentView:
+    """Add a Sigma rule and, if asked, share it."""
+    console = console_of(request)
+    item = content.add_rule(
+        console.deps.store, actor_of(request), data, sharing=console.deps.sharing, now=console.now()
+    )
+    _changed(request, item.id, is_shared=data.share)
+    return content_view(item, console.names())
+
+
+@post("/api/content/addresses", tags=["content"])
+@threaded
+def add_address(request: Asked, data: JSONBody[content.NewAddress]) -> ContentView:
+    """Add an indicator for an address and, if asked, share it."""
+    console = console_of(request)
+    item = content.add_address(
+        console.deps.store, actor_of(request), data, sharing=console.deps.sharing, now=console.now()
+    )
+    _changed(request, item.id, is_shared=data.share)
+    return content_view(item, console.names())
+
+
+@delete("/api/content/{content_id:str}", status_code=204, tags=["content"])
+@threaded
+def remove_content(request: Asked, content_id: FromPath[str]) -> None:
+    """Stop looking for it."""
+    content.remove(console_of(request).deps.store, actor_of(request), content_id)
+    _changed(request, content_id, is_shared=False)
+
+
+HANDLERS: tuple[BaseRouteHandler, ...] = (
+    allies,
+    crossings,
+    crossing,
+    decide,
+    list_content,
+    content_item,
+    add_rule,
+    add_address,
+    remove_content,
+)
+
+
+def _changed(request: Asked, content_id: str, *, is_shared: bool) -> None:
+    console = console_of(request)
+    console.publish("content", id=content_id)
+    if is_shared:
+        console.publish("crossing")
+        console.publish("outbox")

@@ -1,0 +1,1 @@
+"""node.toml: declared once, read with plain messages, written with comments."""
