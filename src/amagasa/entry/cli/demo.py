@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -76,7 +76,7 @@ def demo_command(
         if not headless:
             _say_where({japan: ours, america: allys})
         watch = Watch(ours, allys, scenario, _tell)
-        _wait_until_looking(ours, allys)
+        _wait_until_looking((ours, allys), asked_to_stop)
         feeder = Feeder(scenario, _files(home), seed=seed)
         stack.callback(feeder.stop)
         _play(watch, feeder, seconds=seconds, asked_to_stop=asked_to_stop, ends_early=headless and seconds is None)
@@ -148,11 +148,12 @@ def _files(home: Path) -> dict[str, Path]:
     return {"web": home / "web-access.log", "base": home / "base-sysmon.ndjson"}
 
 
-def _wait_until_looking(*clients: NodeClient) -> None:
-    """Return when both nodes have loaded their rules: the first line is then seen at once."""
+def _wait_until_looking(clients: Sequence[NodeClient], asked_to_stop: threading.Event) -> None:
+    """Return when both nodes have loaded their rules, so that the first line is seen at once; or when asked to stop."""
     give_up_at = time.monotonic() + 120
     while time.monotonic() < give_up_at and not all(client.get("/api/rules")["n_rules"] for client in clients):
-        time.sleep(0.1)
+        if asked_to_stop.wait(0.1):
+            return
 
 
 @contextmanager
