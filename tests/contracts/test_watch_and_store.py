@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.ports import Crossing, Page, Store, Writing
-from amagasa.app.watch import record_batch
-from amagasa.app.worker_messages import Batch
+from amagasa.app.watch import LOST, record_batch, record_state
+from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident, Status
@@ -114,3 +114,22 @@ def test_watch_of_thousands_of_attackers_on_one_host_stays_apart_and_quick() -> 
             record_batch(store, batch_of(detections, number), silent, now=NOW + timedelta(seconds=number))
         with store.read() as read:
             assert read.n_by_status()[Status.OPEN] == 2000
+
+
+def test_fault_of_a_source_stays_until_it_is_said_to_be_over() -> None:
+    with opened() as store:
+        record_state(store, SourceState(source="web", fault="forbidden [X]", lag_bytes=0), now=NOW)
+        record_batch(store, batch_of((), 1), silent, now=NOW)
+        with store.read() as read:
+            assert [(one.fault, one.token) for one in read.positions()] == [("forbidden [X]", {"offset": 1})]
+        record_state(store, SourceState(source="web", fault="", lag_bytes=0), now=NOW)
+        with store.read() as read:
+            assert [one.fault for one in read.positions()] == [""]
+
+
+def test_records_that_were_lost_stay_among_the_rejects() -> None:
+    with opened() as store:
+        record_state(store, SourceState(source="web", fault=f"12 bytes are gone [{LOST}]", lag_bytes=0), now=NOW)
+        record_state(store, SourceState(source="web", fault="", lag_bytes=0), now=NOW)
+        with store.read() as read:
+            assert [one.why for one in read.dead(Page())] == [f"12 bytes are gone [{LOST}]"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,9 @@ from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.fold import FOLD_WINDOW, fold, key_of, seen_at
 from amagasa.incident.group import GROUP_WINDOW, group
 from amagasa.incident.links import wanted_links
+
+# Code of the fault which says that part of a log was gone before it was read: said once, so it is kept.
+LOST: Final = "AMG-SOURCE-011"
 
 # Says to the allies what the agreements let out of these alerts and incidents; in the transaction it is given.
 Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], tuple[Crossing, ...]]
@@ -34,13 +38,15 @@ def record_batch(store: Store, batch: Batch, tell: Tell, *, now: datetime) -> Re
     return recorded
 
 
-def record_state(store: Store, state: SourceState) -> None:
-    """Keep the fault of a source, or that it has none any more."""
+def record_state(store: Store, state: SourceState, *, now: datetime) -> None:
+    """Keep the fault of a source, or that it has none any more; records that were lost stay among the rejects."""
     with store.write() as tx:
         known = {position.source: position for position in tx.positions()}
         position = known.get(state.source, Position(source=state.source, token={}))
         if position.fault != state.fault:
             tx.save_position(replace(position, fault=state.fault))
+        if LOST in state.fault:
+            tx.save_dead([Dead(source=state.source, path="", record=0, why=state.fault, at=now)])
 
 
 _NOTHING = Recorded(alerts=(), incidents=(), crossings=())
@@ -77,7 +83,6 @@ def _advance(tx: Writing, batch: Batch, now: datetime) -> None:
             n_accepted=before.n_accepted + batch.n_accepted,
             n_rejected=before.n_rejected + batch.n_rejected,
             last_record_at=batch.last_record_at or before.last_record_at,
-            fault="",
         )
     )
     if batch.rejects:

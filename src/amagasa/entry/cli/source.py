@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,6 +59,43 @@ def add(
     before = settings_file.read_text(encoding="utf-8")
     _replace_settings(settings_file, before.rstrip("\n") + "\n" + "\n".join(lines) + "\n")
     say(f"added {show(name)}; it is followed from the next start of the node")
+
+
+@app.command("remove")
+def remove(name: Name, *, node: NodeFolder = HERE) -> None:
+    """Take a source out of node.toml; what was found in it stays, and so does its position."""
+    settings_file = node / "node.toml"
+    known = [source.name for source in load_settings(settings_file).source]
+    if name not in known:
+        raise BadInputError(
+            "AMG-SOURCE-UNKNOWN",
+            "there is no source of this name",
+            expected="one of " + ", ".join(known) if known else "a source in node.toml",
+            got=name,
+            then="nothing changed",
+        )
+    _replace_settings(settings_file, without_source(settings_file.read_text(encoding="utf-8"), name))
+    say(f"removed {show(name)}; it is followed no more from the next start of the node")
+
+
+def without_source(text: str, name: str) -> str:
+    """The TOML without the `[[source]]` table of this name; every other line stays as it is, comments too."""
+    kept: list[str] = []
+    table: list[str] = []
+    for line in [*text.splitlines(keepends=True), "[end]"]:
+        if not line.lstrip().startswith("["):
+            table.append(line)
+            continue
+        kept += _unless_named(table, name)
+        table = [line]
+    return "".join(kept)
+
+
+def _unless_named(table: list[str], name: str) -> list[str]:
+    if not table or table[0].strip().split("#")[0].strip() != "[[source]]":
+        return table
+    found = tomllib.loads("".join(table))["source"][0]
+    return [] if found.get("name") == name else table
 
 
 def _replace_settings(path: Path, text: str) -> None:

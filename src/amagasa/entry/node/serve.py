@@ -251,9 +251,12 @@ class Node:
             case SourceState() if message.note:
                 log.info("source", name=message.source, note=message.note)
             case SourceState():
-                log.warning("source", name=message.source, fault=message.fault or "none any more")
+                if message.fault:
+                    log.warning("source", name=message.source, fault=message.fault)
+                else:
+                    log.info("source", name=message.source, note="it is read")
                 try:
-                    record_state(self._world.store, message)
+                    record_state(self._world.store, message, now=datetime.now(UTC))
                 except WorldError as problem:
                     log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
                 self._world.signals.publish("source", {"name": message.source})

@@ -5,6 +5,7 @@ both together. It reads no further ahead than `MAX_UNACKNOWLEDGED` batches, so a
 piles up. When the main process is gone (its pipe ends) the worker ends.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -75,6 +76,9 @@ class Worker:
 
     def run(self) -> None:
         """Until told to stop, or until the pipe ends (EOFError)."""
+        # What was loaded stays for the life of the process: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         self._send(Ready(n_rules=self._base.n_rules, faults=self._base.faults))
         is_idle = False
         while not self._is_stopping:
@@ -111,7 +115,7 @@ class Worker:
         now = datetime.now(UTC)
         step = follower.poll(now)
         fault = "; ".join(dict.fromkeys(f"{one.why} [{one.code}]" for one in step.faults))
-        if self._states.get(spec.name, "") != fault:
+        if self._states.get(spec.name) != fault:
             self._states[spec.name] = fault
             self._send_batches(*self._pace.rest(spec.name))  # a batch says that its source can be read
             self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes))
