@@ -153,7 +153,11 @@ def test_bad_address_is_refused_in_one_shape(desktop: Desktop, method: str, path
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'"x"', b'{"name": 1}', b'{"name":"a"}', b"\xff\xfe", b'{"name":"a","x":1}']
+    "body",
+    [
+        *(b"", b"{", b"[]", b"null", b'"x"', b'{"name": 1}', b'{"name":"a"}', b"\xff\xfe", b'{"name":"a","x":1}'),
+        *(b"[" * 100_000, b'{"name":' * 20_000),
+    ],
 )
 def test_bad_body_is_refused_in_one_shape(desktop: Desktop, body: bytes) -> None:
     answer = desktop.ask("POST", "/api/session", content=body, headers={"Content-Type": "application/json"})

@@ -51,7 +51,7 @@ class Body(Generic[_S]):
                 "AMG-STORE-BODY",
                 f"a stored {self._struct.__name__.lower()} cannot be read",
                 got=str(error),
-                then="restore the newest backup; `amagasa doctor` says what else is damaged",
+                then="restore the newest backup of the node's folder",
             ) from error
 
 

@@ -18,7 +18,7 @@ _WORDS: Final = (
     ("SQLITE_READONLY", "AMG-STORE-READONLY", "the store cannot be written", f"{_KEPT}; check who owns the folder"),
     ("SQLITE_BUSY", "AMG-STORE-LOCKED", "another process holds the store", f"{_KEPT}; end it, or wait and try again"),
     ("SQLITE_LOCKED", "AMG-STORE-LOCKED", "another process holds the store", f"{_KEPT}; end it, or wait and try again"),
-    ("SQLITE_CORRUPT", "AMG-STORE-CORRUPT", "the store is damaged", "restore the newest backup with `amagasa restore`"),
+    ("SQLITE_CORRUPT", "AMG-STORE-CORRUPT", "the store is damaged", "restore the newest backup of the folder"),
     (
         "SQLITE_NOTADB",
         "AMG-STORE-CORRUPT",

@@ -49,6 +49,14 @@ def make_node(new: NewNode, *, now: datetime) -> str:
             got=new.country,
             then="nothing was made",
         )
+    if not new.name.strip() or show(new.name) != new.name:
+        raise BadInputError(
+            "AMG-INIT-NAME",
+            "this is no name that allies could read",
+            expected="1 to 100 characters, none of them control or invisible",
+            got=show(new.name),
+            then="nothing was made",
+        )
     made = _claim(new.folder)
     try:
         return _fill(new, now)

@@ -19,7 +19,17 @@ from amagasa.entry.people import queue as api_queue
 from amagasa.entry.people import share as api_share
 from amagasa.entry.people.deps import Console, ConsoleDeps, console_of, threaded
 from amagasa.entry.people.live import live
-from amagasa.entry.people.security import PUBLIC, Asked, actor_of, add_headers, admit, on_http, on_known, on_unknown
+from amagasa.entry.people.security import (
+    PUBLIC,
+    Asked,
+    actor_of,
+    add_headers,
+    admit,
+    on_deep,
+    on_http,
+    on_known,
+    on_unknown,
+)
 from amagasa.entry.people.static_files import STATIC, files_handler
 from amagasa.vocab.errors import AmagasaError
 
@@ -46,7 +56,12 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
         ],
         guards=[admit],
         before_send=[add_headers],
-        exception_handlers={AmagasaError: on_known, HTTPException: on_http, Exception: on_unknown},
+        exception_handlers={
+            AmagasaError: on_known,
+            HTTPException: on_http,
+            RecursionError: on_deep,
+            Exception: on_unknown,
+        },
         state=State({"console": console, "keeper": console.keeper}),
         request_max_body_size=BODY_BYTES,
         logging_config=None,

@@ -208,6 +208,14 @@ def on_http(request: Asked, error: HTTPException) -> Response[Refusal]:
     return Response(refusal, status_code=422 if is_input else error.status_code, headers=error.headers or {})
 
 
+def on_deep(request: Asked, error: RecursionError) -> Response[Refusal]:
+    """A body nested deeper than the JSON decoder goes: the sender's doing, and nothing for the log."""
+    if "deserializing" not in str(error):
+        return on_unknown(request, error)
+    code, what = _HTTP[400]
+    return Response(Refusal(code=code, what=what, got="nested too deep", then="nothing was done"), status_code=422)
+
+
 def on_unknown(request: Asked, error: Exception) -> Response[Refusal]:
     """Our mistake: told in the log with its place, and to the caller by its code alone."""
     # Without the local variables that some log formats add: a password may be among them.
