@@ -315,6 +315,34 @@ def test_detect_output_in_no_folder_is_said(log: Path, rule: Path, tmp_path: Pat
     assert "AMG-OUT" in done.err
 
 
+@pytest.mark.parametrize("option", ["--output", "--summary"])
+def test_detect_onto_a_file_that_is_read_replaces_nothing(log: Path, rule: Path, option: str, tmp_path: Path) -> None:
+    before = log.read_bytes()
+    (tmp_path / "link").symlink_to(log)
+    for place in (log, tmp_path / "link", rule):
+        done = run("detect", log, "--rules", rule, option, place)
+        assert done.code == 2
+        assert "AMG-OUT-INPUT" in done.err
+    assert log.read_bytes() == before
+    assert rule.stat().st_size > 0
+
+
+def test_detect_with_one_file_for_both_outputs_is_refused_unless_it_keeps_nothing(
+    log: Path, rule: Path, tmp_path: Path
+) -> None:
+    for place, code in ((tmp_path / "both", 2), (Path(os.devnull), 0)):
+        assert run("detect", log, "--rules", rule, "--output", place, "--summary", place).code == code
+    assert not (tmp_path / "both").exists()
+
+
+def test_detect_summary_without_a_place_is_said_before_anything_is_read(log: Path, rule: Path, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "no" / "summary"):
+        done = run("detect", log, "--rules", rule, "--output", tmp_path / "out", "--summary", place)
+        assert done.code in {2, 3}
+        assert "nothing was read" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("form", [("--ndjson",), ("--json",), ()])
 def test_detect_with_standard_output_full_is_said(log: Path, rule: Path, form: tuple[str, ...]) -> None:
@@ -386,6 +414,8 @@ def test_content_check_says_each_fault_with_its_place(rule: Path) -> None:
     assert checked.code == 1
     assert [Path(one["path"].split(":")[0]).name for one in checked.json()] == ["broken.yml"]
     assert run("content", "check", rule.parent / "absent").code == 2
+    (rule.parent / "void").mkdir()
+    assert run("content", "check", rule.parent / "void").code == 2
 
 
 def test_source_test_says_what_would_be_read(log: Path, tmp_path: Path) -> None:

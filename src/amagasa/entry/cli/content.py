@@ -73,6 +73,14 @@ def check(
     """Say which rules cannot run, where and why. Exit 1 where one cannot."""
     loaded = load_content(ContentFiles(rules=tuple(paths), may_be_empty=True))
     rows = [{"path": fault.path, "rule_id": fault.rule_id, "why": fault.why} for fault in loaded.faults]
+    if not loaded.n_rules and not rows:
+        raise BadInputError(
+            "AMG-RULES-NONE",
+            "there is no rule at these paths",
+            expected="Sigma rules: .yml or .yaml, a folder, .zip, .tar or .tar.gz of them",
+            got=", ".join(str(path) for path in paths[:5]),
+            then="nothing was checked; check the path",
+        )
     show_list(rows, FAULTS, form=(as_json, as_ndjson), empty="every rule can run")
     say(f"{loaded.n_rules} rules can run, {len(rows)} cannot")
     raise typer.Exit(EXIT_FINDINGS if rows else EXIT_DONE)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from errno import EISDIR, ENOENT
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -22,8 +23,10 @@ from amagasa.entry.wiring_detect import ContentFiles, Loaded, load_content, open
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
+from amagasa.vocab.text import show
 
 MAX_PROCESSES = 64
+_NOTHING_DONE = "nothing was read or written; name another file"
 Sink = Callable[[Detection], None]
 
 
@@ -53,6 +56,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     """
     started, cpu_s = time.monotonic(), _cpu_s()
     _refuse_missing(paths)
+    _refuse_places([*paths, *map(str, rules or ()), *map(str, indicators or ())], output, summary)
     files = ContentFiles(rules=tuple(rules or ()), indicators=tuple(indicators or ()))
     findings, kept = Findings(), list[Detection]()
     with ExitStack() as stack:
@@ -144,6 +148,50 @@ def _refuse_missing(paths: list[str]) -> None:
             got=", ".join(missing[:5]),
             then="nothing was read; check the spelling",
         )
+
+
+def _refuse_places(read: list[str], output: Path | None, summary: Path | None) -> None:
+    """No output may replace what is read, nor another output; and each must have a place before anything is read."""
+    written = [path for path in (output, summary) if path is not None]
+    for place in written:
+        try:
+            _refuse_place(place, [Path(path) for path in read])
+        except OSError as problem:
+            raise cannot_write(place, problem, then=_NOTHING_DONE) from None
+    if len(written) > 1 and _is_same_place(*written):
+        raise BadInputError(
+            "AMG-OUT-TWICE",
+            "--output and --summary name the same file",
+            expected="a file for each",
+            got=show(str(written[0])),
+            then=_NOTHING_DONE,
+        )
+
+
+def _refuse_place(place: Path, read: list[Path]) -> None:
+    if place.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+    if not place.parent.is_dir():
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+    if any(_is_same_file(place, path) for path in read):
+        raise BadInputError(
+            "AMG-OUT-INPUT",
+            "an output would replace a file that is to be read",
+            expected="an output that is a file of its own",
+            got=show(str(place)),
+            then=_NOTHING_DONE,
+        )
+
+
+def _is_same_place(first: Path, second: Path) -> bool:
+    if first.exists():
+        return _is_same_file(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _is_same_file(place: Path, path: Path) -> bool:
+    """Whether both are one regular file; a device such as /dev/null or a terminal replaces nothing."""
+    return place.is_file() and path.exists() and place.samefile(path)
 
 
 def _cpu_s() -> float:

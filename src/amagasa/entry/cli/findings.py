@@ -123,12 +123,14 @@ def write_summary(counts: Summary, path: Path) -> None:
         raise cannot_write(path, problem) from None
 
 
-def cannot_write(path: Path, problem: OSError) -> WorldError:
+def cannot_write(
+    path: Path, problem: OSError, *, then: str = "what was found before is lost; name another file and run again"
+) -> WorldError:
     """The error for an output file."""
     return WorldError(
         "AMG-OUT",
         f"{show(str(path))} cannot be written",
         expected="a file in a folder that is there, and room on the disk",
         got=problem.strerror or str(problem),
-        then="what was found before is lost; name another file and run again",
+        then=then,
     )
