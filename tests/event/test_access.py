@@ -84,6 +84,9 @@ def test_access_query_of_a_request_without_one_is_matched_against_the_path() -> 
         (HEAD + b'GET /\xff\xfe HTTP/1.1" 200 5\n', {"cs-uri": "/\ufffd\ufffd"}),
         (HEAD + b'GET /a\x00b HTTP/1.1" 200 5\n', {"cs-uri": "/a\x00b"}),
         (HEAD + b'GET / HTTP/1.1" 200 99999999999999999999999 "-" "x"\n', {"sc-bytes": None, "cs-user-agent": "x"}),
+        (HEAD + b'GET / HTTP/1.1" 200 5 "-" "a "b" c"\n', {"cs-referer": None, "cs-user-agent": 'a "b" c'}),
+        (HEAD + b'GET / HTTP/1.1" 200 5 "r"s" "a"\n', {"cs-referer": 'r"s', "cs-user-agent": "a"}),
+        (HEAD + b'GET / HTTP/1.1" 200 5 "r"s\n', {"cs-referer": 'r"s', "cs-user-agent": None}),
     ],
 )  # fmt: skip
 def test_access_odd_line_is_accepted_and_shows(line: bytes, expected: dict[str, Any]) -> None:
@@ -135,11 +138,12 @@ def test_access_line_over_the_limit_is_rejected_and_the_next_is_read() -> None:
         b"[" * MEGABYTE,
         HEAD + b"GET /" + b"a?" * (MEGABYTE // 2),
         HEAD + b'GET /x" ' + b'200 "' * (MEGABYTE // 5),
+        HEAD + b'GET /x" 200 5 ' + b'"a"b" ' * (MEGABYTE // 6),
         HEAD + b"GET /" + b"%25" * (MEGABYTE // 3) + b' HTTP/1.1" 200 5',
         HEAD + b"GET /" + b"&#x3c;" * (MEGABYTE // 6) + b' HTTP/1.1" 200 5',
         b"a b " * (MEGABYTE // 4) + b'[22/Dec/2016:15:19:05 +0300] "GET / HTTP/1.1" 200 5',
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_access_hostile_line_costs_no_more_than_its_length(line: bytes) -> None:
     assert cpu_s(lambda: read(Format.ACCESS, line + b"\n", fields=("cs-uri-decoded", "cs-user-agent"))) < HOSTILE_S

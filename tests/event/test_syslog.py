@@ -35,6 +35,10 @@ def shown(line: str) -> dict[str, Any]:
         ("Jun 19 04:09:11 h sshd(pam_unix)[19]: check pass", {"program": "sshd", "pid": "19", "route": "linux/sshd"}),
         ("Jun 19 04:09:11 h /usr/sbin/CRON[7]: (root) CMD (x)", {"program": "CRON", "route": "linux/cron"}),
         ("2026-02-27T13:08:09.5+09:00 gate su: x", {"at": datetime(2026, 2, 27, 4, 8, 9, 500_000, UTC)}),
+        (
+            "2026-02-27 13:08:09,5 gate sshd[1]: x",
+            {"hostname": "gate", "route": "linux/sshd", "at": datetime(2026, 2, 27, 13, 8, 9, 500_000, UTC)},
+        ),
         ("<34>1 2003-10-11T22:14:15.003Z gate su - ID47 - failed", {"program": "su", "message": "failed"}),
         (
             '<165>1 2003-10-11T22:14:15.003Z gate app 8 ID [ex@1 a="b\\"]" c="d"][ey@2] \ufeffhello',
@@ -194,7 +198,17 @@ def test_syslog_rows_hold_the_line_for_keywords_and_fields_with_their_case() -> 
     assert message.startswith("sato :")
 
 
-@pytest.mark.parametrize("line", ["hello", "\x00\x01", '{"a": 1}', "<999999>x", "[10.30 16:49:06] chrome.exe - proxy"])
+# Logs which programs write for themselves: a date with a space, but neither a host nor a tag behind it.
+PROGRAM_LOGS = (
+    "2026-02-27 13:08:09,123 - INFO  [main:Server@1] - listening",
+    "2026-02-27 13:08:09, Info  CBS  Loaded",
+    "2026-02-27 13:08:09.123 WARN worker [pool-1]: slow",
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["hello", "\x00\x01", '{"a": 1}', "<999999>x", "[10.30 16:49:06] chrome.exe - proxy", *PROGRAM_LOGS]
+)
 def test_syslog_other_line_is_rejected_with_its_reason(line: str) -> None:
     found = read(Format.SYSLOG, (BSD + "x\n").encode(), line.encode() + b"\n")
     assert [(reject.record, reject.code) for reject in found.rejects] == [(2, "AMG-EVENT-012")]
@@ -207,6 +221,7 @@ def test_syslog_other_line_is_rejected_with_its_reason(line: str) -> None:
         "Feb 27 13:08:09 " + "h" * MEGABYTE,
         "Feb 27 13:08:09 h " + "(" * MEGABYTE,
         "Feb 27 13:08:09 h a" + "[" * MEGABYTE,
+        "2026-02-27 13:08:09 " + "h " * (MEGABYTE // 2),
         BSD + "Failed password for " + " from 1.2.3.4 port 1" * (MEGABYTE // 20),
         BSD + "Failed password for " + " from 1" * 1_000,
         "<13>1 - - - - - [" + '"\\' * (MEGABYTE // 2),
@@ -215,7 +230,7 @@ def test_syslog_other_line_is_rejected_with_its_reason(line: str) -> None:
         "%A" * (MEGABYTE // 2),
         "Feb 27 13:08:09 h sudo: a : " + "TTY=" * (MEGABYTE // 4),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_syslog_hostile_line_costs_no_more_than_its_length(line: str) -> None:
     assert cpu_s(lambda: read(Format.SYSLOG, line.encode() + b"\n", fields=("user", "src_ip"))) < HOSTILE_S

@@ -74,10 +74,14 @@ _ORDINARY: Final = (
     rf"(?P<cs_referer>(?: {_QUOTED})?+)(?P<cs_user_agent>(?: {_QUOTED})?+)(?![^ \n])[^\n]*+$|[^\n]*+$)"
 )
 # What is left: a virtual host in front, a name with spaces, a broken request, quotes that nobody escaped.
+# No group that captures or that may give back stands in a possessive or atomic one: Python before 3.11.5 gets those
+# wrong (gh-101955, gh-106052). A look-ahead and a reference to what it found are atomic too.
 _ODD: Final = re.compile(
-    r'(?>([^\n]*?) ?\[([^\]\n]{1,40}+)\] ")'
+    r'(?=(?P<head>([^\n]*?) ?\[([^\]\n]{1,40}+)\] "))(?P=head)'
     r'(?:([^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)"|([^\n]*?)"(?= (?:[0-9]{3}|-) (?:[0-9]|-)))'
-    rf" ([0-9]{{3}}|-)(?: ([0-9]+|-))?+( {_QUOTED})?+( {_QUOTED})?+(?![^ \n])[^\n]*+"
+    r" ([0-9]{3}|-)(?: ([0-9]++|-)(?![^ \n])|(?! [0-9-]))"
+    # The second branch: quotes in the referer or the agent that nobody escaped.
+    rf'(?:(?:( {_QUOTED})|(?! {_QUOTED}))(?:( {_QUOTED})|(?! {_QUOTED}))(?![^ \n])[^\n]*+|( "[^\n]*+))'
 )
 _REQUEST: Final = re.compile(rf"({_METHOD}) ([^\n]*?)(?: (HTTP/[0-9](?:\.[0-9])?+))?")
 _ADDRESS: Final = re.compile(r"\[?[0-9A-Za-z_.:%-]++\]?,?")
@@ -176,7 +180,9 @@ def _read_odd(text: str) -> dict[str, Value] | None:
     match = _ODD.fullmatch(text)
     if match is None:
         return None
-    prefix, when, quoted, bare, status, n_bytes, referer, agent = match.groups()
+    _, prefix, when, quoted, bare, status, n_bytes, referer, agent, both = match.groups()
+    if both is not None:
+        referer, agent = _split_headers(both)
     client = _read_prefix(prefix)
     if client is None:
         return None
@@ -189,6 +195,14 @@ def _read_odd(text: str) -> dict[str, Value] | None:
         found |= {"cs-method": parts[1], "cs-uri": parts[2], "cs-uri-stem": stem, "cs-version": parts[3] or MISSING}
         found |= {"cs-uri-query": query if mark else MISSING, "cs-uri-decoded": decode_request(parts[2])}
     return found
+
+
+def _split_headers(both: str) -> tuple[str, str]:
+    """` "referer" "agent"` with quotes inside: the first closing quote before an opening one parts them."""
+    referer, mark, agent = both.partition('" "')
+    if not mark:
+        return both.removesuffix('"') + '"', ""
+    return referer + '"', f' "{agent.removesuffix(chr(34))}"'
 
 
 def _read_prefix(prefix: str) -> dict[str, Value] | None:

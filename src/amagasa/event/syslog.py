@@ -42,15 +42,22 @@ _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
 _BSD: Final = rf"{_MONTH} {{1,2}}[0-9]{{1,2}} (?:[0-9]{{4}} )?{_CLOCK}"
 _ISO: Final = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?"
-_PRIORITY: Final = r"(?:<(?P<priority>[0-9]{1,3})>)?+"
+# With a space for the `T` many programs write their own logs: only a host and a program's tag behind it make it syslog.
+_ISO_SPACED: Final = (
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} {_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?"
+    r"(?=:?+ ++[0-9A-Za-z][^ ]{0,254}+ ++[^ \[\]():]{1,255}+(?:\[[0-9]{1,10}\])?: )"
+)
+# No group that captures or that may give back stands in a possessive one: Python before 3.11.5 gets those wrong
+# (gh-101955, gh-106052). Nothing is read twice all the same: what follows the optional parts always matches.
+_PRIORITY: Final = r"(?:<(?P<priority>[0-9]{1,3})>)?"
 # Clusters of supercomputers put a label, the epoch, the date and the node in front of each line.
-_CLUSTER: Final = r"(?:[^ ]+ [0-9]{9,10} [0-9]{4}\.[0-9]{2}\.[0-9]{2} [^ ]+ )?+"
+_CLUSTER: Final = r"(?:[^ ]++ [0-9]{9,10} [0-9]{4}\.[0-9]{2}\.[0-9]{2} [^ ]++ )?"
 _TAG: Final = (
-    r"(?:(?P<program>(?!%)[^ \[\]():]{1,255}+)(?:\([^ )]*\))?(?:\[(?P<pid>[^ \]]{0,32})\])?(?: \([^)]*\))?: ?)?+"
+    r"(?:(?P<program>(?!%)[^ \[\]():]{1,255}+)(?:\([^ )]*\))?(?:\[(?P<pid>[^ \]]{0,32})\])?(?: \([^)]*\))?: ?)?"
 )
 _HEADER: Final = re.compile(
-    rf"{_PRIORITY}{_CLUSTER}(?P<stamp>{_BSD}|{_ISO}):?+ "
-    rf"(?: *+(?P<host>[^ ]{{0,254}}[^ :]) ++)?+(?: *+{_TAG})(?P<message>.*)",
+    rf"{_PRIORITY}{_CLUSTER}(?P<stamp>{_BSD}|{_ISO}|{_ISO_SPACED}):?+ "
+    rf"(?: *+(?P<host>[^ ]{{0,254}}[^ :]) ++)?(?: *+{_TAG})(?P<message>.*)",
     re.DOTALL,
 )
 _RFC5424: Final = re.compile(
