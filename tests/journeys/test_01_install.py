@@ -1,5 +1,6 @@
 """The first hour: a node is made, found as described, and its first person signs in."""
 
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -126,6 +127,18 @@ def test_setting_unknown_names_the_nearest_and_nothing_starts(tmp_path: Path) ->
     assert refused.code == 2
     assert "prot" in refused.err
     assert "port" in refused.err.replace("prot", "")
+
+
+def test_settings_that_say_otherwise_than_the_card_are_told(tmp_path: Path) -> None:
+    with node_in(tmp_path / "n") as node:
+        node.start()
+        assert "allies go by party.json" not in node.told()
+        node.terminate()
+        settings = node.folder / "node.toml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(re.sub(r'(?m)^country = ".."', 'country = "FR"', text), encoding="utf-8")
+        node.start()
+        assert "allies go by party.json, which has another country than node.toml" in node.told()
 
 
 def test_first_steps_from_the_link_to_a_person_of_ones_own(serving: JourneyNode) -> None:

@@ -89,8 +89,17 @@ def _greet(world: World, address: Any) -> None:
         offer_link(world.store, token, now=datetime.now(UTC))
         link = sign_in_address(port, token, is_tls=console.tls, host=host)
         say(f"nobody can sign in yet; sign in once, within 24 hours: {link}")
+    if others := _other_than_card(world):
+        say(f"allies go by {CARD_FILE}, which has another {', '.join(others)} than {SETTINGS_FILE}; make them agree")
     if not world.settings.source:
         say(f"it reads nothing yet: add a [[source]] to {world.folder / SETTINGS_FILE}")
+
+
+def _other_than_card(world: World) -> list[str]:
+    """What the settings say of this party otherwise than its public card does."""
+    ours, card = world.settings, world.party
+    said = {"name": ours.node.name, "country": ours.node.country, "id": ours.node.id, "address": ours.allies.address}
+    return [key for key, value in said.items() if value and value != getattr(card, key)]
 
 
 @account_app.command("link")
