@@ -19,7 +19,7 @@ from amagasa.vocab.text import show
 
 _NOT_AN_EVENT: Final = "AMG-EVENT-014"
 _HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<Events[^>]{0,200}>\s*)?<Event[\s>]")
-_BETWEEN: Final = re.compile(rb"(?:\xef\xbb\xbf|\s+|<\?xml[^>]*+>|</?Events[^>]*+>)*+")
+_BETWEEN: Final = re.compile(rb"(?:\xef\xbb\xbf|\s++|<\?xml[^>]*+>|</?Events[^>]*+>)*+")
 _BEGIN: Final = re.compile(rb"<Event[\s>]")
 _END: Final = b"</Event>"
 
