@@ -125,6 +125,9 @@ def test_agreement_altered_by_one_byte_keeps_the_node_from_starting(
     eventually(lambda: is_open(america), about="the sound one opens")
     held.write_bytes(title)
     eventually(lambda: not is_open(america), about="altered under a running node, it closes the line")
+    told = america.command("ally", "list")
+    assert told.code == 0
+    assert "no agreement can be relied on" in told.out + told.err
     assert america.get("/api/status")["node"]["name"] == "United States"
     assert_composed(america.told())
 

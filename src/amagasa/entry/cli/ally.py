@@ -8,7 +8,7 @@ from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client
 
 app = typer.Typer()
 COLUMNS = ("name", "country", "line", "why", "waiting", "last_sent_at", "last_received_at", "agreement", "until")
-EMPTY = "no allies: no agreement is signed. `amagasa agreement draft` begins one"
+EMPTY = "no allies: no agreement can be relied on. `amagasa agreement show` lists them, `agreement draft` begins one"
 
 
 @app.command("list")

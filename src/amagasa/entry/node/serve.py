@@ -184,7 +184,7 @@ class Node:
             await asyncio.sleep(AGREEMENTS_LOOK_S)
             if await asyncio.to_thread(self._has_new_agreements):
                 faulty = [entry.name for entry in self._world.book.book.faulty]
-                log.info("the agreements have changed", faulty=faulty)
+                (log.warning if faulty else log.info)("the agreements have changed", faulty=faulty)
                 self._world.signals.publish("agreement", {"faulty": faulty})
 
     def _has_new_agreements(self) -> bool:
