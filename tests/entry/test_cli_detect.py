@@ -255,6 +255,16 @@ def test_detect_with_indicators_names_them_instead_of_a_rule(log: Path, rule: Pa
     assert by_indicator[0]["record"] == 3
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", '{"type": "bundle", "id": "bundle--0", "objects": []}'])
+def test_detect_with_indicators_that_hold_none_says_so(log: Path, rule: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "none.json").write_text(text, encoding="utf-8")
+    done = run("detect", log, "--rules", rule, "--indicators", tmp_path / "none.json", "--json")
+    assert done.code == 3
+    assert (done.json()["n_indicators"], done.json()["n_rules_faulted"]) == (0, 1)
+    assert "did not run" in done.err
+    assert "none.json" in done.err
+
+
 def test_detect_in_several_processes_finds_the_same_in_the_same_order(rule: Path, tmp_path: Path) -> None:
     for number in range(6):
         lines = [

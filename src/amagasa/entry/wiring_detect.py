@@ -90,6 +90,9 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         found = load_indicators(files.indicators)
         indicators, unusable = compile_indicators(found.objects, places=found.places)
         faults = (*found.faults, *unusable)
+        if not indicators.indicators and not faults and not files.may_be_empty:
+            named = ", ".join(str(path) for path in files.indicators)
+            faults = (RuleFault(rule_id="", path=named, why="no indicator is in there", code="AMG-INDICATOR-NONE"),)
     return Loaded(
         content=content,
         indicators=indicators,
