@@ -71,6 +71,7 @@ def demo_command(
         japan, america = _make_nodes(home)
         running = [stack.enter_context(_running(node)) for node in (japan, america)]
         for one in running:
+            stack.callback(one.ask_to_stop)  # both at once, before either is waited for
             one.wait_until_ready()
         ours, allys = (stack.enter_context(connected(node.folder, mount_locally)) for node in (japan, america))
         if not headless:

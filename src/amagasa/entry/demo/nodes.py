@@ -77,10 +77,15 @@ class RunningNode:
                 )
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that is not heeded in time."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM; returns at once."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that is not heeded in time."""
+        self.ask_to_stop()
+        if self._process.poll() is None:
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:

@@ -72,6 +72,7 @@ class Watcher:
         self._handing_over = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._is_looking = False
         self.n_starts = 0
 
     def start(self) -> None:
@@ -92,6 +93,9 @@ class Watcher:
         """Let the worker finish what it holds, commit that, and end. Returns when it is done."""
         self._stopping.set()
         self._send(Stop())
+        child = self._child
+        if child is not None and not self._is_looking:
+            child.kill()  # it still loads its rules: it has read nothing, and hears nothing until it is done
         self._thread.join(STOP_TIMEOUT_S)
         child = self._child
         if child is not None and child.poll() is None:
@@ -129,7 +133,7 @@ class Watcher:
         child = subprocess.Popen(
             [sys.executable, "-m", "amagasa.entry.node.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._child = child
+        self._child, self._is_looking = child, False
         # What is sent meanwhile either stands in this content, or comes to this worker behind it.
         with self._handing_over:
             self._outgoing = outgoing
@@ -169,6 +173,7 @@ class Watcher:
             self._record(message)
             self._send(Ack(n=1))
         elif not isinstance(message, Stopped):
+            self._is_looking = True  # the first message is `Ready`
             self._listener.tell(message)
 
     def _record(self, batch: Batch) -> None:
