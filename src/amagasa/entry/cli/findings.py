@@ -110,9 +110,7 @@ def print_summary(counts: Summary) -> None:
         name = rule_fault.rule_id or rule_fault.path
         console.print(f"[yellow]did not run[/] {escape(show(name))}: {escape(rule_fault.why)}")
     if len(counts.faults) > MAX_SHOWN:
-        say(
-            f"... and {len(counts.faults) - MAX_SHOWN:,} more rules or indicators that did not run: --summary FILE lists them all"
-        )
+        say(f"... and {len(counts.faults) - MAX_SHOWN:,} more that did not run: --summary FILE lists them all")
 
 
 def write_summary(counts: Summary, path: Path) -> None:
