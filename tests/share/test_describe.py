@@ -148,10 +148,14 @@ def test_alert_by_an_allys_indicator_is_a_sighting_of_that_indicator() -> None:
     assert seen["sighting_of_ref"] == INDICATOR_ID
 
 
-def test_alert_by_an_allys_rule_names_its_indicator_and_the_attacker() -> None:
-    objects = told(alert(origin=STATES_ID), seen_indicator=INDICATOR_ID)
-    assert kinds(objects) == ["sighting", "indicator", "sighting"]
-    assert objects[0]["sighting_of_ref"] == INDICATOR_ID
+def test_alert_by_an_allys_rule_tells_that_it_was_seen_and_no_address() -> None:
+    (seen,) = told(alert(origin=STATES_ID), seen_indicator=INDICATOR_ID)
+    assert seen["sighting_of_ref"] == INDICATOR_ID
+    assert "203.0.113" not in str(seen)
+
+
+def test_alert_by_an_allys_rule_of_no_indicator_tells_techniques_and_no_address() -> None:
+    assert set(kinds(told(alert(origin=STATES_ID)))) <= {"attack-pattern", "sighting"}
 
 
 def test_alert_without_an_address_is_a_sighting_of_its_techniques() -> None:

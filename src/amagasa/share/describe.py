@@ -36,25 +36,23 @@ def describe_alert(
 ) -> tuple[dict[str, Any], ...]:
     """The objects that tell an ally of this alert, referenced ones first; () where there is nothing to tell.
 
-    - An alert which an ally's indicator raised (`alert.content_id`, or `seen_indicator` where the rule's own identifier
-      differs from that of the indicator it came in): a sighting of that indicator.
-    - An alert with a subject that may be told (see `share.subject`): an indicator of it and a sighting of that.
+    - An alert which an ally's rule or indicator raised (`alert.content_id`, or `seen_indicator` where the rule's own
+      identifier differs from that of the indicator it came in): a sighting of that and nothing else. An ally whose
+      rule fits every visitor must not learn their addresses by it.
+    - An alert of our own content with a subject that may be told (see `share.subject`): an indicator of it and a sighting of that.
     - Otherwise a sighting of each ATT&CK technique, five at most.
     `now` bounds `modified`: nothing is stated from the future.
     """
     teller = _Teller(alert, party, marking, now)
     told: list[dict[str, Any]] = []
-    seen = seen_indicator or (alert.content_id if alert.origin and alert.origin != party.id else "")
+    is_allys = bool(alert.origin) and alert.origin != party.id
+    seen = seen_indicator or (alert.content_id if is_allys else "")
     if is_stix_id(seen) and type_of(seen) == "indicator":
-        told.append(teller.sighting_of(seen))
-    if told and alert.is_indicator:
-        return tuple(told)
-    subject = subject_of(alert)
+        return (teller.sighting_of(seen),)
+    subject = None if is_allys else subject_of(alert)
     if subject is not None:
         made = teller.indicator_of(subject.pattern, subject.words)
-        return (*told, made, teller.sighting_of(made["id"], as_known_by=subject.pattern))
-    if told:
-        return tuple(told)
+        return (made, teller.sighting_of(made["id"], as_known_by=subject.pattern))
     for technique in alert.techniques[:MAX_TECHNIQUES]:
         pattern = attack_pattern(technique, author=party.id, marking=marking)
         told += [pattern, teller.sighting_of(pattern["id"])]
