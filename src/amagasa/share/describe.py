@@ -39,7 +39,8 @@ def describe_alert(
     - An alert which an ally's rule or indicator raised (`alert.content_id`, or `seen_indicator` where the rule's own
       identifier differs from that of the indicator it came in): a sighting of that and nothing else. An ally whose
       rule fits every visitor must not learn their addresses by it.
-    - An alert of our own content with a subject that may be told (see `share.subject`): an indicator of it and a sighting of that.
+    - An alert of our own content with a subject that may be told (see `share.subject`): an indicator of it and a
+      sighting of that.
     - Otherwise a sighting of each ATT&CK technique, five at most.
     `now` bounds `modified`: nothing is stated from the future.
     """
