@@ -121,7 +121,8 @@ def test_line_written_is_an_alert_with_its_evidence(node: JourneyNode, log: Path
     append(log, attack(1))
     node.start()
     eventually(node.alerts, about="what was there before the start is seen")
-    append(log, attack(2), access_line("192.0.2.9"))
+    second = attack(2)
+    append(log, second, access_line("192.0.2.9"))
     eventually(lambda: len(node.alerts()) == 2, about="what comes is seen")
     listed = node.command("alert", "list", "--json")
     assert {one["subject"] for one in listed.json()} == {attacker(1), attacker(2)}
@@ -130,7 +131,7 @@ def test_line_written_is_an_alert_with_its_evidence(node: JourneyNode, log: Path
     ]
     assert attacker(2) in node.command("alert", "list").out
     shown = node.command("alert", "show", listed.json()[0]["id"]).json()
-    assert shown["evidence"][0]["raw"] == attack(2)
+    assert shown["evidence"][0]["raw"] == second
     assert shown["evidence"][0]["record"] == 2
     assert node.command("alert", "show", "alert--none").code == 2
     incidents = node.command("incident", "list", "--json").json()

@@ -4,6 +4,7 @@ uvicorn shows an application neither the peer's certificate nor a limit on slow 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -86,7 +87,9 @@ class PeerProtocol(H11Protocol):
     def abort(self) -> None:
         """Cut the line without further words."""
         if self.transport is not None:
-            self.transport.abort()
+            # Closed twice, a TLS transport of Python before 3.11.5 has let go of what it would abort: it is ending.
+            with contextlib.suppress(AttributeError):
+                self.transport.abort()
 
     def _expect_head(self) -> None:
         self._waits_for_head = True

@@ -21,7 +21,7 @@ from amagasa.app import agreements
 from amagasa.app.rehearsal import scenario_of
 from amagasa.entry.cli.client import NodeClient, connected
 from amagasa.entry.cli.output import err, say, write_json
-from amagasa.entry.demo.nodes import DemoNode, RunningNode, free_ports
+from amagasa.entry.demo.nodes import PORTS_TRIED, DemoNode, RunningNode, free_ports
 from amagasa.entry.demo.play import Feeder, Watch
 from amagasa.entry.demo.story import MILESTONES, Shown
 from amagasa.entry.node.new_node import NewNode, make_node, sign_in_address
@@ -30,6 +30,7 @@ from amagasa.entry.wiring import CARD_FILE, agreement_files
 from amagasa.vocab.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INTERRUPTED, WorldError
 
 FIRST_PORT: Final = 8480
+PORT_TRIES: Final = 3
 UNTIL_STOPPED_S: Final = 12 * 3600.0
 WITHOUT_TERMINAL_S: Final = 60.0  # nobody is there to press Ctrl-C
 SEED: Final = 2015
@@ -68,11 +69,7 @@ def demo_command(
             resources.files("amagasa").joinpath("content/scenarios/ministry.toml").read_text("utf-8")
         )
         say("making two nodes and the agreement between them, and signing it on both sides ...")
-        japan, america = _make_nodes(home)
-        running = [stack.enter_context(_running(node)) for node in (japan, america)]
-        for one in running:
-            stack.callback(one.ask_to_stop)  # both at once, before either is waited for
-            one.wait_until_ready()
+        japan, america = _started(home, stack)
         ours, allys = (stack.enter_context(connected(node.folder, mount_locally)) for node in (japan, america))
         if not headless:
             _say_where({japan: ours, america: allys})
@@ -106,12 +103,40 @@ def _finish(summary: dict[str, Any], *, as_json: bool, is_stopped: bool) -> None
     raise typer.Exit(EXIT_DONE if summary["ok"] else EXIT_FINDINGS)
 
 
-def _make_nodes(home: Path) -> tuple[DemoNode, DemoNode]:
+def _started(home: Path, stack: ExitStack) -> tuple[DemoNode, DemoNode]:
+    """Both nodes, made and running until `stack` is left. Where another took a port meanwhile, with other ports."""
+    for n_tries in range(1, PORT_TRIES + 1):
+        with ExitStack() as tried:
+            nodes = _make_nodes(home, FIRST_PORT + (n_tries - 1) * PORTS_TRIED)
+            running = [tried.enter_context(_running(node)) for node in nodes]
+            try:
+                for one in running:
+                    tried.callback(one.ask_to_stop)  # both at once, before either is waited for
+                    one.wait_until_ready()
+            except WorldError as problem:
+                if "AMG-PORT" not in problem.got or n_tries == PORT_TRIES:
+                    raise
+            else:
+                stack.push(tried.pop_all())
+                return nodes
+        _take_away(home)
+    raise AssertionError  # the last try returns or raises
+
+
+def _take_away(home: Path) -> None:
+    """What a try that found its ports taken has made."""
+    for country in (SUPPORTED[1], SUPPORTING[1]):
+        shutil.rmtree(home / country.lower())
+    for made in home.glob("agreement.*"):
+        made.unlink()
+
+
+def _make_nodes(home: Path, first_port: int) -> tuple[DemoNode, DemoNode]:
     """Two nodes as `init` makes them, and an agreement drafted, signed by both, and installed in both."""
     now = datetime.now(UTC)
     for file in _files(home).values():
         file.touch()
-    ports = free_ports(FIRST_PORT, 4)
+    ports = free_ports(first_port, 4)
     nodes = []
     for (name, country, lang), console_port, ally_port in zip(
         (SUPPORTED, SUPPORTING), ports[:2], ports[2:], strict=True
