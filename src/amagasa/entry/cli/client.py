@@ -5,6 +5,7 @@ implementation and one set of permissions.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,15 +76,25 @@ def error_of(response: httpx.Response) -> AmagasaError:
     )
 
 
+@contextmanager
+def _socket_in(folder: Path) -> Iterator[str]:
+    """The socket's address through the folder's descriptor: a socket's path may have at most 107 bytes."""
+    inside = os.open(folder / Path(SOCKET_NAME).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{inside}/{Path(SOCKET_NAME).name}"
+    finally:
+        os.close(inside)
+
+
 def is_running(folder: Path) -> bool:
     """Whether a node answers on the socket in this folder."""
-    path = folder / SOCKET_NAME
-    if not path.is_socket():
+    if not (folder / SOCKET_NAME).is_socket():
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:
-            probe.connect(str(path))
+            with _socket_in(folder) as address:
+                probe.connect(address)
         except OSError:
             return False
     return True
@@ -115,8 +126,10 @@ def connected(folder: Path, mount: Callable[[Path], Any]) -> Iterator[NodeClient
     """
     require_node(folder)
     if is_running(folder):
-        transport = httpx.HTTPTransport(uds=str(folder / SOCKET_NAME))
-        with httpx.Client(transport=transport, base_url=_BASE, timeout=TIMEOUT_S) as client:
+        with (
+            _socket_in(folder) as address,
+            httpx.Client(transport=httpx.HTTPTransport(uds=address), base_url=_BASE, timeout=TIMEOUT_S) as client,
+        ):
             yield NodeClient(lambda method, path, body: client.request(method, path, json=body))
         return
     yield NodeClient(_in_process(mount(folder)))
