@@ -14,6 +14,7 @@ WAL lets them go on while the writer works. A context kept open for long keeps t
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -41,6 +42,9 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size = -16000",  # 16 MB a connection
     "PRAGMA journal_size_limit = 67108864",  # 64 MB: a WAL grown by one long reader shrinks again
 )
+
+
+WAL_RETRY_S = 0.02
 
 
 def open_store(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Store:
@@ -84,7 +88,7 @@ class SqliteStore:
         """WAL, and the schema this program writes."""
         with worded(self._path):
             with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _use_wal(connection)
             bring_up_to_date(self._readers, self._writer, self._path)
 
     @contextmanager
@@ -156,6 +160,20 @@ class SqliteStore:
         if self._is_closed:
             message = "the store is closed"
             raise RuntimeError(message)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite refuses at once while another opens the same new file: the waiting is ours."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
 
 
 def _engine(path: Path, busy_timeout_s: float, *, is_writer: bool) -> Engine:
