@@ -20,8 +20,8 @@ import orjson
 import zstandard
 
 from amagasa.adapters.content.load import LoadedContent, load_plan
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.memo import Memo
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
 

@@ -12,7 +12,7 @@ from amagasa.app.active_content import confirm, gather
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Content
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALLY = "identity--2e1d5c3f-7e1f-4c2d-9b7b-3e6b2b8dac02"

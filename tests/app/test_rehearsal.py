@@ -9,11 +9,11 @@ import pytest
 from stix2 import parse as stix_parse
 
 from amagasa.app.rehearsal import Scenario, Step, scenario_of, steps
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.indicator import compile_indicators, evaluate_indicators
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import plan_of
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import plan_of
+from amagasa.detect.indicators.indicator import compile_indicators, evaluate_indicators
+from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
 from tests.detect.built_in import BUILT_IN

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import Detection, MatchReport
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
 

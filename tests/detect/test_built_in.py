@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import Detection
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.entity import EntityKind
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format

@@ -10,16 +10,16 @@ import pytest
 import yaml
 from sigma.rule import SigmaRule
 
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
+from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.normalise import detail, normalise
 from amagasa.event.record import Chunk, EventBatch, Format
 from amagasa.event.route import applies
 from amagasa.vocab.attack import tactics_of, techniques_of
-from tests.detect import reference
 from tests.detect.built_in import BUILT_IN
+from tests.detect.engine import reference
 
 CASES: Final = Path(__file__).resolve().parents[1] / "cases"
 READ_AT: Final = datetime(2026, 11, 23, 4, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from evtx import PyEvtxParser
 
 from amagasa.adapters.content.load import LoadedContent, load_plan
-from amagasa.detect.evaluate import evaluate
+from amagasa.detect.engine.evaluate import evaluate
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
 

@@ -16,7 +16,7 @@ from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Content, MoreIndicators
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import Rule
+from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.vocab.ids import stable_id
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Content, MoreIndicators
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import Rule
+from amagasa.detect.sigma.rule import Rule
 
 # (path, Sigma text) of each document -> the rules that can run, and why the others cannot.
 Compile = Callable[[Sequence[tuple[str, str]]], tuple[Sequence[Rule], Sequence[RuleFault]]]

@@ -13,10 +13,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.indicator import IndicatorSet, evaluate_indicators
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan
+from amagasa.detect.indicators.indicator import IndicatorSet, evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Reject, Route

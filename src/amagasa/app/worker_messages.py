@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.detect.report import Detection, RuleFault
-from amagasa.detect.rule import Rule
+from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Reject
 from amagasa.vocab.severity import Level
 

@@ -15,12 +15,12 @@ from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
 from amagasa.app.path import Sight
 from amagasa.app.worker_messages import Content, MoreIndicators
-from amagasa.detect.indicator import IndicatorSet, compile_indicators
-from amagasa.detect.joining import joined
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
+from amagasa.detect.indicators.indicator import IndicatorSet, compile_indicators
+from amagasa.detect.indicators.joining import joined
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import Rule
+from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level

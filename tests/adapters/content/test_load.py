@@ -7,7 +7,7 @@ import pytest
 from amagasa.adapters.content import load as module
 from amagasa.adapters.content.cache import Cache
 from amagasa.adapters.content.load import default_cache, load_plan
-from amagasa.detect.memo import Memo
+from amagasa.detect.engine.memo import Memo
 from tests.detect.cases import found, process_line, rule_text
 
 PUBLIC = Path(__file__).resolve().parents[4] / "shared" / "data" / "rules" / "sigma-rules.tar.gz"
@@ -105,7 +105,7 @@ def test_default_cache_is_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch
 
 
 def test_loading_does_not_import_the_parser() -> None:
-    code = "import sys, amagasa.adapters.content.load, amagasa.detect.evaluate; sys.exit('sigma' in sys.modules)"
+    code = "import sys, amagasa.adapters.content.load, amagasa.detect.engine.evaluate; sys.exit('sigma' in sys.modules)"
     assert subprocess.run([sys.executable, "-I", "-c", code], check=False).returncode == 0
 
 

@@ -17,7 +17,7 @@ from typing import Final, Self
 import msgspec
 
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import Rule
+from amagasa.detect.sigma.rule import Rule
 from amagasa.vocab.errors import WorldError
 
 # A batch of public rules takes half a second; one document a few milliseconds.

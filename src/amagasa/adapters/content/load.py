@@ -12,10 +12,10 @@ from msgspec import Struct
 from amagasa.adapters.content.cache import Cache, CompiledDocuments
 from amagasa.adapters.content.compile import DIED, Compiler, Outcome, Progress
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import VERSION, Rule
+from amagasa.detect.sigma.rule import VERSION, Rule
 
 # Fewer documents than this are not worth a second process.
 _MANY: Final = 200

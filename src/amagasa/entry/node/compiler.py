@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
 
 # Compiling the public rule set takes 200 MB; a document that wants more is hostile.
 MAX_MEMORY_BYTES: Final = 2 * 1024 * 1024 * 1024

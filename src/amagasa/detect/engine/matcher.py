@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+from amagasa.detect.engine.pattern_set import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
 from amagasa.detect.folding import escaped, fold
-from amagasa.detect.patterns import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
-from amagasa.detect.rule import Atom, Predicate
+from amagasa.detect.sigma.rule import Atom, Predicate
 from amagasa.event.record import MISSING, Value
 
 _COMPARE: Final[dict[Predicate, Callable[[float, float], bool]]] = {

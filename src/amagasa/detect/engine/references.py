@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from amagasa.detect.engine.matcher import leaves
 from amagasa.detect.folding import fold
-from amagasa.detect.matcher import leaves
-from amagasa.detect.rule import Atom, Predicate
+from amagasa.detect.sigma.rule import Atom, Predicate
 from amagasa.event.record import MISSING, Value
 
 

@@ -15,9 +15,9 @@ from typing import Final, TypeAlias, Union
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.engine.matcher import FieldMatcher, text_of
 from amagasa.detect.folding import fold
-from amagasa.detect.matcher import FieldMatcher, text_of
-from amagasa.detect.rule import FIELDREFS, Atom, Node, Op, Predicate, Rule
+from amagasa.detect.sigma.rule import FIELDREFS, Atom, Node, Op, Predicate, Rule
 from amagasa.event.record import LogSource, Route
 from amagasa.event.route import applies
 

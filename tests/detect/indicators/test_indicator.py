@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from amagasa.detect.indicator import IndicatorSet, compile_indicators, evaluate_indicators
+from amagasa.detect.indicators.indicator import IndicatorSet, compile_indicators, evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
@@ -304,6 +304,7 @@ CONSTANTS = st.sampled_from(
 
 
 @given(PLACES, CONSTANTS)
+@example("domain-name:value", ":0")
 def test_compile_indicators_quick_way_agrees_with_the_long_way(place: str, constant: str) -> None:
     quick = compile_indicators([indicator(f"[{place} = '{constant}']")])
     slow = compile_indicators([indicator(f"[({place} = '{constant}')]")])

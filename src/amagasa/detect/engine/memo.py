@@ -8,11 +8,11 @@ values costs time in proportion to itself and no memory. A memo belongs to one p
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from amagasa.detect.keywords import Keywords
-from amagasa.detect.matcher import FieldMatcher
-from amagasa.detect.patterns import Databases
-from amagasa.detect.plan import Plan, RoutePlan, holds
-from amagasa.detect.references import reference_holds
+from amagasa.detect.engine.keywords import Keywords
+from amagasa.detect.engine.matcher import FieldMatcher
+from amagasa.detect.engine.pattern_set import Databases
+from amagasa.detect.engine.plan import Plan, RoutePlan, holds
+from amagasa.detect.engine.references import reference_holds
 from amagasa.detect.report import RuleFault
 from amagasa.event.record import MISSING, Route, Row, Value
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amagasa.detect.engine.pattern_set import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, PatternSet, refusal
 from amagasa.detect.folding import escaped
-from amagasa.detect.patterns import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, PatternSet, refusal
 
 letters = st.text(alphabet="ab.\\\n\0ä", min_size=1, max_size=4)
 kinds = st.sampled_from(["in", "start", "end", "glob"])

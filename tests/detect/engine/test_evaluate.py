@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sigma.rule import SigmaRule
 
-from amagasa.detect import memo as memo_module
-from amagasa.detect.evaluate import evaluate
-from amagasa.detect.memo import Memo
-from amagasa.detect.plan import Plan, plan_of
+from amagasa.detect.engine import memo as memo_module
+from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import MatchReport
-from amagasa.detect.rule import Atom, Node, Op, Predicate, Rule
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
+from amagasa.detect.sigma.rule import Atom, Node, Op, Predicate, Rule
 from amagasa.event.normalise import normalise
 from amagasa.event.record import MISSING, EventBatch, Format, LogSource, Route
 from amagasa.vocab.severity import Level
 from tests.detect.cases import chunk_of, found, plan_for, process_line, report_of, rule_text
-from tests.detect.reference import matches
+from tests.detect.engine.reference import matches
 
 WORDS = ["", "a", "A", "ab", "abc", "a b", r"\a", "1", "10.0.0.1", "true", "*", "K", "x" * 40, "ä", "Ä"]
 values = st.one_of(st.sampled_from(WORDS), st.integers(0, 12), st.booleans(), st.none())

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amagasa.detect.rule import Predicate
-from amagasa.detect.sigma import compile_rules
+from amagasa.detect.sigma.compile import compile_rules
+from amagasa.detect.sigma.rule import Predicate
 from amagasa.event.record import LogSource
 from amagasa.vocab.severity import Level
 from tests.detect.cases import does_match, found, plan_for, rule_text

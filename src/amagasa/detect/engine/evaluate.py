@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from amagasa.detect.memo import Memo, Places, RouteMemo
-from amagasa.detect.plan import Plan, positive_atoms_of
+from amagasa.detect.engine.memo import Memo, Places, RouteMemo
+from amagasa.detect.engine.plan import Plan, positive_atoms_of
 from amagasa.detect.report import Detection, MatchReport
-from amagasa.detect.rule import Node, Op, Rule
+from amagasa.detect.sigma.rule import Node, Op, Rule
 from amagasa.event.entities import entities_of
 from amagasa.event.normalise import detail
 from amagasa.event.record import MISSING, EventBatch, Row

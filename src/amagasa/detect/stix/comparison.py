@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 
 import re2  # type: ignore[import-untyped]
 
-from amagasa.detect.observables import fold_constant, is_folded, known_path
-from amagasa.detect.pattern import (
+from amagasa.detect.stix.observables import fold_constant, is_folded, known_path
+from amagasa.detect.stix.pattern import (
     AllOf,
     AnyOf,
     Comparison,
@@ -194,7 +194,7 @@ def equality(kind: str, path: str, constant: str) -> tuple[tuple[str, str], str]
         if network is None:
             return f"not an address or prefix: {show(constant, 60)}"
         return "the pattern matches everything or nearly so" if _is_wide_network(network) else (known, folded)
-    return (known, folded) if constant else "the pattern matches everything or nearly so"
+    return (known, folded) if folded else "the pattern matches everything or nearly so"
 
 
 def _is_wide_network(network: Network | None) -> bool:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from amagasa.detect.engine.matcher import FieldMatcher
+from amagasa.detect.engine.matcher import text_of as scalar_text
+from amagasa.detect.engine.pattern_set import Databases, PatternSet
 from amagasa.detect.folding import escaped
-from amagasa.detect.matcher import FieldMatcher
-from amagasa.detect.matcher import text_of as scalar_text
-from amagasa.detect.patterns import Databases, PatternSet
-from amagasa.detect.rule import Atom, Predicate
+from amagasa.detect.sigma.rule import Atom, Predicate
 from amagasa.event.jsonline import object_of
 from amagasa.event.lines import text_of
 from amagasa.event.record import Format, Value

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stix2patterns.validator import run_validator  # type: ignore[import-untyped]
 
-from amagasa.detect.pattern import (
+from amagasa.detect.stix.pattern import (
     AllOf,
     AnyOf,
     Comparison,

@@ -7,7 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from amagasa.detect.comparison import (
+from amagasa.detect.report import Detection, MatchReport, RuleFault
+from amagasa.detect.stix.comparison import (
     Network,
     equality,
     holds,
@@ -16,8 +17,8 @@ from amagasa.detect.comparison import (
     network_of,
     resolve,
 )
-from amagasa.detect.observables import Property, Shape, shapes_of
-from amagasa.detect.pattern import (
+from amagasa.detect.stix.observables import Property, Shape, shapes_of
+from amagasa.detect.stix.pattern import (
     AnyOf,
     Comparison,
     Either,
@@ -29,7 +30,6 @@ from amagasa.detect.pattern import (
     parse,
     parse_equality,
 )
-from amagasa.detect.report import Detection, MatchReport, RuleFault
 from amagasa.event.entities import entities_of
 from amagasa.event.normalise import detail
 from amagasa.event.record import MISSING, EventBatch, Route

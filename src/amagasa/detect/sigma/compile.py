@@ -38,10 +38,10 @@ from sigma.types import (
     SpecialChars,
 )
 
+from amagasa.detect.engine.pattern_set import CHOSEN_BY_RULE, refusal
 from amagasa.detect.folding import escaped, fold
-from amagasa.detect.patterns import CHOSEN_BY_RULE, refusal
 from amagasa.detect.report import RuleFault
-from amagasa.detect.rule import Atom, Node, Op, Predicate, Rule
+from amagasa.detect.sigma.rule import Atom, Node, Op, Predicate, Rule
 from amagasa.event.record import LogSource
 from amagasa.vocab.attack import tactics_of, techniques_of
 from amagasa.vocab.severity import level_of

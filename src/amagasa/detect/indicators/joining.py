@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from amagasa.detect.indicator import IndicatorSet
+from amagasa.detect.indicators.indicator import IndicatorSet
 
 _Key = TypeVar("_Key")
 _Place = TypeVar("_Place")

@@ -1,0 +1,1 @@
+"""Rules -> Plan -> evaluate: what is asked of each event, and the answer."""

@@ -1,0 +1,1 @@
+"""Sigma documents -> rules as plain data."""

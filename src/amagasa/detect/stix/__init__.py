@@ -1,0 +1,1 @@
+"""STIX 2.1 patterns: their tree, what they compare, and our events as cyber observables."""
