@@ -12,7 +12,8 @@ from amagasa.app.rehearsal import Scenario, Step, scenario_of, steps
 from amagasa.detect.engine.evaluate import evaluate
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import plan_of
-from amagasa.detect.indicators.indicator import compile_indicators, evaluate_indicators
+from amagasa.detect.indicators.compiling import compile_indicators
+from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format

@@ -16,7 +16,8 @@ from msgspec import Struct
 from amagasa.detect.engine.evaluate import evaluate
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan
-from amagasa.detect.indicators.indicator import IndicatorSet, evaluate_indicators
+from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Reject, Route

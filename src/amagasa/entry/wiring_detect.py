@@ -17,7 +17,8 @@ from amagasa.app.path import Sight
 from amagasa.app.worker_messages import Content, MoreIndicators
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
-from amagasa.detect.indicators.indicator import IndicatorSet, compile_indicators
+from amagasa.detect.indicators.compiling import compile_indicators
+from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.joining import joined
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.rule import Rule

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amagasa.adapters.content.indicators import MAX_FAULTS, load_indicators
-from amagasa.detect.indicators.indicator import compile_indicators
+from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from amagasa.detect.indicators.indicator import IndicatorSet, compile_indicators, evaluate_indicators
+from amagasa.detect.indicators.compiling import compile_indicators
+from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format

@@ -6,8 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amagasa.detect.indicators.indicator import IndicatorSet, compile_indicators, evaluate_indicators
+from amagasa.detect.indicators.compiling import compile_indicators
+from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.joining import joined
+from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
 from amagasa.vocab.ids import stable_id

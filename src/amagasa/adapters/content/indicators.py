@@ -1,7 +1,7 @@
 """Indicators from files: STIX bundles, NDJSON, CSV with a header, or plain lists; a file, a folder, .gz, .zst.
 
 Whatever the form, what comes out are STIX indicators as mappings, ready for
-`detect.indicators.indicator.compile_indicators`.
+`detect.indicators.compiling.compile_indicators`.
 """
 
 import csv

@@ -1,0 +1,226 @@
+"""STIX indicators -> IndicatorSet: equalities and prefixes into hash tables, the rest one by one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Where
+from amagasa.detect.indicators.others import places_in
+from amagasa.detect.report import RuleFault
+from amagasa.detect.stix.comparison import (
+    Network,
+    equality,
+    is_address_path,
+    matches_everything,
+    network_of,
+    resolve,
+)
+from amagasa.detect.stix.pattern import (
+    AnyOf,
+    Comparison,
+    Either,
+    Expression,
+    Observation,
+    Op,
+    PatternFault,
+    Test,
+    parse,
+    parse_equality,
+)
+from amagasa.vocab.attack import TACTICS, techniques_of
+from amagasa.vocab.ids import is_stix_id
+from amagasa.vocab.instants import from_rfc3339
+from amagasa.vocab.severity import Level
+from amagasa.vocab.text import show
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_QUIET: Final = frozenset({"benign", "unknown"})
+_SUSPECTED: Final = frozenset({"anomalous-activity", "anonymization"})
+
+
+def compile_indicators(
+    objects: Iterable[Mapping[str, Any]],
+    *,
+    origins: Mapping[str, str] = _NONE,
+    places: Mapping[str, str] = _NONE,
+) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
+    """The STIX indicators among `objects`, newest version of each; what cannot run is a fault with its reason.
+
+    Objects of other types and Sigma indicators are passed over: others compile those. `origins` and `places` give,
+    by indicator, the party it came from and the file it stood in. Nothing an object holds makes this raise.
+    """
+    building = _Building(origins, places)
+    newest: dict[str, Mapping[str, Any]] = {}
+    for one in objects:
+        if one.get("type") == "indicator" and one.get("pattern_type", "stix") != "sigma":
+            building.keep_newest(newest, one)
+    for one in newest.values():
+        building.add(one)
+    return building.finished(), tuple(building.faults)
+
+
+class _Building:
+    def __init__(self, origins: Mapping[str, str], places: Mapping[str, str]) -> None:
+        self._origins = origins
+        self._places = places
+        self.faults: list[RuleFault] = []
+        self._indicators: list[Indicator] = []
+        self._equal: dict[Where, dict[str, tuple[int, ...]]] = {}
+        self._prefixes: dict[Where, Prefixes] = {}
+        self._others: list[tuple[int, Expression]] = []
+        self._used: set[Where] = set()
+        self._n_revoked = 0
+
+    def finished(self) -> IndicatorSet:
+        return IndicatorSet(
+            indicators=tuple(self._indicators),
+            equal=self._equal,
+            prefixes=self._prefixes,
+            others=tuple(self._others),
+            used=frozenset(self._used),
+            n_revoked=self._n_revoked,
+        )
+
+    def keep_newest(self, newest: dict[str, Mapping[str, Any]], one: Mapping[str, Any]) -> None:
+        indicator_id = one.get("id")
+        if not isinstance(indicator_id, str) or not is_stix_id(indicator_id):
+            self._fault("", f"an indicator without a valid id: {show(str(indicator_id), 60)}")
+            return
+        held = newest.get(indicator_id)
+        if held is None or str(held.get("modified", "")) <= str(one.get("modified", "")):
+            newest[indicator_id] = one
+
+    def add(self, one: Mapping[str, Any]) -> None:
+        if one.get("revoked") is True:
+            self._n_revoked += 1
+            return
+        indicator_id = one["id"]
+        pattern = one.get("pattern")
+        simple = (
+            parse_equality(pattern) if isinstance(pattern, str) and one.get("pattern_type", "stix") == "stix" else None
+        )
+        expression = equality(*simple) if simple else _expression_of(one)
+        if isinstance(expression, str):
+            self._fault(indicator_id, expression)
+            return
+        indicator = _indicator_of(one, self._origins.get(indicator_id, ""))
+        if isinstance(indicator, str):
+            self._fault(indicator_id, indicator)
+            return
+        self._indicators.append(indicator)
+        if isinstance(expression, tuple):
+            self._index_equality(len(self._indicators) - 1, *expression)
+        else:
+            self._index(len(self._indicators) - 1, expression)
+
+    def _fault(self, indicator_id: str, why: str) -> None:
+        place = self._places.get(indicator_id, "")
+        self.faults.append(RuleFault(rule_id=indicator_id, path=place, why=why, code="AMG-INDICATOR-001"))
+
+    def _index(self, position: int, expression: Expression) -> None:
+        alternatives = _alternatives(expression)
+        if alternatives is None:
+            self._others.append((position, expression))
+            self._used.update(places_in(expression))
+            return
+        for where, constant in alternatives:
+            self._index_equality(position, where, constant)
+
+    def _index_equality(self, position: int, where: Where, constant: str) -> None:
+        self._used.add(where)
+        network = network_of(constant) if "/" in constant and is_address_path(*where) else None
+        if network is None:
+            table = self._equal.setdefault(where, {})
+            held = table.get(constant)
+            table[constant] = (*held, position) if held else (position,)
+        else:
+            _add_prefix(self._prefixes.setdefault(where, {}), network, position)
+
+
+def _add_prefix(prefixes: Prefixes, network: Network, position: int) -> None:
+    table = prefixes.setdefault((network.version, network.prefixlen), {})
+    key = int(network.network_address)
+    table[key] = (*table.get(key, ()), position)
+
+
+def _expression_of(one: Mapping[str, Any]) -> Expression | str:
+    pattern_type = one.get("pattern_type", "stix")
+    if pattern_type != "stix":
+        return f"patterns of type {show(str(pattern_type), 40)} are not supported"
+    pattern = one.get("pattern")
+    if not isinstance(pattern, str):
+        return "the indicator has no pattern"
+    parsed = parse(pattern)
+    if isinstance(parsed, PatternFault):
+        return parsed.why
+    resolved = resolve(parsed)
+    if not isinstance(resolved, str) and matches_everything(resolved):
+        return f"the pattern matches everything or nearly so: {show(pattern, 100)}"
+    return resolved
+
+
+def _indicator_of(one: Mapping[str, Any], origin: str) -> Indicator | str:
+    try:
+        valid_from, valid_until = _instant(one.get("valid_from")), _instant(one.get("valid_until"))
+    except ValueError:
+        return "valid_from or valid_until is no instant"
+    labels = one.get("labels")
+    texts = tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else ()
+    title = one.get("name")
+    return Indicator(
+        id=one["id"],
+        title=title if isinstance(title, str) and title else show(str(one["pattern"]), 120),
+        level=_level(one.get("confidence"), one.get("indicator_types"), texts),
+        origin=origin,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        techniques=techniques_of(texts) if texts else (),
+        tactics=_tactics(one.get("kill_chain_phases")),
+    )
+
+
+def _instant(value: Any) -> datetime | None:
+    if value is None or (isinstance(value, datetime) and value.tzinfo):
+        return value
+    return from_rfc3339(value if isinstance(value, str) else "")
+
+
+def _level(confidence: Any, types: Any, labels: Sequence[str]) -> Level:
+    """By confidence (STIX 2.1 appendix A, `high` from 70); where none is given, by what the indicator speaks of."""
+    if isinstance(confidence, int) and not isinstance(confidence, bool):
+        steps = ((85, Level.HIGH), (50, Level.MEDIUM), (15, Level.LOW))
+        return next((level for least, level in steps if confidence >= least), Level.INFORMATIONAL)
+    named = {kind for kind in types if isinstance(kind, str)} if isinstance(types, list) else set()
+    named.update(labels)  # STIX 2.0 puts the types here
+    if named and named <= _QUIET:
+        return Level.INFORMATIONAL
+    return Level.LOW if named and named <= _QUIET | _SUSPECTED else Level.MEDIUM
+
+
+def _tactics(phases: Any) -> tuple[str, ...]:
+    entries = phases if isinstance(phases, list) else []
+    named = {str(phase.get("phase_name", "")) for phase in entries if isinstance(phase, dict)}
+    return tuple(tactic for tactic in TACTICS if tactic in named)
+
+
+def _alternatives(expression: Expression) -> list[tuple[Where, str]] | None:
+    """(kind, path) and constant of each equality, where the whole pattern is "this or that"; else None."""
+    if isinstance(expression, Observation):
+        return _alternatives_of_test(expression.test)
+    if not isinstance(expression, Either):
+        return None
+    return _concatenated([_alternatives(part) for part in expression.parts])
+
+
+def _alternatives_of_test(test: Test) -> list[tuple[Where, str]] | None:
+    if isinstance(test, AnyOf):
+        return _concatenated([_alternatives_of_test(part) for part in test.parts])
+    if isinstance(test, Comparison) and test.op in {Op.EQ, Op.IN, Op.ISSUBSET} and not test.is_negated:
+        return [((test.kind, test.path), str(constant)) for constant in test.constants]
+    return None
+
+
+def _concatenated(parts: list[list[tuple[Where, str]] | None]) -> list[tuple[Where, str]] | None:
+    found = [part for part in parts if part is not None]
+    return [one for part in found for one in part] if len(found) == len(parts) else None

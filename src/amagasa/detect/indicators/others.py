@@ -1,0 +1,53 @@
+"""Patterns that are more than "this or that value": tried one by one on each combination of values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from amagasa.detect.indicators.indicator import IndicatorSet, Where, used_parts
+from amagasa.detect.stix.comparison import holds
+from amagasa.detect.stix.observables import Property, shapes_of
+from amagasa.detect.stix.pattern import Comparison, Expression, Observation, Test
+from amagasa.event.record import EventBatch
+
+MAX_OTHER_TEXTS: Final = 4_096  # of one combination of values, kept while a batch is looked at
+
+
+def places_in(expression: Expression | Test) -> set[Where]:
+    """Each (kind, path) which the pattern speaks of."""
+    if isinstance(expression, Observation):
+        return places_in(expression.test)
+    if isinstance(expression, Comparison):
+        return {(expression.kind, expression.path)}
+    return {where for part in expression.parts for where in places_in(part)}
+
+
+def try_others(batch: EventBatch, indicators: IndicatorSet) -> Iterator[tuple[int, int, set[str]]]:
+    """(row, position of the indicator, fields that matched) for each pattern of `others` that a record satisfies."""
+    columns = {field: column for column, field in enumerate(batch.fields)}
+    used = frozenset(where for _, expression in indicators.others for where in places_in(expression))
+    wanted = tuple((shape.kind, parts) for shape in shapes_of(batch.route) if (parts := used_parts(shape, used)))
+    fields = {field for _, parts in wanted for part in parts for field in part.fields}
+    needed = sorted(columns[field] for field in fields & columns.keys())
+    memo: dict[str, list[tuple[int, set[str]]]] = {}
+    for row, values in enumerate(batch.rows):
+        key = repr([values[column] for column in needed])
+        results = memo.get(key)
+        if results is None:
+            objects = [(kind, _observed(parts, values, columns)) for kind, parts in wanted]
+            tried = ((position, holds(expression, objects)) for position, expression in indicators.others)
+            results = [(position, matched) for position, matched in tried if matched is not None]
+            if len(memo) < MAX_OTHER_TEXTS:
+                memo[key] = results
+        for position, matched in results:
+            yield row, position, matched
+
+
+def _observed(
+    parts: list[Property], values: Sequence[Any], columns: Mapping[str, int]
+) -> dict[str, list[tuple[str, str]]]:
+    return {
+        part.path: [
+            (text, field) for field in part.fields if field in columns for text in part.form(values[columns[field]])
+        ]
+        for part in parts
+    }
