@@ -8,26 +8,10 @@ from typing import Any, Final
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Where
 from amagasa.detect.indicators.others import places_in
 from amagasa.detect.report import RuleFault
-from amagasa.detect.stix.comparison import (
-    Network,
-    equality,
-    is_address_path,
-    matches_everything,
-    network_of,
-    resolve,
-)
-from amagasa.detect.stix.pattern import (
-    AnyOf,
-    Comparison,
-    Either,
-    Expression,
-    Observation,
-    Op,
-    PatternFault,
-    Test,
-    parse,
-    parse_equality,
-)
+from amagasa.detect.stix.comparison import equality, is_address_path, matches_everything, resolve
+from amagasa.detect.stix.operators import Network, network_of
+from amagasa.detect.stix.parse import parse, parse_equality
+from amagasa.detect.stix.pattern import AnyOf, Comparison, Either, Expression, Observation, Op, PatternFault, Test
 from amagasa.vocab.attack import TACTICS, techniques_of
 from amagasa.vocab.ids import is_stix_id
 from amagasa.vocab.instants import from_rfc3339

@@ -7,8 +7,8 @@ from typing import Final
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Where
 from amagasa.detect.indicators.others import try_others
 from amagasa.detect.report import Detection, MatchReport
-from amagasa.detect.stix.comparison import network_of
 from amagasa.detect.stix.observables import Property, shapes_of
+from amagasa.detect.stix.operators import network_of
 from amagasa.event.entities import entities_of
 from amagasa.event.normalise import detail
 from amagasa.event.record import MISSING, EventBatch

@@ -6,19 +6,19 @@ from typing import Any, Final
 from amagasa.detect.indicators.indicator import IndicatorSet, Where, used_parts
 from amagasa.detect.stix.comparison import holds
 from amagasa.detect.stix.observables import Property, shapes_of
-from amagasa.detect.stix.pattern import Comparison, Expression, Observation, Test
+from amagasa.detect.stix.pattern import Expression, comparisons_of, observations_of
 from amagasa.event.record import EventBatch
 
 MAX_OTHER_TEXTS: Final = 4_096  # of one combination of values, kept while a batch is looked at
 
 
-def places_in(expression: Expression | Test) -> set[Where]:
+def places_in(expression: Expression) -> set[Where]:
     """Each (kind, path) which the pattern speaks of."""
-    if isinstance(expression, Observation):
-        return places_in(expression.test)
-    if isinstance(expression, Comparison):
-        return {(expression.kind, expression.path)}
-    return {where for part in expression.parts for where in places_in(part)}
+    return {
+        (comparison.kind, comparison.path)
+        for observation in observations_of(expression)
+        for comparison in comparisons_of(observation.test)
+    }
 
 
 def try_others(batch: EventBatch, indicators: IndicatorSet) -> Iterator[tuple[int, int, set[str]]]:

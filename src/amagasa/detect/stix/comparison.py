@@ -1,15 +1,12 @@
 """The operators of STIX patterns over texts of our events, and which comparisons say nothing."""
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-import re2  # type: ignore[import-untyped]
-
+from amagasa.detect.stix.meaning import fault_of
 from amagasa.detect.stix.observables import fold_constant, is_folded, known_path
+from amagasa.detect.stix.operators import Network, finds, is_within, like_regex, network_of
 from amagasa.detect.stix.pattern import (
     AllOf,
     AnyOf,
@@ -17,17 +14,21 @@ from amagasa.detect.stix.pattern import (
     Constant,
     Either,
     Expression,
+    Followed,
+    Instant,
     Observation,
     Op,
+    Repeated,
     Test,
     Together,
+    Within,
+    parts_of,
+    walk,
 )
 from amagasa.vocab.text import show
 
-MAX_REGEX_CHARACTERS: Final = 1_000  # what people write is shorter; what compiles to megabytes is longer
 WIDEST_PREFIX: Final = 8  # bits: a shorter prefix holds more than 1/256 of all addresses
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 # One object of an event: (kind, {path: [(text, field of the event), ...]}).
 Observed: TypeAlias = tuple[str, Mapping[str, Sequence[tuple[str, str]]]]
 
@@ -44,48 +45,29 @@ def is_address_path(kind: str, path: str) -> bool:
     return (kind, path) in _ADDRESS_PATHS
 
 
-@lru_cache(maxsize=8192)
-def network_of(text: str) -> Network | None:
-    """The prefix or single address; None where it is neither. Host bits are cleared."""
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=4096)
-def _compiled(regex: str, ignore_case: bool) -> Any:  # noqa: FBT001
-    """For RE2, whose time is linear in the text whatever the expression, and whose compiling is bounded in memory."""
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
-    options.case_sensitive = not ignore_case
-    return re2.compile(regex, options)
-
-
-def _finds(regex: str, text: str, *, ignore_case: bool) -> bool:
-    """Whether `regex` matches somewhere in `text`; a lone surrogate counts as a question mark."""
-    readable = text.encode("utf-8", "replace").decode()
-    return _compiled(regex, ignore_case).search(readable) is not None
-
-
-def like_regex(like: str) -> str:
-    """LIKE as an anchored regex: % any characters, _ any one."""
-    parts = {"%": ".*", "_": "."}
-    escaped = (parts.get(character) or _escape(character) for character in like)
-    return rf"\A{''.join(escaped)}\z"
-
-
-def _escape(character: str) -> str:
-    return character if character.isalnum() or ord(character) > 127 else rf"\x{ord(character):02x}"
-
-
 def resolve(expression: Expression) -> Expression | str:
-    """The expression with our kinds, paths and spelling of constants; or the reason why it cannot run."""
-    if not isinstance(expression, Observation):
-        parts = tuple(resolve(part) for part in expression.parts)
+    """The expression with our kinds, paths and spelling of constants; or the reason why it cannot run.
+
+    A path of ours is the one step of a comparison that was resolved.
+    """
+    return fault_of(expression) or _several_records(expression) or _resolved(expression)
+
+
+def _several_records(expression: Expression) -> str | None:
+    for node in walk(expression):
+        if not isinstance(node, Observation | Either | Together):
+            named = {Followed: "FOLLOWEDBY", Within: "WITHIN", Repeated: "REPEATS"}.get(type(node), "START")
+            return f"{named} needs several records, which is not supported yet"
+    return None
+
+
+def _resolved(expression: Expression) -> Expression | str:
+    if isinstance(expression, Either | Together):
+        parts = tuple(_resolved(part) for part in expression.parts)
         reason = next((part for part in parts if isinstance(part, str)), None)
         return reason or type(expression)(parts=tuple(part for part in parts if not isinstance(part, str)))
+    if not isinstance(expression, Observation):
+        return expression
     test = _resolve_test(expression.test)
     return test if isinstance(test, str) else Observation(test=test)
 
@@ -113,13 +95,17 @@ def _resolve_comparison(comparison: Comparison) -> Comparison | str:
         return f"no event shows the object path {show(f'{comparison.kind}:{comparison.path}', 100)}"
     kind, path = known
     constants = tuple(_written(kind, path, comparison, constant) for constant in comparison.constants)
-    found = Comparison(kind=kind, path=path, op=comparison.op, constants=constants, is_negated=comparison.is_negated)
+    found = Comparison(
+        kind=kind, steps=(path,), op=comparison.op, constants=constants, is_negated=comparison.is_negated
+    )
     return _fault_of(found) or found
 
 
 def _written(kind: str, path: str, comparison: Comparison, constant: Constant) -> Constant:
-    if comparison.op is Op.MATCHES or isinstance(constant, datetime):
+    if comparison.op is Op.MATCHES or isinstance(constant, Instant):
         return constant
+    if isinstance(constant, bytes):
+        return fold_constant(kind, path, constant.decode("latin-1"))
     if isinstance(constant, bool):
         return str(constant).lower()
     if isinstance(constant, int | float):
@@ -129,31 +115,14 @@ def _written(kind: str, path: str, comparison: Comparison, constant: Constant) -
 
 def _fault_of(comparison: Comparison) -> str | None:
     op, constants = comparison.op, comparison.constants
-    if any(isinstance(constant, datetime) for constant in constants):
+    if any(isinstance(constant, Instant) for constant in constants):
         return "comparing instants is not supported yet"
-    if op in {Op.ISSUBSET, Op.ISSUPERSET}:
-        if not is_address_path(comparison.kind, comparison.path):
-            return f"{op.value} needs an address; got {comparison.kind}:{comparison.path}"
-        if network_of(str(constants[0])) is None:
-            return f"{op.value} needs an address or a prefix; got {show(str(constants[0]), 60)}"
+    if op in {Op.ISSUBSET, Op.ISSUPERSET} and not is_address_path(comparison.kind, comparison.path):
+        return f"{op.value} needs an address; got {comparison.kind}:{comparison.path}"
     if op in {Op.EQ, Op.IN} and is_address_path(comparison.kind, comparison.path):
         bad = next((constant for constant in constants if network_of(str(constant)) is None), None)
         if bad is not None:
             return f"not an address or prefix: {show(str(bad), 60)}"
-    if op is Op.MATCHES:
-        return _regex_fault(str(constants[0]))
-    if op is Op.LIKE and len(str(constants[0])) > MAX_REGEX_CHARACTERS:
-        return f"LIKE with more than {MAX_REGEX_CHARACTERS} characters"
-    return None
-
-
-def _regex_fault(regex: str) -> str | None:
-    if len(regex) > MAX_REGEX_CHARACTERS:
-        return f"a regular expression of more than {MAX_REGEX_CHARACTERS} characters"
-    try:
-        _compiled(regex, False)
-    except (re2.error, UnicodeEncodeError) as error:
-        return f"MATCHES runs in linear time only; {show(regex, 60)} does not run so: {show(str(error), 100)}"
     return None
 
 
@@ -161,7 +130,7 @@ def matches_everything(expression: Expression) -> bool:
     """Whether (nearly) every event with such an object would satisfy it: such content only makes noise."""
     if isinstance(expression, Observation):
         return _is_wide(expression.test)
-    widths = [matches_everything(part) for part in expression.parts]
+    widths = [matches_everything(part) for part in parts_of(expression)]
     return any(widths) if isinstance(expression, Either) else all(widths)
 
 
@@ -175,7 +144,7 @@ def _is_wide(test: Test) -> bool:
     if test.op is Op.LIKE:
         return not str(test.constants[0]).strip("%_")
     if test.op is Op.MATCHES:
-        return _finds(str(test.constants[0]), "", ignore_case=False)
+        return finds(str(test.constants[0]), "")
     if is_address_path(test.kind, test.path):
         return any(_is_wide_network(network_of(str(constant))) for constant in test.constants)
     return any(constant == "" for constant in test.constants)
@@ -207,7 +176,7 @@ def holds(expression: Expression, objects: Sequence[Observed]) -> set[str] | Non
     """The fields which satisfy the expression; None where the objects do not satisfy it."""
     if isinstance(expression, Observation):
         return next((found for one in objects if (found := _test_holds(expression.test, one)) is not None), None)
-    results = [holds(part, objects) for part in expression.parts]
+    results = [holds(part, objects) for part in parts_of(expression)]
     return _joined(results, needs_all=isinstance(expression, Together))
 
 
@@ -241,26 +210,20 @@ def _compare(test: Comparison, text: str) -> bool:
         return equal != (op is Op.NE)
     constant = test.constants[0]
     if op is Op.LIKE:
-        return _finds(like_regex(str(constant)), text, ignore_case=False)
+        return finds(like_regex(str(constant)), text)
     if op is Op.MATCHES:
-        return _finds(str(constant), text, ignore_case=is_folded(test.kind, test.path))
+        return finds(str(constant), text, ignore_case=is_folded(test.kind, test.path))
     if op is Op.ISSUBSET:
-        return _is_within(network_of(text), network_of(str(constant)))
+        return is_within(network_of(text), network_of(str(constant)))
     if op is Op.ISSUPERSET:
-        return _is_within(network_of(str(constant)), network_of(text))
+        return is_within(network_of(str(constant)), network_of(text))
     return _is_ordered(op, text, constant)
 
 
 def _equals(test: Comparison, text: str, constant: str) -> bool:
     if text == constant:
         return True
-    return is_address_path(test.kind, test.path) and _is_within(network_of(text), network_of(constant))
-
-
-def _is_within(inner: Network | None, outer: Network | None) -> bool:
-    if inner is None or outer is None or inner.version != outer.version:
-        return False
-    return inner.prefixlen >= outer.prefixlen and inner.network_address in outer
+    return is_address_path(test.kind, test.path) and is_within(network_of(text), network_of(constant))
 
 
 def _is_ordered(op: Op, text: str, constant: Any) -> bool:
