@@ -417,17 +417,6 @@ def test_detect_without_paths_is_wrong_usage() -> None:
     assert run("detect", "--processes", "0", "x").code == 2
 
 
-def test_content_check_says_each_fault_with_its_place(rule: Path) -> None:
-    assert run("content", "check", rule).code == 0
-    (rule.parent / "broken.yml").write_text(BROKEN_RULE, encoding="utf-8")
-    checked = run("content", "check", rule.parent, "--json")
-    assert checked.code == 1
-    assert [Path(one["path"].split(":")[0]).name for one in checked.json()] == ["broken.yml"]
-    assert run("content", "check", rule.parent / "absent").code == 2
-    (rule.parent / "void").mkdir()
-    assert run("content", "check", rule.parent / "void").code == 2
-
-
 def test_source_test_says_what_would_be_read(log: Path, tmp_path: Path) -> None:
     tested = run("source", "test", log, "--json")
     assert tested.code == 0

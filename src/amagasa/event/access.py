@@ -97,12 +97,13 @@ def normalise_access(chunk: Chunk, wanted: Wanted) -> Normalised:
     numbers, lines, rejects = split.numbers, split.lines, []
     dropped: set[int] = set()
     for index in odd:
-        found = _read_odd(text_of(lines[index]))
+        text = text_of(lines[index])
+        found = _read_odd(text)
         if found is None:
             dropped.add(index)
             rejects.append(_not_access(chunk.path, numbers[index], lines[index]))
         else:
-            rows[index] = _row(found, names)
+            rows[index] = _row(found | {"_raw": text}, names)
     if dropped:
         kept = [index for index in range(len(rows)) if index not in dropped]
         rows = [rows[index] for index in kept]

@@ -165,6 +165,14 @@ _ALIASES: Final[dict[str, dict[str, str]]] = {
     },
 }
 _GENERIC: Final = {"dns": "dns"}
+_KUBERNETES: Final = Route(
+    name="kubernetes/audit",
+    sources=(
+        LogSource(product="kubernetes", service="audit"),
+        LogSource(product="kubernetes", category="application", service="audit"),
+    ),
+)
+_OPENCANARY: Final = Route(name="opencanary", sources=(LogSource(product="opencanary", category="application"),))
 
 
 def route_of_record(record: Record) -> Route:
@@ -173,6 +181,20 @@ def route_of_record(record: Record) -> Route:
         if key in record and (route := find(record)) is not None:
             return route
     return JSON
+
+
+def product_routes() -> tuple[Route, ...]:
+    """The routes of the products that are told by their keys, each once; `JSON` is not among them."""
+    clouds = (
+        *(_route("aws", "cloudtrail"), _route("github", "audit"), _route("bitbucket", "audit"), _route("okta", "okta")),
+        *(_route("m365", "audit", "exchange"), _route("m365", "threat_management", "threat_detection", "exchange")),
+        *(_route("azure", "signinlogs"), _route("azure", "auditlogs"), _route("azure", "activitylogs", "auditlogs")),
+        *(_risk({}), _route("gcp", "gcp.audit"), _route("gcp", "google_workspace.admin", "gcp.audit")),
+        *(_route("gcp", "google_workspace.login", "gcp.audit"), _route("onelogin", "onelogin.events")),
+        *(_KUBERNETES, _OPENCANARY, AUDITD),
+    )
+    sensors = [_route("suricata", service) for service in sorted(_SURICATA)]
+    return (*sensors, *(_route("zeek", service) for service in sorted(_ZEEK)), *clouds)
 
 
 def aliases_of(route: Route) -> Mapping[str, str]:
@@ -225,9 +247,7 @@ def _aws(record: Record) -> Route | None:
 def _kubernetes(record: Record) -> Route | None:
     if not str(record.get("apiVersion", "")).startswith("audit.k8s.io"):
         return None
-    plain = LogSource(product="kubernetes", service="audit")
-    application = LogSource(product="kubernetes", category="application", service="audit")
-    return Route(name="kubernetes/audit", sources=(plain, application))
+    return _KUBERNETES
 
 
 def _azure(record: Record) -> Route | None:
@@ -275,7 +295,7 @@ def _github(record: Record) -> Route | None:
 def _opencanary(record: Record) -> Route | None:
     if "node_id" not in record:
         return None
-    return Route(name="opencanary", sources=(LogSource(product="opencanary", category="application"),))
+    return _OPENCANARY
 
 
 def _auditd(record: Record) -> Route | None:

@@ -174,6 +174,17 @@ def route_of(channel: str | None, event_id: int | None) -> Route:
     return Route(name=f"windows/{_slug(written)}/{suffix}", sources=sources, known=(*known, ("Channel", written)))
 
 
+def channels() -> dict[str, tuple[str, ...]]:
+    """Every channel that a table knows, as Windows writes it, with its services."""
+    return dict(_CHANNELS.values())
+
+
+def kinds() -> tuple[tuple[str, int], ...]:
+    """(channel, event identifier) of every event that belongs to a category of its own."""
+    pairs = [(SYSMON, number) for number in _SYSMON_CATEGORIES]
+    return (*pairs, *((_SERVICES[service][0], number) for service, number in _OTHER_CATEGORIES))
+
+
 def applies(rule_source: LogSource, route: Route) -> bool:
     """Whether a rule for `rule_source` looks at events of `route`: one of its sources gives all that the rule asks."""
     return any(

@@ -187,6 +187,12 @@ def route_of_program(program: str) -> Route:
     return _BY_PROGRAM.get(program.rpartition("/")[2].lower(), _OTHER)
 
 
+def syslog_routes() -> tuple[Route, ...]:
+    """Every route that a line of this reader may have, each once."""
+    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE)
+    return tuple(dict.fromkeys((*_ROUTES.values(), *others)))
+
+
 def is_syslog(text: str) -> bool:
     """Whether this reader would accept the line."""
     return _parse(text) is not None

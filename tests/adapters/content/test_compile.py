@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amagasa.adapters.content import compile as module
+from amagasa.adapters.content import children as module
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.load import compile_documents
 from amagasa.adapters.content.rules import Document
@@ -28,7 +28,7 @@ def test_compiler_answers_in_order_and_counts() -> None:
 def test_compiler_starts_again_when_its_child_was_killed() -> None:
     with Compiler() as compiler:
         compiler.warm()
-        child = compiler._children[0]
+        child = compiler._children._children[0]
         assert child is not None
         os.kill(child._process.pid, signal.SIGKILL)
         ((rules, _),) = compiler.compile([GOOD])
@@ -36,7 +36,7 @@ def test_compiler_starts_again_when_its_child_was_killed() -> None:
 
 
 def stop(compiler: Compiler) -> None:
-    child = compiler._child(0)
+    child = compiler._children._child(0)
     os.kill(child._process.pid, signal.SIGSTOP)
 
 
@@ -52,7 +52,8 @@ def test_document_over_which_the_child_hangs_is_a_fault(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "DOCUMENT_TIMEOUT_S", 0.2)
     with Compiler() as compiler:
         stop(compiler)
-        rules, faults = compiler._compile_one(0, GOOD)
+        rules, faults = compiler._children._ask_one(0, GOOD)
+        monkeypatch.undo()
         ((again, _),) = compiler.compile([GOOD])
     assert (rules, len(again)) == ((), 1)
     assert "took longer" in faults[0].why

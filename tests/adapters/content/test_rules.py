@@ -120,3 +120,12 @@ def test_path_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_any_bytes_are_a_document_or_a_fault(content: bytes) -> None:
     one = document("p", content)
     assert one.path == "p"
+
+
+def test_what_tests_rules_is_no_rule_unless_it_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "regression_data").mkdir()
+    for name in ("a.yml", "a.test.yml", "regression_data/info.yml"):
+        (tmp_path / name).write_text("title: x\n", encoding="utf-8")
+    found = [Path(one.path).name for one in documents_of([tmp_path], is_builtin=False)]
+    everything = [Path(one.path).name for one in documents_of([tmp_path], is_builtin=False, are_tests_wanted=True)]
+    assert (found, everything) == (["a.yml"], ["a.test.yml", "a.yml", "info.yml"])

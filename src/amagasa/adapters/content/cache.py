@@ -9,17 +9,15 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
-
-from amagasa.adapters.content.compile import Outcome
 
 _DIGEST_BYTES: Final = 32
 # Beyond this the oldest files go: whole sets of rules change with every release, matchers with every rule.
 MAX_CACHE_BYTES: Final = 256 * 1024 * 1024
 _SUFFIX: Final = ".amg"
-_OUTCOME: Final[msgspec.msgpack.Decoder[Outcome]] = msgspec.msgpack.Decoder(Outcome)
+Kept = TypeVar("Kept")
 
 
 class Cache(Mapping[str, bytes]):
@@ -80,26 +78,27 @@ class Cache(Mapping[str, bytes]):
         return self._folder / (key + _SUFFIX)
 
 
-class CompiledDocuments:
-    """Outcomes of single documents by their digest, in 64 files by its head so that a start opens few."""
+class ByDocument(Generic[Kept]):
+    """What is known of single documents by their digest, in 64 files by its head so that a start opens few."""
 
-    def __init__(self, cache: Cache, version: str) -> None:
+    def __init__(self, cache: Cache, version: str, decoder: "msgspec.msgpack.Decoder[Kept]") -> None:
         self._cache = cache
         self._version = version
+        self._decoder = decoder
         self._shards: dict[str, dict[str, bytes]] = {}
 
-    def get(self, digest: str) -> Outcome | None:
-        """What the document compiled to, if that is known."""
+    def get(self, digest: str) -> Kept | None:
+        """What was kept of the document, if that is known."""
         body = self._shard(digest).get(digest)
         if body is None:
             return None
         try:
-            return _OUTCOME.decode(body)
+            return self._decoder.decode(body)
         except msgspec.DecodeError:
             return None
 
-    def put(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        """Keep outcomes by digest."""
+    def put(self, outcomes: Iterable[tuple[str, Kept]]) -> None:
+        """Keep values by digest."""
         touched = set()
         for digest, outcome in outcomes:
             self._shard(digest)[digest] = msgspec.msgpack.encode(outcome)

@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from amagasa.adapters.content.cache import Cache, CompiledDocuments
-from amagasa.adapters.content.compile import DIED, Compiler, Outcome, Progress
+from amagasa.adapters.content.cache import ByDocument, Cache
+from amagasa.adapters.content.children import Progress
+from amagasa.adapters.content.compile import DIED, Compiler, Outcome
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
@@ -97,7 +98,7 @@ def compile_documents(
 def _load(paths: Sequence[Path], cache: Cache, *, builtin: bool, progress: Progress | None) -> Outcome:
     found = list(documents_of(paths, is_builtin=builtin))
     documents = [one for one in found if isinstance(one, Document)]
-    compiled = CompiledDocuments(cache, str(VERSION))
+    compiled = ByDocument(cache, str(VERSION), _OUTCOME)
     known = {one.digest: compiled.get(one.digest) for one in documents}
     new = {one.digest: one.text for one in documents if known[one.digest] is None}
     if new:

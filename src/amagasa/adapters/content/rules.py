@@ -1,5 +1,6 @@
 """Rule documents out of files, folders, zip and tar archives. Bounded; what cannot be read is a fault, not silence."""
 
+import codecs
 import hashlib
 import tarfile
 import zipfile
@@ -20,6 +21,7 @@ MAX_DOCUMENT_BYTES: Final = 1_048_576
 MAX_TOTAL_BYTES: Final = 268_435_456
 MAX_DOCUMENTS: Final = 100_000
 _SUFFIXES: Final = (".yml", ".yaml")
+TEST_SUFFIXES: Final = (".test.yml", ".test.yaml")
 _TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _UNREADABLE: Final = "AMG-RULE-004"
 _TOO_MUCH: Final = "AMG-RULE-005"
@@ -31,17 +33,28 @@ class Document(Struct, frozen=True, kw_only=True):
     path: str
     text: str
     digest: str
+    has_mark: bool = False  # it began with a byte order mark, which is not in `text`
 
 
-def documents_of(paths: Sequence[Path], *, is_builtin: bool) -> Iterator[Document | RuleFault]:
+def documents_of(
+    paths: Sequence[Path], *, is_builtin: bool, are_tests_wanted: bool = False
+) -> Iterator[Document | RuleFault]:
     """Every rule document under `paths` and, if asked, the built-in ones, in a stable order.
 
+    What is beside rules to test them (`name.test.yml`, a folder `regression_data`) is left out unless it is wanted.
     Raises BadInputError for a path that does not exist or is neither YAML, folder nor archive.
     """
     if is_builtin:
         yield from _builtin()
     for path in paths:
-        yield from _of_path(path)
+        for one in _of_path(path):
+            if are_tests_wanted or not is_test(one.path):
+                yield one
+
+
+def is_test(path: str) -> bool:
+    """Whether what stands at `path` is there to test rules."""
+    return path.lower().endswith(TEST_SUFFIXES) or "regression_data" in path.replace("\\", "/").split("/")
 
 
 def kind_of(path: Path) -> str:
@@ -76,7 +89,8 @@ def document(path: str, content: bytes) -> Document | RuleFault:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return _fault(path, f"the file is not UTF-8 (byte {error.start})", _UNREADABLE)
-    return Document(path=path, text=text, digest=hashlib.sha256(content).hexdigest())
+    has_mark = content.startswith(codecs.BOM_UTF8)
+    return Document(path=path, text=text, digest=hashlib.sha256(content).hexdigest(), has_mark=has_mark)
 
 
 def _of_path(path: Path) -> Iterator[Document | RuleFault]:

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 import typer
 
+from amagasa.entry.cli.check import check_command
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
-from amagasa.entry.wiring_detect import ContentFiles, load_content
-from amagasa.vocab.errors import EXIT_DONE, EXIT_FINDINGS, BadInputError
+from amagasa.vocab.errors import BadInputError
 
 app = typer.Typer()
+app.command("check")(check_command)
 COLUMNS = ("kind", "title", "origin", "active_since", "fault", "id")
-FAULTS = ("path", "rule_id", "why")
 MAX_RULE_BYTES = 1_048_576
 Marking = Annotated[str, typer.Option("--marking", help="TLP 2.0: clear, green, amber, amber+strict, red.")]
 
@@ -61,29 +61,6 @@ def remove(content_id: Annotated[str, typer.Argument(metavar="ID")], *, node: No
     with client_of(node) as client:
         client.delete(f"/api/content/{quote(content_id, safe='')}")
     say(f"removed {content_id}")
-
-
-@app.command("check")
-def check(
-    paths: Annotated[list[Path], typer.Argument(help="Rule files, folders or archives.")],
-    *,
-    as_json: AsJson = False,
-    as_ndjson: AsNdjson = False,
-) -> None:
-    """Say which rules cannot run, where and why. Exit 1 where one cannot."""
-    loaded = load_content(ContentFiles(rules=tuple(paths), may_be_empty=True))
-    rows = [{"path": fault.path, "rule_id": fault.rule_id, "why": fault.why} for fault in loaded.faults]
-    if not loaded.n_rules and not rows:
-        raise BadInputError(
-            "AMG-RULES-NONE",
-            "there is no rule at these paths",
-            expected="Sigma rules: .yml or .yaml, a folder, .zip, .tar or .tar.gz of them",
-            got=", ".join(str(path) for path in paths[:5]),
-            then="nothing was checked; check the path",
-        )
-    show_list(rows, FAULTS, form=(as_json, as_ndjson), empty="every rule can run")
-    say(f"{loaded.n_rules} rules can run, {len(rows)} cannot")
-    raise typer.Exit(EXIT_FINDINGS if rows else EXIT_DONE)
 
 
 def _rule_text(what: str) -> str | None:

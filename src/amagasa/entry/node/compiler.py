@@ -1,4 +1,4 @@
-"""The compiler's process: Sigma documents in, rules as plain data out. Only here does pySigma run.
+"""The compiler's process: Sigma documents in, rules as plain data out. Here alone, and in the linter, pySigma runs.
 
 Frames on stdin and stdout: four bytes of length (big endian), then msgpack. A request is a list of YAML texts; the
 answer is a list, for each text, of [rules, faults]. The parent sets the time; memory is bounded here.
@@ -7,7 +7,8 @@ answer is a list, for each text, of [rules, faults]. The parent sets the time; m
 import resource
 import struct
 import sys
-from typing import BinaryIO, Final
+from collections.abc import Callable
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -20,12 +21,17 @@ _LENGTH: Final = struct.Struct(">I")
 
 def main() -> None:
     """Answer requests until stdin ends."""
+    answer_texts(lambda text: compile_rules([("", text)]))
+
+
+def answer_texts(answer: Callable[[str], Any]) -> None:
+    """Answer each text of each request until stdin ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while (request := _read(sys.stdin.buffer)) is not None:
         texts = msgspec.msgpack.decode(request, type=list[str])
-        answer = msgspec.msgpack.encode([compile_rules([("", text)]) for text in texts])
-        sys.stdout.buffer.write(_LENGTH.pack(len(answer)) + answer)
+        body = msgspec.msgpack.encode([answer(text) for text in texts])
+        sys.stdout.buffer.write(_LENGTH.pack(len(body)) + body)
         sys.stdout.buffer.flush()
 
 
