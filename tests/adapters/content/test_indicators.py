@@ -124,7 +124,7 @@ def test_load_missing_path_says_so(tmp_path: Path) -> None:
         ('{"discovery": {"title": "x"}}', "a", "no STIX object"),
         ('{"objects": ["x"]}', "a", "no STIX object"),
         (b"\xff\xfe\x00\x01", "a", "UTF-8"),
-        (gzip.compress(b"bad.example\n" * 1000)[:40], "a", "cannot be read"),
+        (gzip.compress(b"bad.example\n" * 1000, mtime=0)[:40], "a", "cannot be read"),
         (b"\x28\xb5\x2f\xfd" + b"\x00" * 9, "a", "cannot be read"),
         (zstandard.ZstdCompressor().compress(b"bad.example\n" * 1000)[:-3], "a", "cannot be read"),
         ("[" * 100_000, "a", "JSON"),
