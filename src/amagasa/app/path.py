@@ -13,14 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from amagasa.app.sight import Sight
 from amagasa.detect.engine.evaluate import evaluate
-from amagasa.detect.engine.memo import Memo
-from amagasa.detect.engine.plan import Plan
-from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
-from amagasa.event.record import Chunk, Reject, Route
+from amagasa.event.record import Chunk, Reject
 from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.fold import fold
 from amagasa.incident.group import Grouped, group
@@ -28,19 +26,6 @@ from amagasa.share.admit import admit
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.release import release
 from amagasa.share.verdict import Admission, Release
-
-
-class Sight:
-    """What a node looks with: plans of rules (built-in, own, the ally's), their memos, and the indicators."""
-
-    def __init__(self, plans: Sequence[tuple[Plan, Memo]], indicators: IndicatorSet) -> None:
-        self.plans = tuple(plans)
-        self.indicators = indicators
-
-    def wanted(self, route: Route) -> tuple[str, ...]:
-        """The fields which any plan or indicator will look at in events of this route."""
-        wanted = dict.fromkeys(field for plan, _ in self.plans for field in plan.wanted(route))
-        return tuple(wanted | dict.fromkeys(self.indicators.wanted(route)))
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -54,13 +39,19 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     """Records -> events -> detections: matched, not matched, and what could not run."""
+    chunk, n_through = sight.sifted(chunk)
     events = normalise(chunk, sight.wanted)
     report = MatchReport()
     for batch in events.batches:
         for plan, memo in sight.plans:
             report = report.merge(evaluate(batch, plan, memo))
         report = report.merge(evaluate_indicators(batch, sight.indicators, now=now))
-    return Seen(n_read=events.n_read, n_accepted=events.n_accepted, rejects=events.rejects, report=report)
+    return Seen(
+        n_read=n_through + events.n_read,
+        n_accepted=n_through + events.n_accepted,
+        rejects=events.rejects,
+        report=report.in_order(),
+    )
 
 
 def understand(

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.event.entity import Entity
 from amagasa.vocab.severity import Level
@@ -59,6 +61,12 @@ class MatchReport(Struct, frozen=True, kw_only=True):
     n_events: int = 0
     detections: tuple[Detection, ...] = ()
     faults: tuple[RuleFault, ...] = ()
+
+    def in_order(self) -> "MatchReport":
+        """The same of one chunk, its detections by record."""
+        if len(self.detections) < 2:
+            return self
+        return replace(self, detections=tuple(sorted(self.detections, key=attrgetter("record"))))
 
     def merge(self, other: "MatchReport") -> "MatchReport":
         """Both reports as one; a fault that both saw is kept once."""

@@ -1,5 +1,6 @@
 """Wiring of what detection needs: sources and content. Apart from `wiring`, so that `detect` loads no store, no web."""
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from amagasa.adapters.content.load import LoadedContent, compile_documents, load
 from amagasa.adapters.content.rules import Document
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
-from amagasa.app.path import Sight
+from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Content, MoreIndicators
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
+from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.joining import joined
@@ -54,7 +56,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
-        return Sight([(self.content.plan, self.content.memo())], self.indicators)
+        plan = self.content.plan
+        return Sight([(plan, self.content.memo())], self.indicators, sieve=sieve_for([plan]))
 
     def at_least(self, level: Level) -> "Loaded":
         """Without the rules below `level`."""
@@ -101,6 +104,11 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         n_indicators=len(indicators.indicators),
         faults=(*content.faults, *faults),
     )
+
+
+def sieve_for(plans: Sequence[Plan]) -> Sieve | None:
+    """A sieve for the plans; None where its native half was not built."""
+    return sieve_of(plans, secrets.token_bytes(key_bytes()))
 
 
 def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:

@@ -35,7 +35,7 @@ def lines_of(chunk: Chunk) -> Lines:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    numbers = list(range(chunk.first_record, chunk.first_record + len(lines)))
+    numbers = list(chunk.numbers or range(chunk.first_record, chunk.first_record + len(lines)))
     kept = [line for line in lines if line and not line.isspace() and len(line) <= MAX_LINE_BYTES]
     if len(kept) == len(lines):
         return Lines(lines=lines, numbers=numbers, rejects=())

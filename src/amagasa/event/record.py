@@ -59,7 +59,8 @@ class Chunk(Struct, frozen=True, kw_only=True):
     """Whole records of one file or stream, one a line (LF, no line cut in two), as bytes.
 
     `first_record` is the 1-based number of the first line in its file. A blank line has a number but is no record:
-    it is neither read nor rejected. `read_at` gives the year to formats that lack one.
+    it is neither read nor rejected. `read_at` gives the year to formats that lack one. Where the lines do not follow
+    one another in the file, `numbers` are theirs.
     """
 
     path: str
@@ -67,6 +68,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
     first_record: int
     data: bytes
     read_at: datetime
+    numbers: tuple[int, ...] | None = None
 
 
 class Reject(Struct, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ def detail_windows(line: bytes) -> Event:
     """The whole event, with Sigma's field names beside the record's own. A line that is no object has no fields."""
     record = object_of(line)
     fields, instant = fields_of(record) if isinstance(record, dict) else ({}, None)
-    channel, event_id = _kind(fields)
+    channel, event_id = kind_of(fields)
     own = route(channel, event_id)
     if event_id is not None:
         fields["EventID"] = event_id
@@ -195,7 +195,7 @@ def _read_in_full(
         work.refused[index] = record
         return None
     fields, _ = fields_of(record)
-    kind = _kind(fields)
+    kind = kind_of(fields)
     own = route(*kind)
     if kind[1] is not None:
         fields["EventID"] = kind[1]
@@ -213,7 +213,7 @@ def _batch(work: _Work, own: Route) -> _Built:
     return batch
 
 
-def _kind(fields: Fields) -> tuple[str | None, int | None]:
+def kind_of(fields: Fields) -> tuple[str | None, int | None]:
     """Channel and event identifier; an identifier written as text counts like the number."""
     channel = fields.get("Channel")
     number = fields.get("EventID")

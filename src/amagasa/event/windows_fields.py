@@ -66,13 +66,9 @@ def _operation(fields: Mapping[str, Value]) -> Value:
     return _OPERATIONS.get(kind, kind) if isinstance(kind, str) else None
 
 
-_HASHES: Final[dict[str, Computed]] = {
-    "md5": _hash("MD5"),
-    "sha1": _hash("SHA1"),
-    "sha256": _hash("SHA256"),
-    "Imphash": _hash("IMPHASH"),
-    "imphash": _hash("IMPHASH"),
-}
+# Field -> the kind of hash that it takes out of the list `Hashes` (or `Hash`).
+HASHES: Final = {"md5": "MD5", "sha1": "SHA1", "sha256": "SHA256", "Imphash": "IMPHASH", "imphash": "IMPHASH"}
+_HASHES: Final[dict[str, Computed]] = {field: _hash(kind) for field, kind in HASHES.items()}
 # What a computed field reads, so that a reader of few fields knows what else to read.
 _READS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(_HASHES, ("Hashes", "Hash")),

@@ -6,6 +6,7 @@ from typing import Final
 
 from amagasa.adapters.source.stream import BrokenSourceError
 from amagasa.event.lines import MAX_LINE_BYTES, too_long
+from amagasa.event.native import count_line_feeds
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 
 # Big enough that the cost of a chunk vanishes (measured with the Windows corpus), small enough for many at once.
@@ -74,7 +75,7 @@ class LineCutter:
 
     def _chunk(self, data: bytes) -> Chunk:
         chunk = Chunk(path=self._path, format=self._form, first_record=self._record, data=data, read_at=self._read_at)
-        self._record += data.count(b"\n") + (not data.endswith(b"\n"))
+        self._record += count_line_feeds(data) + (not data.endswith(b"\n"))
         return chunk
 
     def _end_skipping(self, n_bytes: int) -> Reject:

@@ -36,7 +36,7 @@ class Keywords:
         # Keywords are few, and their values are whole records: no look-up by value pays.
         self._matcher = FieldMatcher(atoms, known, made)
         self.refused = self._matcher.refused
-        parts = {_part(atom) for atom in atoms.values()}
+        parts = {part_of(atom) for atom in atoms.values()}
         self._search_all = None in parts
         expressions = sorted(f"(?i){escaped(part)}" for part in parts if part)
         self._patterns = PatternSet([(expression, 0) for expression in (*expressions, _HIDDEN)], known, made)
@@ -91,7 +91,7 @@ def _leaves(value: Value) -> Iterator[str]:
         yield scalar_text(plain(value))
 
 
-def _part(atom: Atom) -> str | None:
+def part_of(atom: Atom) -> str | None:
     """The longest part of the keyword that a line must show unless it hides it; None where there is none."""
     if atom.predicate is not Predicate.CONTAINS:
         return None

@@ -20,6 +20,9 @@ FOLDED: Final = hyperscan.HS_FLAG_DOTALL
 # Ours, not the engine's: what is found must end where the text ends. The engine's own anchor (`\\z`) makes it compile a
 # thousand literals in 0.6 s instead of 0.02 s.
 AT_END: Final = 1 << 30
+# Ours too: every place where it is found is wanted (`PatternSet.ends`), not only whether it is.
+EVERYWHERE: Final = 1 << 29
+_OURS: Final = AT_END | EVERYWHERE
 ANY_CHARACTER: Final = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_UTF8
 CHOSEN_BY_RULE: Final = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
 
@@ -77,6 +80,18 @@ class PatternSet:
                 found = [self._places[place] for place in found]
         if self._alone:
             found.extend(place for place, expression in self._alone if expression.search(data))
+        return found
+
+    def ends(self, data: bytes) -> list[int]:
+        """Behind every place where some pattern (each `EVERYWHERE`) is found, in no order."""
+        found: list[int] = []
+        append = found.append
+
+        def hit(_place: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            append(end)
+
+        if self._database is not None:
+            self._database.scan(data, match_event_handler=hit)
         return found
 
     def _hit_at_end(self, found: list[int], length: int) -> Callable[[int, int, int, int, object], None]:
@@ -159,7 +174,7 @@ def _compiled(patterns: Sequence[tuple[str, int]]) -> Any:
         expressions=[expression.encode("utf-8", "replace") for expression, _ in patterns],
         ids=list(range(len(patterns))),
         elements=len(patterns),
-        flags=[flags & ~AT_END if flags & AT_END else flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in patterns],
+        flags=[flags & ~_OURS if flags & _OURS else flags | hyperscan.HS_FLAG_SINGLEMATCH for _, flags in patterns],
     )
     return database
 

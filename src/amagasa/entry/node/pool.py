@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from amagasa.app.path import Seen, Sight, look
+from amagasa.app.path import Seen, look
+from amagasa.app.sight import Sight
 from amagasa.event.record import Chunk
 from amagasa.vocab.errors import WorldError
 

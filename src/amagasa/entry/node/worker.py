@@ -17,7 +17,8 @@ from typing import Final
 
 import msgspec
 
-from amagasa.app.path import Seen, Sight, look
+from amagasa.app.path import Seen, look
+from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import (
     MAX_REJECTS_SENT,
     Ack,
@@ -43,6 +44,7 @@ from amagasa.entry.wiring_detect import (
     follower_of,
     indicators_more,
     load_content,
+    sieve_for,
     sight_beside,
 )
 from amagasa.event.record import Chunk, Reject
@@ -167,7 +169,8 @@ class Worker:
             return  # sent twice around our start: the newer of the two is in use already
         self._version = content.version
         plans, indicators, faults = sight_beside(content)
-        self._sight = Sight([*self._sight.plans[:1], *plans], indicators)
+        plans = [*self._sight.plans[:1], *plans]
+        self._sight = Sight(plans, indicators, sieve=sieve_for([plan for plan, _ in plans]))
         self._send(Active(version=content.version, faults=faults))
 
     def _look_with_more(self, more: MoreIndicators) -> None:
@@ -178,7 +181,7 @@ class Worker:
             raise ValueError(error)
         self._version = more.version
         indicators, faults = indicators_more(self._sight.indicators, more)
-        self._sight = Sight(self._sight.plans, indicators)
+        self._sight = Sight(self._sight.plans, indicators, sieve=self._sight.sieve)
         self._send(Active(version=more.version, faults=faults))
 
     def _send(self, message: FromWorker) -> None:

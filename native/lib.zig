@@ -1,0 +1,56 @@
+//! What the Python side calls. A bound that is broken ends the process at once instead of doing harm: this reads what
+//! attackers write.
+
+const std = @import("std");
+const hashing = @import("hash.zig");
+const sieves = @import("sieve.zig");
+
+pub const panic = std.debug.no_panic;
+
+const Sieve = sieves.Sieve;
+
+/// Raised when a function changes what it takes or gives.
+const interface = 1;
+
+export fn amagasa_interface() u32 {
+    return interface;
+}
+
+/// How many line feeds there are.
+export fn count_lines(data: [*]const u8, n_bytes: usize) usize {
+    return std.mem.countScalar(u8, data[0..n_bytes], '\n');
+}
+
+export fn sieve_key_words() u32 {
+    return hashing.key_words;
+}
+
+export fn sieve_new(
+    words: [*]const u32,
+    n_words: usize,
+    bytes: [*]const u8,
+    n_bytes: usize,
+    key: [*]const u64,
+    n_key: usize,
+) ?*Sieve {
+    return Sieve.init(words[0..n_words], bytes[0..n_bytes], key[0..n_key]) catch null;
+}
+
+/// 0 done; 1 malformed; 2 full; 3 out of memory.
+export fn sieve_add_route(self: *Sieve, words: [*]const u32, n_words: usize, bytes: [*]const u8, n_bytes: usize) u32 {
+    self.addRoute(words[0..n_words], bytes[0..n_bytes]) catch |problem| return switch (problem) {
+        error.Malformed => 1,
+        error.Full => 2,
+        error.OutOfMemory => 3,
+    };
+    return 0;
+}
+
+export fn sieve_scan(self: *Sieve, task: *sieves.Scan) void {
+    self.scan(task);
+}
+
+export fn sieve_free(self: *Sieve) void {
+    var arena = self.arena;
+    arena.deinit();
+}

@@ -1,0 +1,518 @@
+//! Which atoms of one field hold for a value: equal texts, heads, tails and parts, numbers and networks.
+//!
+//! An atom is answered *held*, *not held*, or *maybe* where only the exact engine can tell (regular expressions, letter
+//! case); the answers held and not held are exact. A code is an atom's number twice over, odd for maybe.
+
+const std = @import("std");
+const Blob = @import("blob.zig").Blob;
+const Error = @import("blob.zig").Error;
+const Automaton = @import("automaton.zig").Automaton;
+
+const Allocator = std.mem.Allocator;
+const prime: u64 = 0x9E3779B97F4A7C15;
+
+/// `glob`: what the whole value must be like as well; empty where the text alone decides.
+const Needle = struct { text: []const u8, code: u32, glob: []const u8 = "" };
+
+/// In globs, bytes that no text holds.
+const any_text = 0xFF;
+const any_character = 0xFE;
+/// A longer value is left to the exact engine: here it could take a time that grows with its square.
+const max_glob_bytes = 16384;
+
+const Comparison = struct {
+    const Op = enum(u32) { lt, lte, gt, gte, neq };
+    op: Op,
+    code: u32,
+    limit: f64,
+
+    fn holds(self: Comparison, value: f64) bool {
+        return switch (self.op) {
+            .lt => value < self.limit,
+            .lte => value <= self.limit,
+            .gt => value > self.limit,
+            .gte => value >= self.limit,
+            .neq => value != self.limit,
+        };
+    }
+};
+
+const Network = struct { address: u32, mask: u32, code: u32 };
+
+/// Atoms found, each once. Too many make the record one for the exact engine.
+pub const Held = struct {
+    codes: []u32,
+    n: usize = 0,
+    is_full: bool = false,
+    /// By atom: the round in which it was found last.
+    seen: []u32,
+    round: u32 = 0,
+
+    pub fn begin(self: *Held) void {
+        self.n = 0;
+        self.is_full = false;
+        self.round +%= 1;
+        if (self.round == 0) {
+            @memset(self.seen, 0);
+            self.round = 1;
+        }
+    }
+
+    fn add(self: *Held, code: u32) void {
+        const atom = code >> 1;
+        if (self.seen[atom] == self.round) return;
+        if (self.n == self.codes.len) {
+            self.is_full = true;
+            return;
+        }
+        self.seen[atom] = self.round;
+        self.codes[self.n] = code;
+        self.n += 1;
+    }
+
+    /// A needle that stands in `text`. Tried once, whether it holds or not.
+    fn addNeedle(self: *Held, needle: *const Needle, text: []const u8) void {
+        if (needle.glob.len == 0) return self.add(needle.code);
+        if (text.len > max_glob_bytes) return self.add(needle.code | 1);
+        if (self.seen[needle.code >> 1] == self.round) return;
+        if (isLike(needle.glob, text)) self.add(needle.code) else self.seen[needle.code >> 1] = self.round;
+    }
+
+    fn addAll(self: *Held, codes: []const u32) void {
+        for (codes) |code| self.add(code);
+    }
+
+    pub fn found(self: *Held) []u32 {
+        const codes = self.codes[0..self.n];
+        std.mem.sort(u32, codes, {}, std.sort.asc(u32));
+        return codes;
+    }
+};
+
+pub const Matcher = struct {
+    null_codes: []const u32,
+    exists_codes: []const u32,
+    missing_codes: []const u32,
+    /// Hold (or may hold) for whatever is there.
+    any_codes: []const u32,
+    empty_codes: []const u32,
+    equal: Ends,
+    heads: Ends,
+    tails: Ends,
+    parts: Parts,
+    /// Globs without a text to look for.
+    loose: []const Needle,
+    automata: []const Automaton,
+    comparisons: []const Comparison,
+    networks: []const Network,
+    wide_networks: []const u32,
+
+    /// The words' lists: null, exists, missing, any, empty; needles equal, heads, tails, parts with globs, globs alone; comparisons; networks.
+    pub fn init(gpa: Allocator, blob: *Blob) Error!Matcher {
+        const null_codes = try gpa.dupe(u32, try blob.list());
+        const exists_codes = try gpa.dupe(u32, try blob.list());
+        const missing_codes = try gpa.dupe(u32, try blob.list());
+        const any_codes = try gpa.dupe(u32, try blob.list());
+        const empty_codes = try gpa.dupe(u32, try blob.list());
+        return .{
+            .null_codes = null_codes,
+            .exists_codes = exists_codes,
+            .missing_codes = missing_codes,
+            .any_codes = any_codes,
+            .empty_codes = empty_codes,
+            .equal = try Ends.init(gpa, try needles(gpa, blob), .head),
+            .heads = try Ends.init(gpa, try needles(gpa, blob), .head),
+            .tails = try Ends.init(gpa, try needles(gpa, blob), .tail),
+            .parts = try Parts.init(gpa, try needlesWithGlobs(gpa, blob)),
+            .loose = try needlesWithGlobs(gpa, blob),
+            .automata = try automataOf(gpa, blob),
+            .comparisons = try comparisonsOf(gpa, blob),
+            .networks = try networksOf(gpa, blob),
+            .wide_networks = try gpa.dupe(u32, try blob.list()),
+        };
+    }
+
+    pub fn ofMissing(self: *const Matcher, held: *Held) void {
+        held.begin();
+        held.addAll(self.null_codes);
+        held.addAll(self.missing_codes);
+    }
+
+    pub fn ofNull(self: *const Matcher, held: *Held) void {
+        held.begin();
+        held.addAll(self.null_codes);
+        held.addAll(self.exists_codes);
+    }
+
+    /// `text` is folded, and stands in a buffer with four bytes more behind it.
+    pub fn ofText(self: *const Matcher, text: []const u8, held: *Held) void {
+        held.begin();
+        held.addAll(self.exists_codes);
+        held.addAll(self.any_codes);
+        if (text.len == 0) held.addAll(self.empty_codes);
+        self.equal.findWhole(text, held);
+        self.heads.findAll(text, held);
+        self.tails.findAll(text, held);
+        self.parts.findAll(text, held);
+        for (self.loose) |*one| held.addNeedle(one, text);
+        if (self.automata.len != 0) self.run(text, held);
+        if (self.comparisons.len != 0) self.compare(text, held);
+        if (self.networks.len + self.wide_networks.len != 0) self.locate(text, held);
+    }
+
+    fn run(self: *const Matcher, text: []const u8, held: *Held) void {
+        const is_ascii = for (text) |byte| {
+            if (byte >= 0x80) break false;
+        } else true;
+        for (self.automata) |*automaton| {
+            const reached = if (is_ascii) automaton.reached(text) else std.math.maxInt(u64);
+            for (automaton.ends) |end| {
+                if (reached & end.last != 0 and (text.len >= end.least or !is_ascii)) held.add(end.code);
+            }
+        }
+    }
+
+    fn compare(self: *const Matcher, text: []const u8, held: *Held) void {
+        var has_digit = false;
+        for (text) |byte| has_digit = has_digit or std.ascii.isDigit(byte);
+        if (!has_digit) return;
+        const value = integerOf(text) orelse {
+            for (self.comparisons) |one| held.add(one.code | 1);
+            return;
+        };
+        for (self.comparisons) |one| {
+            if (one.holds(value)) held.add(one.code);
+        }
+    }
+
+    fn locate(self: *const Matcher, text: []const u8, held: *Held) void {
+        if (text.len > 64) return;
+        if (addressOf(text)) |address| {
+            for (self.networks) |one| {
+                if (address & one.mask == one.address) held.add(one.code);
+            }
+            return;
+        }
+        // Whatever else may be an address, in the spelling of somebody, is for the exact engine.
+        for (text) |byte| switch (byte) {
+            ':', '%', ' ', '\t', '\n', '\r', 11, 12, 0x80...0xFF => {
+                for (self.networks) |one| held.add(one.code | 1);
+                for (self.wide_networks) |code| held.add(code | 1);
+                return;
+            },
+            else => {},
+        };
+    }
+};
+
+pub fn needles(gpa: Allocator, blob: *Blob) Error![]Needle {
+    const made = try gpa.alloc(Needle, try blob.count());
+    for (made) |*one| {
+        one.* = .{ .text = try blob.text(), .code = try blob.word() };
+        if (one.text.len == 0) return error.Malformed;
+    }
+    return made;
+}
+
+/// Texts with their codes and globs; a text may be empty.
+fn needlesWithGlobs(gpa: Allocator, blob: *Blob) Error![]Needle {
+    const made = try gpa.alloc(Needle, try blob.count());
+    for (made) |*one| one.* = .{ .text = try blob.text(), .code = try blob.word(), .glob = try blob.text() };
+    return made;
+}
+
+/// Whether the whole of `text` is like `glob`. Goes back to the last `any_text` only, which is enough.
+fn isLike(glob: []const u8, text: []const u8) bool {
+    var at: usize = 0;
+    var next: usize = 0;
+    var star: ?usize = null;
+    var from: usize = 0;
+    while (at < text.len) {
+        if (next < glob.len and glob[next] == any_text) {
+            star = next;
+            from = at;
+            next += 1;
+        } else if (next < glob.len and glob[next] == any_character) {
+            at += 1;
+            while (at < text.len and text[at] & 0xC0 == 0x80) at += 1;
+            next += 1;
+        } else if (next < glob.len and glob[next] == text[at]) {
+            at += 1;
+            next += 1;
+        } else if (star) |place| {
+            from += 1;
+            while (from < text.len and text[from] & 0xC0 == 0x80) from += 1;
+            at = from;
+            next = place + 1;
+        } else return false;
+    }
+    while (next < glob.len and glob[next] == any_text) next += 1;
+    return next == glob.len;
+}
+
+fn automataOf(gpa: Allocator, blob: *Blob) Error![]const Automaton {
+    const made = try gpa.alloc(Automaton, try blob.count());
+    for (made) |*one| one.* = try Automaton.init(gpa, blob);
+    return made;
+}
+
+fn comparisonsOf(gpa: Allocator, blob: *Blob) Error![]Comparison {
+    const made = try gpa.alloc(Comparison, try blob.count());
+    for (made) |*one| {
+        const op = std.enums.fromInt(Comparison.Op, try blob.word()) orelse return error.Malformed;
+        const code = try blob.word();
+        one.* = .{ .op = op, .code = code, .limit = @bitCast(try blob.long()) };
+    }
+    return made;
+}
+
+fn networksOf(gpa: Allocator, blob: *Blob) Error![]Network {
+    const made = try gpa.alloc(Network, try blob.count());
+    for (made) |*one| one.* = .{ .address = try blob.word(), .mask = try blob.word(), .code = try blob.word() };
+    return made;
+}
+
+/// An integer that a double holds exactly; null for any other text.
+fn integerOf(text: []const u8) ?f64 {
+    if (text.len == 0 or text.len > 15) return null;
+    var value: u64 = 0;
+    for (text) |byte| {
+        if (!std.ascii.isDigit(byte)) return null;
+        value = value * 10 + (byte - '0');
+    }
+    return @floatFromInt(value);
+}
+
+/// An IPv4 address in four decimal numbers without leading zeros.
+fn addressOf(text: []const u8) ?u32 {
+    var address: u32 = 0;
+    var parts = std.mem.splitScalar(u8, text, '.');
+    for (0..4) |_| {
+        const part = parts.next() orelse return null;
+        if (part.len == 0 or part.len > 3 or (part.len > 1 and part[0] == '0')) return null;
+        var number: u32 = 0;
+        for (part) |byte| {
+            if (!std.ascii.isDigit(byte)) return null;
+            number = number * 10 + (byte - '0');
+        }
+        if (number > 255) return null;
+        address = address << 8 | number;
+    }
+    return if (parts.next() == null) address else null;
+}
+
+fn sizeFor(count: usize) usize {
+    return std.math.ceilPowerOfTwoAssert(usize, @max(16, count * 2));
+}
+
+/// Texts that a value begins or ends with, found by a hash that grows with each character.
+const Ends = struct {
+    const Side = enum { head, tail };
+    side: Side,
+    needles: []const Needle,
+    /// Places in `needles`, by hash; `len` where there is none.
+    table: []const u32,
+    /// Whether any needle has this length; the longest is the last.
+    lengths: []const bool,
+
+    fn init(gpa: Allocator, own: []Needle, side: Side) Error!Ends {
+        var longest: usize = 0;
+        for (own) |one| longest = @max(longest, one.text.len);
+        const lengths = try gpa.alloc(bool, if (own.len == 0) 0 else longest + 1);
+        @memset(lengths, false);
+        const table = try gpa.alloc(u32, if (own.len == 0) 0 else sizeFor(own.len));
+        @memset(table, std.math.maxInt(u32));
+        for (own, 0..) |one, number| {
+            lengths[one.text.len] = true;
+            var hash: u64 = 0;
+            for (0..one.text.len) |i| hash = grown(hash, character(side, one.text, i));
+            var place = placeOf(hash, table.len);
+            while (table[place] != std.math.maxInt(u32)) place = (place + 1) & (table.len - 1);
+            table[place] = @intCast(number);
+        }
+        return .{ .side = side, .needles = own, .table = table, .lengths = lengths };
+    }
+
+    fn character(side: Side, text: []const u8, i: usize) u8 {
+        return if (side == .head) text[i] else text[text.len - 1 - i];
+    }
+
+    fn grown(hash: u64, byte: u8) u64 {
+        return (hash ^ byte ^ 0x100) *% prime;
+    }
+
+    fn placeOf(hash: u64, size: usize) usize {
+        return @intCast((hash ^ hash >> 29) *% prime >> 32 & (size - 1));
+    }
+
+    fn findAll(self: *const Ends, text: []const u8, held: *Held) void {
+        var hash: u64 = 0;
+        const longest = @min(text.len + 1, self.lengths.len);
+        for (1..@max(longest, 1)) |length| {
+            hash = grown(hash, character(self.side, text, length - 1));
+            if (self.lengths[length]) self.look(hash, text, length, held);
+        }
+    }
+
+    fn findWhole(self: *const Ends, text: []const u8, held: *Held) void {
+        if (text.len >= self.lengths.len or !self.lengths[text.len]) return;
+        var hash: u64 = 0;
+        for (text) |byte| hash = grown(hash, byte);
+        self.look(hash, text, text.len, held);
+    }
+
+    fn look(self: *const Ends, hash: u64, text: []const u8, length: usize, held: *Held) void {
+        const part = if (self.side == .head) text[0..length] else text[text.len - length ..];
+        var place = placeOf(hash, self.table.len);
+        while (self.table[place] != std.math.maxInt(u32)) : (place = (place + 1) & (self.table.len - 1)) {
+            const needle = &self.needles[self.table[place]];
+            if (std.mem.eql(u8, needle.text, part)) held.add(needle.code);
+        }
+    }
+};
+
+/// Texts that stand anywhere in a value. Each is looked for by its rarest four (or by all of its three, two, one)
+/// characters: a bit says whether any needle has these four, a table which ones.
+pub const Parts = struct {
+    const Anchored = struct { needle: u32, offset: u32 };
+    const Bucket = struct { gram: u32, width: u32, from: u32, to: u32 };
+    needles: []const Needle,
+    anchored: []const Anchored,
+    buckets: []const Bucket,
+    /// Places in `buckets` by hash of gram and width.
+    table: []const u32,
+    bits: []const u64,
+    has_width: [5]bool,
+
+    pub fn init(gpa: Allocator, own: []Needle) Error!Parts {
+        var self = Parts{
+            .needles = own,
+            .anchored = &.{},
+            .buckets = &.{},
+            .table = &.{},
+            .bits = &.{},
+            .has_width = @splat(false),
+        };
+        if (own.len == 0) return self;
+        var counts: std.AutoHashMapUnmanaged(u32, u32) = .empty;
+        defer counts.deinit(gpa);
+        for (own) |one| {
+            if (one.text.len == 0) return error.Malformed;
+            if (one.text.len < 4) continue;
+            for (0..one.text.len - 3) |i| {
+                const entry = try counts.getOrPutValue(gpa, gramAt(one.text, i, 4), 0);
+                entry.value_ptr.* += 1;
+            }
+        }
+        const Keyed = struct { gram: u32, width: u32, one: Anchored };
+        const keyed = try gpa.alloc(Keyed, own.len);
+        defer gpa.free(keyed);
+        for (own, keyed, 0..) |one, *made, number| {
+            const width: u32 = @intCast(@min(one.text.len, 4));
+            var best: u32 = 0;
+            if (width == 4) {
+                var least: u32 = std.math.maxInt(u32);
+                for (0..one.text.len - 3) |i| {
+                    const count = counts.get(gramAt(one.text, i, 4)).? * 4 + commonness(one.text[i..][0..4]);
+                    if (count < least) {
+                        least = count;
+                        best = @intCast(i);
+                    }
+                }
+            }
+            made.* = .{
+                .gram = gramAt(one.text, best, width),
+                .width = width,
+                .one = .{ .needle = @intCast(number), .offset = best },
+            };
+            self.has_width[width] = true;
+        }
+        std.mem.sort(Keyed, keyed, {}, struct {
+            fn before(_: void, a: Keyed, b: Keyed) bool {
+                return if (a.width == b.width) a.gram < b.gram else a.width < b.width;
+            }
+        }.before);
+        const anchored = try gpa.alloc(Anchored, own.len);
+        var buckets: std.ArrayList(Bucket) = .empty;
+        for (keyed, anchored, 0..) |one, *to, i| {
+            to.* = one.one;
+            const place: u32 = @intCast(i);
+            if (i == 0 or keyed[i - 1].gram != one.gram or keyed[i - 1].width != one.width) {
+                try buckets.append(gpa, .{ .gram = one.gram, .width = one.width, .from = place, .to = place });
+            }
+            buckets.items[buckets.items.len - 1].to = place + 1;
+        }
+        const table = try gpa.alloc(u32, sizeFor(buckets.items.len));
+        @memset(table, std.math.maxInt(u32));
+        const bits = try gpa.alloc(u64, sizeFor(buckets.items.len) * 8 / 64 + 64);
+        @memset(bits, 0);
+        self.anchored = anchored;
+        self.buckets = try buckets.toOwnedSlice(gpa);
+        self.table = table;
+        self.bits = bits[0..std.math.floorPowerOfTwo(usize, bits.len)];
+        for (self.buckets, 0..) |one, number| {
+            const hash = mixed(one.gram, one.width);
+            var place = hash & (table.len - 1);
+            while (table[place] != std.math.maxInt(u32)) place = (place + 1) & (table.len - 1);
+            table[place] = @intCast(number);
+            const bit = hash >> 20 & (self.bits.len * 64 - 1);
+            bits[bit / 64] |= @as(u64, 1) << @intCast(bit % 64);
+        }
+        return self;
+    }
+
+    /// How ordinary the four characters are in what programs write: letters of words are, marks between them less so.
+    fn commonness(gram: *const [4]u8) u32 {
+        var sum: u32 = 0;
+        for (gram) |byte| sum += switch (byte) {
+            'a', 'c', 'd', 'e', 'i', 'l', 'm', 'n', 'o', 'r', 's', 't', '\\', '.', ' ' => 3,
+            'b', 'f', 'g', 'h', 'p', 'u', 'w', 'y', '0'...'9', '-', '/' => 2,
+            else => 0,
+        };
+        return sum;
+    }
+
+    fn gramAt(text: []const u8, at: usize, width: u32) u32 {
+        var gram: u32 = 0;
+        for (text[at..][0..width], 0..) |byte, i| gram |= @as(u32, byte) << @intCast(8 * i);
+        return gram;
+    }
+
+    fn mixed(gram: u32, width: u32) usize {
+        return (@as(u64, gram) | @as(u64, width) << 40) *% prime >> 12 & std.math.maxInt(u52);
+    }
+
+    pub fn findAll(self: *const Parts, text: []const u8, held: *Held) void {
+        if (self.needles.len == 0) return;
+        const bits_mask = self.bits.len * 64 - 1;
+        // Behind the text stand four bytes more, so that a gram can be read at each of its characters.
+        const padded = text.ptr[0 .. text.len + 4];
+        for (0..text.len) |at| {
+            const four = std.mem.readInt(u32, padded[at..][0..4], .little);
+            inline for (.{ 4, 3, 2, 1 }) |width| {
+                if (self.has_width[width]) {
+                    const gram = four & (@as(u32, std.math.maxInt(u32)) >> @intCast(32 - 8 * width));
+                    const hash = mixed(gram, width);
+                    const bit = hash >> 20 & bits_mask;
+                    if (self.bits[bit / 64] >> @intCast(bit % 64) & 1 != 0) self.look(gram, width, hash, text, at, held);
+                }
+            }
+        }
+    }
+
+    fn look(self: *const Parts, gram: u32, width: u32, hash: usize, text: []const u8, at: usize, held: *Held) void {
+        var place = hash & (self.table.len - 1);
+        while (self.table[place] != std.math.maxInt(u32)) : (place = (place + 1) & (self.table.len - 1)) {
+            const bucket = &self.buckets[self.table[place]];
+            if (bucket.gram != gram or bucket.width != width) continue;
+            for (self.anchored[bucket.from..bucket.to]) |one| {
+                const needle = &self.needles[one.needle];
+                if (one.offset > at or held.seen[needle.code >> 1] == held.round) continue;
+                const from = at - one.offset;
+                if (needle.text.len > text.len - from) continue;
+                if (std.mem.eql(u8, needle.text, text[from..][0..needle.text.len])) held.addNeedle(needle, text);
+            }
+            return;
+        }
+    }
+};

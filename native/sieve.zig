@@ -1,0 +1,409 @@
+//! A sieve for records: those in which certainly no rule matches fall through, the others are named for the exact
+//! engine, as is every record with anything unusual about it. It never decides that a rule matches.
+//!
+//! Everything here is bounded: memory is taken when a sieve is made and when routes are added, never for a record.
+
+const std = @import("std");
+const blobs = @import("blob.zig");
+const hashing = @import("hash.zig");
+const json = @import("json.zig");
+const matching = @import("matcher.zig");
+const rules = @import("rules.zig");
+const texts = @import("text.zig");
+const Cache = @import("cache.zig").Cache;
+const Classes = @import("classes.zig").Classes;
+
+const Allocator = std.mem.Allocator;
+const Blob = blobs.Blob;
+const Error = blobs.Error;
+
+/// Raised when the words handed over change their meaning.
+pub const interface = 1;
+const max_fields = 1024;
+const max_routes = 4096;
+const max_columns = 256;
+const max_held = 8192;
+const max_line_bytes = 1 << 20;
+const value_sets = 1 << 16;
+const verdict_sets = 1 << 15;
+const n_layouts = 4;
+
+/// Why a record is named.
+const Reason = enum(u32) { quiet, odd, barred, unknown_route, odd_value, rule, keyword };
+const n_reasons = 7;
+
+const Layout = struct {
+    /// The object whose presence tells this layout; the last layout has none.
+    node: u16 = json.none,
+    channel: []const u16 = &.{},
+    event_id: []const u16 = &.{},
+};
+
+const Place = struct { layout: u8, event_id: u32, channel: []const u8, route: u32 };
+
+/// What is told and asked of one scan; shared with the caller.
+pub const Scan = extern struct {
+    data: [*]const u8,
+    n_bytes: u64,
+    /// Ends of texts that may be keywords, in order.
+    hits: ?[*]const u32,
+    n_hits: u64,
+    named: [*]Named,
+    max_named: u64,
+    n_named: u64,
+    /// Where to begin and the number of the line there; afterwards where to go on.
+    at: u64,
+    line: u64,
+    n_records: u64,
+    /// Not 0: go no further than a record of an unknown route, so that the route can be added.
+    stops_at_unknown: u64,
+    n_by_reason: [n_reasons]u64,
+};
+
+/// `rule` counts where the reason is one.
+const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, rule: u32 };
+
+pub const Sieve = struct {
+    arena: std.heap.ArenaAllocator,
+    key: hashing.Key,
+    folds: texts.Folds,
+    keys: json.Keys = .{},
+    slots: json.Slots = .{},
+    layouts: [n_layouts]Layout = @splat(.{}),
+    matchers: [max_fields]matching.Matcher = undefined,
+    constants: [max_fields][2]u32 = undefined,
+    n_fields: usize = 0,
+    routes: [max_routes]rules.Route = undefined,
+    n_routes: usize = 0,
+    places: [max_routes]Place = undefined,
+    n_places: usize = 0,
+    by_place: [max_routes * 2]u16 = @splat(json.none),
+    classes: Classes,
+    values: Cache(u32),
+    verdicts: Cache(?u32),
+    held: matching.Held,
+    atoms: rules.Atoms,
+    done: []u32,
+    scratch: []u8,
+    /// The rule for which a record was named last, by its place on its route.
+    asking: u32 = 0,
+
+    pub fn init(words: []const u32, bytes: []const u8, key: []const u64) Error!*Sieve {
+        if (key.len != hashing.key_words) return error.Malformed;
+        var arena = std.heap.ArenaAllocator.init(std.heap.page_allocator);
+        errdefer arena.deinit();
+        const gpa = arena.allocator();
+        const self = try gpa.create(Sieve);
+        var blob = Blob{ .words = words, .bytes = try gpa.dupe(u8, bytes) };
+        if (try blob.word() != interface) return error.Malformed;
+        const n_atoms = try blob.word();
+        const n_rules = try blob.word();
+        self.* = .{
+            .arena = undefined,
+            .key = .{ .words = key[0..hashing.key_words].* },
+            .folds = undefined,
+            .classes = try Classes.init(gpa),
+            .values = try Cache(u32).init(gpa, value_sets),
+            .verdicts = try Cache(?u32).init(gpa, verdict_sets),
+            .held = .{ .codes = try gpa.alloc(u32, max_held), .seen = try gpa.alloc(u32, n_atoms) },
+            .atoms = .{
+                .rounds = try gpa.alloc(u32, n_atoms),
+                .answers = try gpa.alloc(rules.Answer, n_atoms),
+            },
+            .done = try gpa.alloc(u32, n_rules),
+            .scratch = try gpa.alloc(u8, 2 * max_line_bytes + 64),
+        };
+        @memset(self.held.seen, 0);
+        @memset(self.atoms.rounds, 0);
+        @memset(self.done, 0);
+        const folds = try blob.list();
+        if (folds.len != texts.Folds.count) return error.Malformed;
+        for (&self.folds.points, folds) |*point, fold| point.* = std.math.cast(u16, fold) orelse return error.Malformed;
+        try self.addKeys(&blob);
+        for (&self.layouts) |*layout| {
+            layout.node = try blob.half();
+            layout.channel = try slotsOf(gpa, &blob);
+            layout.event_id = try slotsOf(gpa, &blob);
+        }
+        try blob.end();
+        self.arena = arena;
+        return self;
+    }
+
+    /// New nodes, then new steps.
+    fn addKeys(self: *Sieve, blob: *Blob) Error!void {
+        for (try blob.list()) |flags| try self.keys.addNode(flags & 1 != 0, flags & 2 != 0);
+        const count = try blob.word();
+        for (0..count) |_| {
+            const parent = try blob.half();
+            const child = try blob.half();
+            const slot = try blob.half();
+            const is_barred = try blob.word() != 0;
+            const key = try blob.text();
+            if (slot != json.none and slot >= json.max_slots) return error.Malformed;
+            if (child != json.none and child >= self.keys.n_nodes) return error.Malformed;
+            try self.keys.add(.{ .parent = parent, .child = child, .slot = slot, .is_barred = is_barred, .key = key });
+        }
+    }
+
+    /// New keys, new fields, the route, and where it is met.
+    pub fn addRoute(self: *Sieve, words: []const u32, bytes: []const u8) Error!void {
+        const gpa = self.arena.allocator();
+        var blob = Blob{ .words = words, .bytes = try gpa.dupe(u8, bytes) };
+        try self.addKeys(&blob);
+        const n_new = try blob.word();
+        for (0..n_new) |_| try self.addField(gpa, &blob);
+        const number = try blob.word();
+        if (number == self.n_routes) {
+            if (self.n_routes == max_routes) return error.Full;
+            const route = try rules.Route.init(gpa, &blob, self.atoms.rounds.len);
+            if (route.columns.len > max_columns or route.rules.len > self.done.len) return error.Full;
+            for (route.columns) |column| {
+                if (column.field >= self.n_fields) return error.Malformed;
+                for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
+            }
+            self.routes[number] = route;
+            self.n_routes += 1;
+        } else if (number > self.n_routes) return error.Malformed;
+        const layout = try blob.word();
+        const event_id = try blob.word();
+        const channel = try blob.text();
+        try blob.end();
+        if (layout >= n_layouts) return error.Malformed;
+        if (self.n_places == max_routes) return error.Full;
+        var place = placeOf(layout, event_id, channel);
+        while (self.by_place[place] != json.none) place = (place + 1) & (self.by_place.len - 1);
+        self.by_place[place] = @intCast(self.n_places);
+        self.places[self.n_places] = .{
+            .layout = @intCast(layout),
+            .event_id = event_id,
+            .channel = channel,
+            .route = number,
+        };
+        self.n_places += 1;
+    }
+
+    fn addField(self: *Sieve, gpa: Allocator, blob: *Blob) Error!void {
+        if (self.n_fields == max_fields) return error.Full;
+        const matcher = try matching.Matcher.init(gpa, blob);
+        self.matchers[self.n_fields] = matcher;
+        self.n_fields += 1;
+    }
+
+    fn forget(self: *Sieve) void {
+        self.values.clear();
+        self.verdicts.clear();
+        self.classes.clear();
+    }
+
+    pub fn scan(self: *Sieve, task: *Scan) void {
+        const data = task.data[0..task.n_bytes];
+        const hits: []const u32 = if (task.hits) |hits| hits[0..task.n_hits] else &.{};
+        var next_hit: usize = 0;
+        while (next_hit < hits.len and hits[next_hit] <= task.at) next_hit += 1;
+        var at: usize = task.at;
+        while (at < data.len and task.n_named < task.max_named) : (task.line += 1) {
+            var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
+            var reason: Reason = .quiet;
+            var has_hit = false;
+            if (reader.record()) {
+                while (next_hit < hits.len and hits[next_hit] <= reader.at) : (next_hit += 1) has_hit = true;
+                reason = if (reader.at - at > max_line_bytes) .odd else self.judge(data[at..reader.at], has_hit);
+            } else |problem| {
+                reason = if (problem == error.Barred) .barred else .odd;
+                reader.at = std.mem.indexOfScalarPos(u8, data, reader.at, '\n') orelse data.len;
+            }
+            if (reason == .odd and isBlank(data[at..reader.at])) {
+                at = reader.at + 1;
+                continue;
+            }
+            while (next_hit < hits.len and hits[next_hit] <= reader.at) next_hit += 1;
+            task.n_records += 1;
+            task.n_by_reason[@intFromEnum(reason)] += 1;
+            if (reason != .quiet) {
+                task.named[task.n_named] = .{
+                    .from = @intCast(at),
+                    .to = @intCast(reader.at),
+                    .line = @intCast(task.line),
+                    .reason = @intFromEnum(reason),
+                    .rule = self.asking,
+                };
+                task.n_named += 1;
+            }
+            at = reader.at + 1;
+            if (reason == .unknown_route and task.stops_at_unknown != 0) {
+                task.line += 1;
+                break;
+            }
+        }
+        task.at = at;
+    }
+
+    fn judge(self: *Sieve, line: []const u8, has_hit: bool) Reason {
+        const number = self.routeOf() orelse return .unknown_route;
+        const route = &self.routes[number];
+        if (route.is_idle) return .quiet;
+        if (has_hit and route.minds_hits) return .keyword;
+        if (self.slots.hidden & route.keyword_characters != 0) return .keyword;
+        if (route.keywords.needles.len != 0 and self.hasKeyword(route, line)) return .keyword;
+        return self.verdict(number) catch {
+            self.forget();
+            return self.verdict(number) catch .odd_value;
+        };
+    }
+
+    fn hasKeyword(self: *Sieve, route: *const rules.Route, line: []const u8) bool {
+        for (line, self.scratch[0..line.len]) |byte, *to| to.* = texts.lower(byte);
+        self.held.begin();
+        route.keywords.findAll(self.scratch[0..line.len], &self.held);
+        return self.held.n != 0;
+    }
+
+    fn routeOf(self: *Sieve) ?u32 {
+        const number: u8 = for (self.layouts, 0..) |layout, i| {
+            if (layout.node == json.none or self.slots.entered >> @intCast(layout.node) & 1 == 1) break @intCast(i);
+        } else return null;
+        const layout = self.layouts[number];
+        const channel = self.first(layout.channel);
+        const event_id = self.first(layout.event_id);
+        if (channel.kind != .text or channel.has_escape) return null;
+        if ((event_id.kind != .integer and event_id.kind != .text) or event_id.bytes.len > 9) return null;
+        const id = std.fmt.parseUnsigned(u32, event_id.bytes, 10) catch return null;
+        if (event_id.bytes[0] == '+' or std.mem.indexOfScalar(u8, event_id.bytes, '_') != null) return null;
+        var place = placeOf(number, id, channel.bytes);
+        while (self.by_place[place] != json.none) : (place = (place + 1) & (self.by_place.len - 1)) {
+            const found = &self.places[self.by_place[place]];
+            if (found.layout == number and found.event_id == id and std.mem.eql(u8, found.channel, channel.bytes)) {
+                return found.route;
+            }
+        }
+        return null;
+    }
+
+    fn placeOf(layout: u64, event_id: u64, channel: []const u8) usize {
+        var mixed: u64 = layout << 40 | event_id << 8 | (channel.len & 0xFF);
+        if (channel.len != 0) mixed ^= @as(u64, channel[channel.len - 1]) << 48 | @as(u64, channel[channel.len / 2]) << 56;
+        return @intCast(mixed *% 0x9E3779B97F4A7C15 >> 40 & (max_routes * 2 - 1));
+    }
+
+    fn first(self: *const Sieve, slots: []const u16) json.Token {
+        for (slots) |slot| {
+            const token = self.slots.get(slot);
+            if (token.isPresent()) return token;
+        }
+        return .{};
+    }
+
+    fn verdict(self: *Sieve, number: u32) error{Full}!Reason {
+        const route = &self.routes[number];
+        var own: [max_columns]u32 = undefined;
+        for (route.columns, own[0..route.columns.len]) |*column, *class| {
+            class.* = try self.classOf(column) orelse return .odd_value;
+        }
+        const classes = own[0..route.columns.len];
+        const key = self.key.hash(@as(u64, 1) << 32 | number, std.mem.sliceAsBytes(classes));
+        const asking = self.verdicts.get(key) orelse made: {
+            var codes: [max_columns][]const u32 = undefined;
+            for (classes, codes[0..classes.len]) |class, *one| one.* = self.classes.codesOf(class);
+            const answer = route.asking(codes[0..classes.len], &self.atoms, self.done);
+            self.verdicts.put(key, answer);
+            break :made answer;
+        };
+        self.asking = asking orelse return .quiet;
+        return .rule;
+    }
+
+    /// The class of what the record has in this column; null where only the exact engine can tell.
+    fn classOf(self: *Sieve, column: *const rules.Column) error{Full}!?u32 {
+        var token: json.Token = .{};
+        switch (column.how) {
+            .unknown => return try self.unknown(column),
+            .plain => token = self.first(column.slots),
+            else => {
+                token = self.slots.get(column.slots[0]);
+                if (!token.isPresent()) {
+                    var whole = self.slots.get(column.slots[1]);
+                    if (whole.kind == .missing) whole = self.slots.get(column.slots[2]);
+                    if (whole.kind == .text) {
+                        if (whole.has_escape or !isAscii(whole.bytes)) return null;
+                        if (digestIn(whole.bytes, @tagName(column.how))) |digest| token = .{ .kind = .text, .bytes = digest };
+                    }
+                }
+            },
+        }
+        switch (token.kind) {
+            .odd => return null,
+            .missing, .null => return try self.absent(column),
+            else => {},
+        }
+        const key = self.key.hash(@as(u64, column.field) << 1 | @intFromBool(token.has_escape), token.bytes);
+        if (self.values.get(key)) |class| return class;
+        const text = self.foldedText(token) orelse return null;
+        self.matchers[column.field].ofText(text, &self.held);
+        if (self.held.is_full) return null;
+        const class = try self.classes.intern(&self.key, self.held.found());
+        self.values.put(key, class);
+        return class;
+    }
+
+    /// Null only where the field itself is there as null; else it is missing.
+    fn absent(self: *Sieve, column: *const rules.Column) error{Full}!u32 {
+        const is_null = column.slots.len != 0 and self.slots.get(column.slots[0]).kind == .null;
+        const key = self.key.hash(1 << 40 | @as(u64, column.field) << 1 | @intFromBool(is_null), "");
+        if (self.values.get(key)) |class| return class;
+        const matcher = &self.matchers[column.field];
+        if (is_null) matcher.ofNull(&self.held) else matcher.ofMissing(&self.held);
+        const class = try self.classes.intern(&self.key, self.held.found());
+        self.values.put(key, class);
+        return class;
+    }
+
+    fn unknown(self: *Sieve, column: *const rules.Column) error{Full}!u32 {
+        const key = self.key.hash(@intFromPtr(column), "");
+        if (self.values.get(key)) |class| return class;
+        const class = try self.classes.intern(&self.key, column.codes);
+        self.values.put(key, class);
+        return class;
+    }
+
+    fn foldedText(self: *Sieve, token: json.Token) ?[]const u8 {
+        if (token.bytes.len > max_line_bytes) return null;
+        return texts.folded(&self.folds, token.bytes, self.scratch[0 .. self.scratch.len - 8]);
+    }
+};
+
+fn slotsOf(gpa: Allocator, blob: *Blob) Error![]const u16 {
+    const words = try blob.list();
+    const slots = try gpa.alloc(u16, words.len);
+    for (slots, words) |*slot, word| {
+        if (word >= json.max_slots) return error.Malformed;
+        slot.* = @intCast(word);
+    }
+    return slots;
+}
+
+fn isBlank(line: []const u8) bool {
+    for (line) |byte| switch (byte) {
+        ' ', '\t', '\r', 11, 12 => {},
+        else => return false,
+    };
+    return true;
+}
+
+fn isAscii(text: []const u8) bool {
+    for (text) |byte| if (byte >= 0x80) return false;
+    return true;
+}
+
+/// Behind `KIND=` in any case, hexadecimal digits; the first of its kind counts.
+fn digestIn(text: []const u8, kind: []const u8) ?[]const u8 {
+    if (text.len > 1024) return null;
+    var at: usize = 0;
+    while (std.mem.indexOfScalarPos(u8, text, at, '=')) |mark| : (at = mark + 1) {
+        if (mark < kind.len or !std.ascii.eqlIgnoreCase(text[mark - kind.len .. mark], kind)) continue;
+        var end = mark + 1;
+        while (end < text.len and std.ascii.isHex(text[end])) end += 1;
+        if (end > mark + 1) return text[mark + 1 .. end];
+    }
+    return null;
+}

@@ -1,0 +1,46 @@
+"""The sieve's functions in the native library."""
+
+import ctypes
+from functools import lru_cache
+from typing import Any
+
+from amagasa.event.native import library
+
+N_REASONS = 7
+
+
+class Scan(ctypes.Structure):
+    """What one scan is given and gives back; `at` and `line` say where to go on."""
+
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("n_bytes", ctypes.c_uint64),
+        ("hits", ctypes.c_void_p),
+        ("n_hits", ctypes.c_uint64),
+        ("named", ctypes.c_void_p),
+        ("max_named", ctypes.c_uint64),
+        ("n_named", ctypes.c_uint64),
+        ("at", ctypes.c_uint64),
+        ("line", ctypes.c_uint64),
+        ("n_records", ctypes.c_uint64),
+        ("stops_at_unknown", ctypes.c_uint64),
+        ("n_by_reason", ctypes.c_uint64 * N_REASONS),
+    )
+
+
+@lru_cache(maxsize=1)
+def sieve_library() -> Any:
+    """The library with the sieve's functions declared; None where it was not built."""
+    found = library()
+    if found is None:
+        return None
+    found.sieve_key_words.restype = ctypes.c_uint32
+    found.sieve_new.restype = ctypes.c_void_p
+    found.sieve_new.argtypes = (*(ctypes.c_void_p, ctypes.c_size_t) * 3,)
+    found.sieve_add_route.restype = ctypes.c_uint32
+    found.sieve_add_route.argtypes = (ctypes.c_void_p, *(ctypes.c_void_p, ctypes.c_size_t) * 2)
+    found.sieve_scan.restype = None
+    found.sieve_scan.argtypes = (ctypes.c_void_p, ctypes.POINTER(Scan))
+    found.sieve_free.restype = None
+    found.sieve_free.argtypes = (ctypes.c_void_p,)
+    return found
