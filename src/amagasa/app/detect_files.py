@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
 from amagasa.app.path import Seen
+from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.report import Detection, RuleFault
 from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS
@@ -15,6 +17,16 @@ MAX_REJECTS_SHOWN = 100
 
 Look = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, Seen]]]
 Sink = Callable[[Detection], None]
+
+
+class Together(Protocol):
+    """What correlates the hits of all records: takes them in any order, and says at the end what they show."""
+
+    def add(self, hits: Sequence[Hit]) -> None:
+        """Of one chunk."""
+
+    def finish(self) -> Iterable[Detection | RuleFault]:
+        """Of all."""
 
 
 class Summary(Struct, kw_only=True):
@@ -44,22 +56,38 @@ class Summary(Struct, kw_only=True):
 
 
 def detect_files(
-    records: Iterable[Chunk | Reject | SourceFault], look: Look, sink: Sink, *, fail_on: Level | None = None
+    records: Iterable[Chunk | Reject | SourceFault],
+    look: Look,
+    sink: Sink,
+    *,
+    correlate: Together | None = None,
+    fail_on: Level | None = None,
 ) -> Summary:
     """Look at every chunk, hand each detection to `sink`, count everything. Rule faults of loading are the caller's.
 
-    `look` may work in several processes, but keeps the order of the chunks.
+    `look` may work in several processes, but keeps the order of the chunks. What `correlate` finds comes last.
     """
     summary = Summary()
     by_rule: Counter[str] = Counter()
     faults: dict[RuleFault, None] = {}
+
+    def take(detection: Detection) -> None:
+        by_rule[detection.content_id] += 1
+        summary.n_at_or_above += fail_on is not None and detection.level.severity >= fail_on.severity
+        sink(detection)
+
     for chunk, seen in look(_chunks(records, summary)):
         _count(summary, chunk, seen)
         faults.update(dict.fromkeys(seen.report.faults))
         for detection in seen.report.detections:
-            by_rule[detection.content_id] += 1
-            summary.n_at_or_above += fail_on is not None and detection.level.severity >= fail_on.severity
-            sink(detection)
+            take(detection)
+        if correlate is not None and seen.hits:
+            correlate.add(seen.hits)
+    for found in correlate.finish() if correlate is not None else ():
+        if isinstance(found, RuleFault):
+            faults[found] = None
+        else:
+            take(found)
     summary.n_detections = by_rule.total()
     summary.detections_by_rule = dict(by_rule.most_common())
     summary.faults = list(faults)

@@ -3,8 +3,8 @@
     record -> event -> detection -> alert -> incident -> object for the ally
     object from the ally -> knowledge -> detection ...
 
-Each step is a pure function of a room of the core; here they only follow one another. What moves the values
-(files, pipes, the store, the wire) stands in `app.watch`, `app.sharing` and `app.receiving`.
+Each step is a pure function of the core; here they only follow one another. What moves the values (files, pipes, the
+store, the wire) stands in `app.watch`, `app.sharing` and `app.receiving`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from amagasa.app.sight import Sight
+from amagasa.detect.correlation.correlate import Correlated, correlate
+from amagasa.detect.correlation.hit import Hit, split
+from amagasa.detect.correlation.windows import Manner, Windows
 from amagasa.detect.engine.evaluate import evaluate
 from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
@@ -29,16 +32,17 @@ from amagasa.share.verdict import Admission, Release
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What came of one chunk: n_accepted + len(rejects) = n_read."""
+    """What came of one chunk: n_accepted + len(rejects) = n_read. `hits` are what correlations are to see of it."""
 
     n_read: int
     n_accepted: int
     rejects: tuple[Reject, ...]
     report: MatchReport = MatchReport()
+    hits: tuple[Hit, ...] = ()
 
 
 def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
-    """Records -> events -> detections: matched, not matched, and what could not run."""
+    """Records -> events -> detections and hits: matched, not matched, and what could not run."""
     chunk, n_through = sight.sifted(chunk)
     events = normalise(chunk, sight.wanted)
     report = MatchReport()
@@ -46,12 +50,19 @@ def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
         for plan, memo in sight.plans:
             report = report.merge(evaluate(batch, plan, memo))
         report = report.merge(evaluate_indicators(batch, sight.indicators, now=now))
+    report, hits = split(report.in_order(), sight.links, now=now)
     return Seen(
         n_read=n_through + events.n_read,
         n_accepted=n_through + events.n_accepted,
         rejects=events.rejects,
-        report=report.in_order(),
+        report=report,
+        hits=hits,
     )
+
+
+def put_together(hits: Sequence[Hit], windows: Windows, manner: Manner, *, now: datetime) -> Correlated:
+    """Hits of many records -> what only several of them show."""
+    return correlate(hits, windows, manner, now=now)
 
 
 def understand(

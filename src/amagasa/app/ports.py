@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from amagasa.detect.correlation.hit import Hit
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -304,6 +305,16 @@ class Store(Protocol):
         """Write one consistent copy (0600) to `target`, which must not exist, while the node goes on."""
 
     def close(self) -> None: ...
+
+
+class HitSorter(Protocol):
+    """Puts what correlations look at in the order of its time, however much it is."""
+
+    def add(self, hits: Sequence[Hit]) -> None:
+        """Take them in. Raises WorldError where there is no room."""
+
+    def ordered(self) -> Iterable[Hit]:
+        """All of them, by `Hit.place`; asked once, at the end."""
 
 
 class Bond(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from amagasa.detect.correlation.link import Links
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve
@@ -10,17 +11,23 @@ from amagasa.event.record import Chunk, Route
 
 
 class Sight:
-    """What a node looks with: plans of rules (built-in, own, the ally's), their memos, and the indicators.
+    """What a node looks with: plans of rules (built-in, own, the ally's), their memos, indicators, and correlations.
 
     The sieve is of the same plans; it spares them records in which certainly nothing matches.
     """
 
     def __init__(
-        self, plans: Sequence[tuple[Plan, Memo]], indicators: IndicatorSet, *, sieve: Sieve | None = None
+        self,
+        plans: Sequence[tuple[Plan, Memo]],
+        indicators: IndicatorSet,
+        *,
+        sieve: Sieve | None = None,
+        links: Links | None = None,
     ) -> None:
         self.plans = tuple(plans)
         self.indicators = indicators
         self.sieve = sieve
+        self.links = links or Links()
 
     def sifted(self, chunk: Chunk) -> tuple[Chunk, int]:
         """The records that must be looked at, and how many fell through: sound ones, in which nothing matches."""

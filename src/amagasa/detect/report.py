@@ -12,13 +12,46 @@ from amagasa.event.entity import Entity
 from amagasa.vocab.severity import Level
 
 
+class Sign(Struct, frozen=True, kw_only=True):
+    """One of the records that a correlation put together: the rule it satisfied, its place, and its head as it came."""
+
+    title: str
+    path: str
+    record: int
+    event_at: datetime
+    raw: str = ""
+
+
+class Together(Struct, frozen=True, kw_only=True):
+    """What a correlation saw, from the first record it took to the last at which it held: an episode.
+
+    `group` are the names and values it is grouped by; `values` of the different values that it counted the first 20
+    (of at least `n_values`; counting ends at 256). `signs` are examples: those that made it hold, and the last.
+    `is_over`: nothing more can come to it. `n_replaced` counts what was told of the same episode before, which this
+    takes the place of: an episode is one detection, told again as it grows. `source` is that of the last record.
+    """
+
+    n_events: int
+    first_at: datetime
+    last_at: datetime
+    timespan_s: int
+    group: tuple[tuple[str, str], ...] = ()
+    values: tuple[str, ...] = ()
+    n_values: int = 0
+    signs: tuple[Sign, ...] = ()
+    is_over: bool = False
+    n_replaced: int = 0
+    source: str = ""
+
+
 class Detection(Struct, frozen=True, kw_only=True):
     """A rule or an indicator satisfied by one record, with its evidence.
 
     Exactly one of `rule_id` and `indicator_id` is set. `fields` are those that matched; `event` the whole
     normalised event; `raw` the record as it came, cut to 4,096 bytes and decoded with backslash escapes.
     `origin` is "" for content of our own, else the STIX identity of the party which sent it. `confidence` (0-100) is
-    the indicator's own, None where it states none and for every rule.
+    the indicator's own, None where it states none and for every rule. `together` is what a correlation saw: then
+    path, record, `event_at` and `raw` are those of the record at which it came to hold.
     """
 
     rule_id: str | None = None
@@ -36,6 +69,7 @@ class Detection(Struct, frozen=True, kw_only=True):
     raw: str = ""
     origin: str = ""
     confidence: int | None = None
+    together: Together | None = None
 
     @property
     def content_id(self) -> str:

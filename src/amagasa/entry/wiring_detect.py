@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from amagasa.adapters.content.load import LoadedContent, compile_documents, load
 from amagasa.adapters.content.rules import Document
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
+from amagasa.adapters.spool.sorted_hits import SortedHits
+from amagasa.app.correlating import FileCorrelation
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Content, MoreIndicators
+from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
@@ -49,6 +54,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """Content ready to look with, and what of it is not."""
 
     content: LoadedContent
+    links: Links = Links()
     indicators: IndicatorSet
     n_rules: int
     n_indicators: int
@@ -57,14 +63,22 @@ class Loaded(Struct, frozen=True, kw_only=True):
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
         plan = self.content.plan
-        return Sight([(plan, self.content.memo())], self.indicators, sieve=sieve_for([plan]))
+        return Sight([(plan, self.content.memo())], self.indicators, sieve=sieve_for([plan]), links=self.links)
 
     def at_least(self, level: Level) -> "Loaded":
-        """Without the rules below `level`."""
-        kept = tuple(rule for rule in self.content.plan.rules if rule.level.severity >= level.severity)
-        if len(kept) == len(self.content.plan.rules):
-            return self
-        return replace(self, content=replace(self.content, plan=plan_of(kept), n_rules=len(kept)), n_rules=len(kept))
+        """Without the rules below `level`; those which a correlation looks at stay, and keep silent."""
+        everything = (*self.content.plan.rules, *self.content.correlations)
+        links, _ = link(everything, least=level)
+        below = {rule.id for rule in self.content.plan.rules if rule.level.severity < level.severity}
+        kept = tuple(rule for rule in self.content.plan.rules if rule.id not in below or rule.id in links.takers)
+        links = replace(links, silent=tuple(sorted({*links.silent, *(below & links.takers.keys())})))
+        n_rules = len(kept) + len(links.correlations)
+        content = (
+            self.content
+            if len(kept) == len(self.content.plan.rules)
+            else replace(self.content, plan=plan_of(kept), n_rules=n_rules)
+        )
+        return replace(self, content=content, links=links, n_rules=n_rules)
 
     def keep(self, sight: Sight) -> None:
         """Store the matchers that the sight had to make, for the next start."""
@@ -97,18 +111,27 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         if not indicators.indicators and not faults and not files.may_be_empty:
             named = ", ".join(str(path) for path in files.indicators)
             faults = (RuleFault(rule_id="", path=named, why="no indicator is in there", code="AMG-INDICATOR-NONE"),)
+    links, unlinked = link((*content.plan.rules, *content.correlations))
     return Loaded(
         content=content,
+        links=links,
         indicators=indicators,
-        n_rules=content.n_rules,
+        n_rules=content.n_rules - len(unlinked),
         n_indicators=len(indicators.indicators),
-        faults=(*content.faults, *faults),
+        faults=(*content.faults, *unlinked, *faults),
     )
 
 
 def sieve_for(plans: Sequence[Plan]) -> Sieve | None:
     """A sieve for the plans; None where its native half was not built."""
     return sieve_of(plans, secrets.token_bytes(key_bytes()))
+
+
+@contextmanager
+def file_correlation(links: Links, *, now: datetime) -> Iterator[FileCorrelation]:
+    """What correlates the records of a run over files; what it puts on disk is gone with the context."""
+    with SortedHits() as hits:
+        yield FileCorrelation(hits, links, now=now)
 
 
 def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:

@@ -211,7 +211,7 @@ def test_keyword_rule_with_a_negation_keeps_its_meaning() -> None:
         (rule_text({"s": {"A": "x"}, "condition": "s | count() > 5"}), "pipe"),
         (rule_text({"s": {"A": "x"}, "condition": "s and t"}), "'t'"),
         (rule_text({"s": {"A|hour": 5}, **S}), "instant"),
-        ("title: c\ncorrelation: {type: event_count}\n", "correlations are not supported"),
+        ("title: c\ncorrelation: {type: event_count}\n", "no condition"),
         ("title: f\nfilter: {rules: [a]}\nlogsource: {product: windows}\n", "filters are not supported"),
         ("x: &a [1,1]\ny: *b\n", "not YAML"),
         ("a: " + "[" * 5000, "YAML"),

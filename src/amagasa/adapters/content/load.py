@@ -24,12 +24,13 @@ _OUTCOME: Final[msgspec.msgpack.Decoder[Outcome]] = msgspec.msgpack.Decoder(Outc
 
 
 class LoadedContent(Struct, frozen=True, kw_only=True):
-    """A plan and what became of its documents: `n_rules` run, `faults` do not.
+    """A plan and what became of its documents: `n_rules` run, `faults` do not. `correlations` stand beside the plan.
 
     `memo()` makes the runtime, with stored matchers; `keep(memo)` stores those which it had to make.
     """
 
     plan: Plan
+    correlations: tuple[Rule, ...] = ()
     n_rules: int
     faults: tuple[RuleFault, ...]
     cache: Cache
@@ -81,7 +82,14 @@ def load_plan(
         if _is_final(stored):
             kept.put(key, msgspec.msgpack.encode(stored))
     rules, faults = stored
-    return LoadedContent(plan=plan_of(rules), n_rules=len(rules), faults=faults, cache=kept)
+    plain = [rule for rule in rules if rule.correlation is None]
+    return LoadedContent(
+        plan=plan_of(plain),
+        correlations=tuple(rule for rule in rules if rule.correlation is not None),
+        n_rules=len(rules),
+        faults=faults,
+        cache=kept,
+    )
 
 
 def compile_documents(

@@ -1,7 +1,7 @@
-"""Sigma documents -> rules as plain data. The only module that imports pySigma, which does the parsing.
+"""Sigma documents -> rules as plain data. This module and `correlation.compile` alone import pySigma, which parses.
 
-A rule that cannot run (placeholders, correlations, filters, a regular expression that no engine of linear time can
-run, a broken document) becomes a `RuleFault` with its reason; the others load.
+A rule that cannot run (placeholders, filters, a regular expression that no engine of linear time can run, a broken
+document) becomes a `RuleFault` with its reason; the others load.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
+from msgspec.structs import replace
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -38,6 +39,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from amagasa.detect.correlation.compile import compile_correlation, references_of
 from amagasa.detect.engine.pattern_set import CHOSEN_BY_RULE, refusal
 from amagasa.detect.folding import escaped, fold
 from amagasa.detect.report import RuleFault
@@ -110,14 +112,16 @@ def _compile_part(path: str, part: Any, shared: Mapping[str, Any], origin: str) 
         return _fault("", path, "not a Sigma rule: a YAML mapping was expected", code="AMG-RULE-002")
     merged = {**shared, **part}
     rule_id = str(merged.get("id", ""))
-    for kind in ("correlation", "filter"):
-        if kind in merged:
-            return _fault(rule_id, path, f"Sigma {kind}s are not supported yet", code="AMG-RULE-010")
+    if "correlation" in merged:
+        return compile_correlation(path, merged, origin=origin)
+    if "filter" in merged:
+        return _fault(rule_id, path, "Sigma filters are not supported yet", code="AMG-RULE-010")
     if "action" in merged:
         return _fault(rule_id, path, f"the collection action {show(str(merged['action']))} is not supported")
     try:
         parsed = SigmaRule.from_dict(merged)
-        return _rule_of(path, parsed, origin, identity=_identity(merged))
+        identity = _identity(merged)
+        return replace(_rule_of(path, parsed, origin, identity=identity), references=references_of(merged, identity))
     except _CannotRunError as error:
         return _fault(rule_id, path, str(error), code="AMG-RULE-011")
     except SigmaError as error:

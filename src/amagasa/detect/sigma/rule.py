@@ -5,11 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from amagasa.detect.correlation.definition import Correlation
 from amagasa.event.record import LogSource
 from amagasa.vocab.severity import Level
 
 # Raised whenever the same document would compile to something else: compiled rules are cached under it.
-VERSION: Final = 3
+VERSION: Final = 4
 
 
 class Predicate(StrEnum):
@@ -78,7 +79,11 @@ class Node(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Rule(Struct, frozen=True, kw_only=True, gc=False):
-    """A Sigma rule ready to run. `id` is the rule's own, or one made from its text. `origin` as in `Detection`."""
+    """A Sigma rule ready to run. `id` is the rule's own, or one made from its text. `origin` as in `Detection`.
+
+    `references` are what a correlation may call it by: its id as written and its name. A rule with a `correlation`
+    matches no record itself: its condition holds for none, and no plan need know it.
+    """
 
     id: str
     title: str
@@ -90,3 +95,5 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     condition: Node
     path: str = ""
     origin: str = ""
+    references: tuple[str, ...] = ()
+    correlation: Correlation | None = None

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from errno import EISDIR, ENOENT
 from pathlib import Path
 from typing import IO, Annotated
@@ -19,7 +20,7 @@ from amagasa.detect.report import Detection
 from amagasa.entry.cli.findings import Findings, cannot_write, print_summary, public, write_summary
 from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, write_json
 from amagasa.entry.node.pool import look_here, look_in_processes
-from amagasa.entry.wiring_detect import ContentFiles, Loaded, load_content, open_all, size_of
+from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, open_all, size_of
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
@@ -73,6 +74,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
             bar.reading(open_all(paths, format_), size_of(paths)),
             _look(loaded, files, processes),
             _all(sinks),
+            correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
         )
     add_content(counts, n_rules=loaded.n_rules, n_indicators=loaded.n_indicators, faults=loaded.faults)

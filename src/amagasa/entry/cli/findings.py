@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from amagasa.app.detect_files import Summary
-from amagasa.detect.report import Detection
+from amagasa.detect.report import Detection, Together
 from amagasa.entry.cli.output import err, say
 from amagasa.event.entity import EntityKind
 from amagasa.vocab.errors import WorldError
@@ -37,6 +37,25 @@ def public(detection: Detection) -> dict[str, Any]:
         "event_at": None if detection.event_at is None else to_rfc3339(detection.event_at),
         "techniques": list(detection.techniques),
         "fields": dict(detection.fields),
+        **({} if detection.together is None else {"correlation": _together(detection.together)}),
+    }
+
+
+def _together(together: Together) -> dict[str, Any]:
+    """What a correlation put together: how many records, from when to when, and some of them."""
+    return {
+        "n_events": together.n_events,
+        "first_at": to_rfc3339(together.first_at),
+        "last_at": to_rfc3339(together.last_at),
+        "events": [
+            {
+                "rule_title": sign.title,
+                "path": sign.path,
+                "record": sign.record,
+                "event_at": to_rfc3339(sign.event_at),
+            }
+            for sign in together.signs
+        ],
     }
 
 

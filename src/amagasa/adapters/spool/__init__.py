@@ -1,0 +1,1 @@
+"""What is too much for memory, put on disk for the length of a run."""
