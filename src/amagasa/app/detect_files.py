@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from amagasa.app.path import Seen
 from amagasa.detect.correlation.hit import Hit
-from amagasa.detect.report import Detection, RuleFault
+from amagasa.detect.report import Detection, RuleFault, Silence
 from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS
 from amagasa.vocab.severity import Level
@@ -30,7 +30,10 @@ class Together(Protocol):
 
 
 class Summary(Struct, kw_only=True):
-    """What was read and what came of it. Always `n_accepted + n_rejected == n_read`."""
+    """What was read and what came of it. Always `n_accepted + n_rejected == n_read`.
+
+    `n_silenced` counts records which an indicator names and for which it does not speak, by the reason.
+    """
 
     n_read: int = 0
     n_accepted: int = 0
@@ -42,6 +45,7 @@ class Summary(Struct, kw_only=True):
     n_detections: int = 0
     detections_by_rule: dict[str, int] = {}
     n_indicators: int = 0
+    n_silenced: dict[str, int] = {}
     elapsed_s: float = 0.0
     cpu_s: float = 0.0
     bytes: int = 0
@@ -70,6 +74,7 @@ def detect_files(
     summary = Summary()
     by_rule: Counter[str] = Counter()
     faults: dict[RuleFault, None] = {}
+    silenced: Counter[Silence] = Counter()
 
     def take(detection: Detection) -> None:
         by_rule[detection.content_id] += 1
@@ -79,6 +84,7 @@ def detect_files(
     for chunk, seen in look(_chunks(records, summary)):
         _count(summary, chunk, seen)
         faults.update(dict.fromkeys(seen.report.faults))
+        silenced.update(seen.report.silenced)
         for detection in seen.report.detections:
             take(detection)
         if correlate is not None and seen.hits:
@@ -91,6 +97,7 @@ def detect_files(
     summary.n_detections = by_rule.total()
     summary.detections_by_rule = dict(by_rule.most_common())
     summary.faults = list(faults)
+    summary.n_silenced = {why.value: n for why, n in silenced.most_common()}
     return summary
 
 

@@ -18,7 +18,6 @@ from amagasa.detect.correlation.correlate import Correlated, correlate
 from amagasa.detect.correlation.hit import Hit, split
 from amagasa.detect.correlation.windows import Manner, Windows
 from amagasa.detect.engine.evaluate import evaluate
-from amagasa.detect.indicators.looking import evaluate_indicators
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Reject
@@ -49,7 +48,7 @@ def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     for batch in events.batches:
         for plan, memo in sight.plans:
             report = report.merge(evaluate(batch, plan, memo))
-        report = report.merge(evaluate_indicators(batch, sight.indicators, now=now))
+        report = report.merge(sight.looking.evaluate(batch, now=now))
     report, hits = split(report.in_order(), sight.links, now=now)
     return Seen(
         n_read=n_through + events.n_read,

@@ -7,6 +7,8 @@ from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve
 from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.looking import Looking
+from amagasa.detect.indicators.policy import Policy
 from amagasa.event.record import Chunk, Route
 
 
@@ -21,21 +23,22 @@ class Sight:
         plans: Sequence[tuple[Plan, Memo]],
         indicators: IndicatorSet,
         *,
+        policy: Policy | None = None,
         sieve: Sieve | None = None,
         links: Links | None = None,
     ) -> None:
         self.plans = tuple(plans)
-        self.indicators = indicators
+        self.looking = Looking(indicators, policy)
         self.sieve = sieve
         self.links = links or Links()
 
     def sifted(self, chunk: Chunk) -> tuple[Chunk, int]:
         """The records that must be looked at, and how many fell through: sound ones, in which nothing matches."""
-        if self.sieve is None or self.indicators.indicators:
+        if self.sieve is None or self.looking.has_any:
             return chunk, 0
         return self.sieve.named(chunk)
 
     def wanted(self, route: Route) -> tuple[str, ...]:
         """The fields which any plan or indicator will look at in events of this route."""
         wanted = dict.fromkeys(field for plan, _ in self.plans for field in plan.wanted(route))
-        return tuple(wanted | dict.fromkeys(self.indicators.wanted(route)))
+        return tuple(wanted | dict.fromkeys(self.looking.wanted(route)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
@@ -10,6 +11,25 @@ from msgspec.structs import replace
 
 from amagasa.event.entity import Entity
 from amagasa.vocab.severity import Level
+
+
+class Standing(StrEnum):
+    """Whether a detection may raise an alert by itself.
+
+    One word of one list is evidence and no more: lists hold crawlers, and addresses which somebody else has today.
+    """
+
+    FULL = "full"  # a rule, an indicator with an author, or one which several lists name
+    ALONE = "alone"  # one list says so, and nothing else yet
+    GUARDED = "guarded"  # lists say so of a service known to be harmless or shared: a crawler, a public resolver
+
+
+class Silence(StrEnum):
+    """Why a record which an indicator names gave no detection."""
+
+    ALLOWED = "allowlisted"
+    AGED = "aged"
+    NOT_IN_FORCE = "not_in_force"
 
 
 class Sign(Struct, frozen=True, kw_only=True):
@@ -70,6 +90,7 @@ class Detection(Struct, frozen=True, kw_only=True):
     origin: str = ""
     confidence: int | None = None
     together: Together | None = None
+    standing: Standing = Standing.FULL
 
     @property
     def content_id(self) -> str:
@@ -90,11 +111,15 @@ class RuleFault(Struct, frozen=True, kw_only=True):
 
 
 class MatchReport(Struct, frozen=True, kw_only=True):
-    """Result of `evaluate`. `merge` is associative and commutative up to the order of detections and faults."""
+    """Result of `evaluate`. `merge` is associative and commutative up to the order of detections and faults.
+
+    `silenced` counts the records which an indicator names and for which it does not speak, by the reason.
+    """
 
     n_events: int = 0
     detections: tuple[Detection, ...] = ()
     faults: tuple[RuleFault, ...] = ()
+    silenced: Mapping[Silence, int] = {}
 
     def in_order(self) -> "MatchReport":
         """The same of one chunk, its detections by record."""
@@ -105,8 +130,13 @@ class MatchReport(Struct, frozen=True, kw_only=True):
     def merge(self, other: "MatchReport") -> "MatchReport":
         """Both reports as one; a fault that both saw is kept once."""
         faults = dict.fromkeys((*self.faults, *other.faults))
+        silenced = self.silenced
+        if other.silenced:
+            silenced = {why: self.silenced.get(why, 0) + other.silenced.get(why, 0) for why in Silence}
+            silenced = {why: n for why, n in silenced.items() if n}
         return MatchReport(
             n_events=self.n_events + other.n_events,
             detections=self.detections + other.detections,
             faults=tuple(faults),
+            silenced=silenced,
         )

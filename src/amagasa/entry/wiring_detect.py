@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.indicators import load_indicators
 from amagasa.adapters.content.load import LoadedContent, compile_documents, load_plan
+from amagasa.adapters.content.policies import load_policy
 from amagasa.adapters.content.rules import Document
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
@@ -25,8 +26,9 @@ from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.indicators.compiling import compile_indicators
-from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.indicator import IndicatorSet, n_indicators
 from amagasa.detect.indicators.joining import joined
+from amagasa.detect.indicators.policy import Policy
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
@@ -44,6 +46,12 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
     indicators: tuple[Path, ...] = ()
     may_be_empty: bool = False
     is_builtin_wanted: bool = False
+    allowlists: tuple[Path, ...] = ()
+    ageing: Path | None = None
+
+    def paths(self) -> tuple[Path, ...]:
+        """All that is read."""
+        return (*self.rules, *self.indicators, *self.allowlists, *([self.ageing] if self.ageing else []))
 
     def sight(self) -> Sight:
         """A sight of these, for a child process: from the cache, which the parent has filled."""
@@ -59,11 +67,14 @@ class Loaded(Struct, frozen=True, kw_only=True):
     n_rules: int
     n_indicators: int
     faults: tuple[RuleFault, ...]
+    policy: Policy = Policy()
+    passed_over: tuple[str, ...] = ()
 
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
         plan = self.content.plan
-        return Sight([(plan, self.content.memo())], self.indicators, sieve=sieve_for([plan]), links=self.links)
+        sieve = sieve_for([plan])
+        return Sight([(plan, self.content.memo())], self.indicators, policy=self.policy, sieve=sieve, links=self.links)
 
     def at_least(self, level: Level) -> "Loaded":
         """Without the rules below `level`; those which a correlation looks at stay, and keep silent."""
@@ -104,11 +115,14 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         )
     indicators = IndicatorSet()
     faults: tuple[RuleFault, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    policy = load_policy(allowlists=files.allowlists, ageing=files.ageing) if files.indicators else Policy()
     if files.indicators:
         found = load_indicators(files.indicators)
         indicators, unusable = compile_indicators(found.objects, places=found.places)
-        faults = (*found.faults, *unusable)
-        if not indicators.indicators and not faults and not files.may_be_empty:
+        indicators = replace(indicators, tables=found.tables)
+        faults, passed_over = (*found.faults, *unusable), found.passed_over
+        if not (found.has_anything or faults or files.may_be_empty):
             named = ", ".join(str(path) for path in files.indicators)
             faults = (RuleFault(rule_id="", path=named, why="no indicator is in there", code="AMG-INDICATOR-NONE"),)
     links, unlinked = link((*content.plan.rules, *content.correlations))
@@ -117,8 +131,10 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         links=links,
         indicators=indicators,
         n_rules=content.n_rules - len(unlinked),
-        n_indicators=len(indicators.indicators),
+        n_indicators=n_indicators(indicators),
         faults=(*content.faults, *unlinked, *faults),
+        policy=policy,
+        passed_over=passed_over,
     )
 
 

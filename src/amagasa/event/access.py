@@ -17,6 +17,7 @@ public rules mean their error logs by it.
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -73,6 +74,7 @@ _ORDINARY: Final = (
     r' (?P<cs_version>HTTP/[0-9](?:\.[0-9])?+))" (?P<sc_status>[0-9]{3}) (?P<sc_bytes>[0-9]{1,18}+|-)'
     rf"(?P<cs_referer>(?: {_QUOTED})?+)(?P<cs_user_agent>(?: {_QUOTED})?+)(?![^ \n])[^\n]*+$|[^\n]*+$)"
 )
+_STAMP: Final = re.compile(rb'[0-9A-Za-z_.:%-]++ [^ \n\["]++ [^ \n\["]++ \[([^\]\n]{1,40}+)\] "')
 # What is left: a virtual host in front, a name with spaces, a broken request, quotes that nobody escaped.
 # No group that captures or that may give back stands in a possessive or atomic one: Python before 3.11.5 gets those
 # wrong (gh-101955, gh-106052). A look-ahead and a reference to what it found are atomic too.
@@ -134,6 +136,12 @@ def detail_access(line: bytes) -> Event:
     when = found.pop("when", "")
     fields = {name: value for name, value in found.items() if value is not MISSING}
     return Event(route=WEBSERVER, fields=fields, event_at=_moment(when))
+
+
+def instant_access(line: bytes) -> datetime | None:
+    """When an ordinary line was written, by a tenth of the work of `detail_access`; None where that must tell."""
+    match = _STAMP.match(line)
+    return _moment(match[1].decode("ascii", "replace")) if match else None
 
 
 def _read_ordinary(text: str, names: Sequence[str], lines: Sequence[bytes]) -> tuple[list[Row], list[int]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from amagasa.adapters.content import load as module
-from amagasa.adapters.content.cache import Cache
-from amagasa.adapters.content.load import default_cache, load_plan
+from amagasa.adapters.content.cache import Cache, default_cache
+from amagasa.adapters.content.load import load_plan
 from amagasa.detect.engine.memo import Memo
 from tests.detect.cases import found, process_line, rule_text
 

@@ -20,6 +20,20 @@ _SUFFIX: Final = ".amg"
 Kept = TypeVar("Kept")
 
 
+def default_cache() -> Path:
+    """`$XDG_CACHE_HOME/amagasa`, or `~/.cache/amagasa` where that is not set (XDG Base Directory specification).
+
+    Where an account has no home either, a folder that cannot be made: everything is then compiled anew.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if base.startswith("/"):
+        return Path(base) / "amagasa"
+    try:
+        return Path.home() / ".cache" / "amagasa"
+    except RuntimeError:
+        return Path(os.devnull) / "amagasa"
+
+
 class Cache(Mapping[str, bytes]):
     """Bytes by name below `folder`; as a mapping it reads one entry at a time and never raises but KeyError."""
 

@@ -1,7 +1,6 @@
 """Paths -> a plan ready to run: read the documents, compile what the cache does not know, put the plan together."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -9,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from amagasa.adapters.content.cache import ByDocument, Cache
+from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.compile import DIED, Compiler, Outcome
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
@@ -46,20 +45,6 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
         if memo.made:
             self.cache.trim()
         memo.made.clear()
-
-
-def default_cache() -> Path:
-    """`$XDG_CACHE_HOME/amagasa`, or `~/.cache/amagasa` where that is not set (XDG Base Directory specification).
-
-    Where an account has no home either, a folder that cannot be made: everything is then compiled anew.
-    """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if base.startswith("/"):
-        return Path(base) / "amagasa"
-    try:
-        return Path.home() / ".cache" / "amagasa"
-    except RuntimeError:
-        return Path(os.devnull) / "amagasa"
 
 
 def load_plan(

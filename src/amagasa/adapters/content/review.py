@@ -6,9 +6,8 @@ from typing import Final
 
 import msgspec
 
-from amagasa.adapters.content.cache import ByDocument, Cache
+from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import DOCUMENT_TIMEOUT_S, Children, Progress
-from amagasa.adapters.content.load import default_cache
 from amagasa.adapters.content.rules import TEST_SUFFIXES, Document, documents_of
 from amagasa.detect.lint.codes import say
 from amagasa.detect.lint.document import Linted

@@ -5,8 +5,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Where
+from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, kind_of_place
+from amagasa.detect.indicators.kinds import TREES, real_place
+from amagasa.detect.indicators.listing import EPOCH_DAY
+from amagasa.detect.indicators.lookup import level_of_confidence, weight_of_level
+from amagasa.detect.indicators.misp import BELOW
 from amagasa.detect.indicators.others import places_in
+from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import RuleFault
 from amagasa.detect.stix.comparison import equality, is_address_path, matches_everything, resolve
 from amagasa.detect.stix.operators import Network, network_of
@@ -72,7 +77,7 @@ class _Building:
             self._fault("", f"an indicator without a valid id: {show(str(indicator_id), 60)}")
             return
         held = newest.get(indicator_id)
-        if held is None or str(held.get("modified", "")) <= str(one.get("modified", "")):
+        if held is None or _modified(held) <= _modified(one):
             newest[indicator_id] = one
 
     def add(self, one: Mapping[str, Any]) -> None:
@@ -88,31 +93,30 @@ class _Building:
         if isinstance(expression, str):
             self._fault(indicator_id, expression)
             return
-        indicator = _indicator_of(one, self._origins.get(indicator_id, ""))
+        alternatives = [expression] if isinstance(expression, tuple) else _alternatives(expression)
+        if alternatives is not None and one.get(BELOW) is True:
+            alternatives = [(TREES.get(where, where), constant) for where, constant in alternatives]
+        kinds = {kind_of_place(real_place(where)) for where, _ in alternatives or ()}
+        kind = kinds.pop() if len(kinds) == 1 else ""
+        indicator = _indicator_of(one, self._origins.get(indicator_id, ""), kind)
         if isinstance(indicator, str):
             self._fault(indicator_id, indicator)
             return
         self._indicators.append(indicator)
-        if isinstance(expression, tuple):
-            self._index_equality(len(self._indicators) - 1, *expression)
-        else:
-            self._index(len(self._indicators) - 1, expression)
+        position = len(self._indicators) - 1
+        if alternatives is not None:
+            for where, constant in alternatives:
+                self._index_equality(position, where, constant)
+        elif not isinstance(expression, tuple):
+            self._others.append((position, expression))
+            self._used.update(places_in(expression))
 
     def _fault(self, indicator_id: str, why: str) -> None:
         place = self._places.get(indicator_id, "")
         self.faults.append(RuleFault(rule_id=indicator_id, path=place, why=why, code="AMG-INDICATOR-001"))
 
-    def _index(self, position: int, expression: Expression) -> None:
-        alternatives = _alternatives(expression)
-        if alternatives is None:
-            self._others.append((position, expression))
-            self._used.update(places_in(expression))
-            return
-        for where, constant in alternatives:
-            self._index_equality(position, where, constant)
-
     def _index_equality(self, position: int, where: Where, constant: str) -> None:
-        self._used.add(where)
+        self._used.add(real_place(where))
         network = network_of(constant) if "/" in constant and is_address_path(*where) else None
         if network is None:
             table = self._equal.setdefault(where, {})
@@ -144,23 +148,31 @@ def _expression_of(one: Mapping[str, Any]) -> Expression | str:
     return resolved
 
 
-def _indicator_of(one: Mapping[str, Any], origin: str) -> Indicator | str:
+def _indicator_of(one: Mapping[str, Any], origin: str, kind: str) -> Indicator | str:
     try:
         valid_from, valid_until = _instant(one.get("valid_from")), _instant(one.get("valid_until"))
     except ValueError:
         return "valid_from or valid_until is no instant"
     labels = one.get("labels")
     texts = tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else ()
-    title = one.get("name")
+    title, stated = one.get("name"), one.get("confidence")
+    confidence = min(max(stated, 0), 100) if isinstance(stated, int) and not isinstance(stated, bool) else None
+    level = _level(confidence, one.get("indicator_types"), texts)
+    first_day = _day(valid_from)
     return Indicator(
         id=one["id"],
         title=title if isinstance(title, str) and title else show(str(one["pattern"]), 120),
-        level=_level(one.get("confidence"), one.get("indicator_types"), texts),
+        level=level,
         origin=origin,
         valid_from=valid_from,
         valid_until=valid_until,
         techniques=techniques_of(texts) if texts else (),
         tactics=_tactics(one.get("kill_chain_phases")),
+        confidence=confidence,
+        weight=weight_of_level(level) if confidence is None else confidence,
+        kind=kind,
+        first_day=first_day,
+        last_day=max(first_day, _day(_read_instant(one.get("modified")))),
     )
 
 
@@ -170,11 +182,27 @@ def _instant(value: Any) -> datetime | None:
     return from_rfc3339(value if isinstance(value, str) else "")
 
 
-def _level(confidence: Any, types: Any, labels: Sequence[str]) -> Level:
-    """By confidence (STIX 2.1 appendix A, `high` from 70); where none is given, by what the indicator speaks of."""
-    if isinstance(confidence, int) and not isinstance(confidence, bool):
-        steps = ((85, Level.HIGH), (50, Level.MEDIUM), (15, Level.LOW))
-        return next((level for least, level in steps if confidence >= least), Level.INFORMATIONAL)
+def _read_instant(value: Any) -> datetime | None:
+    try:
+        return _instant(value)
+    except ValueError:
+        return None
+
+
+def _modified(one: Mapping[str, Any]) -> tuple[bool, datetime | str]:
+    """What orders the versions of an object; a version without an instant is older than any with one."""
+    at = _read_instant(one.get("modified"))
+    return (True, at) if at is not None else (False, str(one.get("modified", "")))
+
+
+def _day(at: datetime | None) -> int:
+    return 0 if at is None else max(0, at.toordinal() - EPOCH_DAY)
+
+
+def _level(confidence: int | None, types: Any, labels: Sequence[str]) -> Level:
+    """By confidence; where none is given, by what the indicator speaks of."""
+    if confidence is not None:
+        return level_of_confidence(confidence)
     named = {kind for kind in types if isinstance(kind, str)} if isinstance(types, list) else set()
     named.update(labels)  # STIX 2.0 puts the types here
     if named and named <= _QUIET:

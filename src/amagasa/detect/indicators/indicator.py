@@ -1,21 +1,28 @@
 """What is known of each indicator, and the set of them that is looked with."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 from msgspec import Struct
 
+from amagasa.detect.indicators.kinds import real_place
+from amagasa.detect.indicators.table import Table, Where
+from amagasa.detect.stix.absent import absent_from
 from amagasa.detect.stix.observables import Property, Shape, shapes_of
 from amagasa.detect.stix.pattern import Expression
 from amagasa.event.record import Route
 from amagasa.vocab.severity import Level
 
-Where: TypeAlias = tuple[str, str]  # (kind, path) as `observables` names them
 Prefixes: TypeAlias = dict[tuple[int, int], dict[int, tuple[int, ...]]]  # (IP version, length) -> network -> indicators
 
 
 class Indicator(Struct, frozen=True, kw_only=True, gc=False):
-    """What evaluation needs of a STIX indicator. In force from `valid_from` until before `valid_until`."""
+    """What evaluation needs of an indicator. In force from `valid_from` until before `valid_until`.
+
+    `kind` says how it ages (`kind_of_place`), `weight` how sure we are of it fresh (0-100), `confidence` what its
+    author stated. Days count from 1970, 0 for not told. `is_listed`: an entry of the flat lists named in `sources`.
+    """
 
     id: str
     title: str
@@ -25,6 +32,13 @@ class Indicator(Struct, frozen=True, kw_only=True, gc=False):
     valid_until: datetime | None
     techniques: tuple[str, ...]
     tactics: tuple[str, ...]
+    confidence: int | None = None
+    weight: int = 0
+    kind: str = ""
+    first_day: int = 0
+    last_day: int = 0
+    is_listed: bool = False
+    sources: tuple[str, ...] = ()
 
     def is_in_force(self, now: datetime) -> bool:
         """Whether it may be used at `now`."""
@@ -34,7 +48,11 @@ class Indicator(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class IndicatorSet(Struct, frozen=True, kw_only=True):
-    """Compiled indicators, plain data. The tables hold positions in `indicators`."""
+    """Indicators to look with. Those which stand in `tables`, and compiled ones beside, plain data.
+
+    `equal`, `prefixes` and `others` hold positions in `indicators`. What `gone` names counts no longer where a table
+    holds it: it was removed, or a newer version stands in `indicators`.
+    """
 
     indicators: tuple[Indicator, ...] = ()
     equal: dict[Where, dict[str, tuple[int, ...]]] = {}
@@ -42,13 +60,35 @@ class IndicatorSet(Struct, frozen=True, kw_only=True):
     others: tuple[tuple[int, Expression], ...] = ()
     used: frozenset[Where] = frozenset()
     n_revoked: int = 0
+    tables: tuple[Table, ...] = ()
+    gone: frozenset[str] = frozenset()
 
     def wanted(self, route: Route) -> tuple[str, ...]:
         """The fields of this route's events which some indicator looks at."""
-        parts = (part for shape in shapes_of(route) for part in used_parts(shape, self.used))
-        return tuple(dict.fromkeys(field for part in parts for field in part.fields))
+        used = self.used | places_of(self.tables)
+        parts = (part for shape in shapes_of(route) for part in used_parts(shape, used))
+        absent = absent_from(route)
+        return tuple(dict.fromkeys(field for part in parts for field in part.fields if field not in absent))
+
+
+def n_indicators(held: IndicatorSet) -> int:
+    """Indicators that are looked with. One that stands in two lists counts twice: lists are not compared."""
+    return len(held.indicators) + sum(table.plan.about.tally.get("n_indicators", 0) for table in held.tables)
+
+
+def places_of(tables: Sequence[Table]) -> frozenset[Where]:
+    """The places of events in which values of these tables may stand."""
+    return frozenset(real_place(where) for table in tables for where in table.places)
 
 
 def used_parts(shape: Shape, used: frozenset[Where]) -> list[Property]:
     """The properties of this object which some indicator looks at."""
     return [part for part in shape.properties if (shape.kind, part.path) in used]
+
+
+def kind_of_place(where: Where) -> str:
+    """Address, domain, link ...: what such a value is, as the tables of `ageing` call it; "" for what never ages."""
+    kind, path = where
+    if kind == "file":
+        return "file-hash" if path.startswith("hashes.") else "file-name"
+    return kind if kind in {"ip-addr", "domain-name", "url", "email-addr"} else ""

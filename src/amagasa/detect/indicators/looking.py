@@ -1,101 +1,173 @@
-"""A batch of events -> MatchReport: what of it the indicators name."""
+"""Batches of events -> MatchReport: what of them the indicators name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
-from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Where
+from msgspec import Struct
+
+from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, places_of
+from amagasa.detect.indicators.lookup import hits, indicator_at
 from amagasa.detect.indicators.others import try_others
-from amagasa.detect.report import Detection, MatchReport
-from amagasa.detect.stix.observables import Property, shapes_of
-from amagasa.detect.stix.operators import network_of
-from amagasa.event.entities import entities_of
-from amagasa.event.normalise import detail
-from amagasa.event.record import MISSING, EventBatch
+from amagasa.detect.indicators.policy import Named, Policy, named
+from amagasa.detect.indicators.saying import Saying
+from amagasa.detect.indicators.table import Where
+from amagasa.detect.report import MatchReport
+from amagasa.detect.stix.absent import absent_from
+from amagasa.detect.stix.observables import Form, shapes_of
+from amagasa.event.record import MISSING, EventBatch, Route
 
-MAX_RAW_BYTES: Final = 4_096
+# Of values whose answer is known. Then all are forgotten, so a flood of new values costs time and no memory.
+MAX_KEPT_CHARACTERS: Final = 32 * 1024 * 1024
+KEPT_ENTRY_CHARACTERS: Final = 100  # what an entry costs beside its text
+MAX_VALUE_CHARACTERS: Final = 16_384  # a longer value is not worth its place
+
+
+class _Part(Struct, frozen=True):
+    """How the values of a field are read, and where these texts may stand."""
+
+    form: Form
+    wheres: tuple[Where, ...]
+
+
+class _Field:
+    """What is looked for in one field of a route, and what is known of its values."""
+
+    __slots__ = ("clean", "known", "parts")
+
+    def __init__(self, parts: tuple[_Part, ...]) -> None:
+        self.parts = parts
+        self.clean: set[Any] = {MISSING, None}
+        self.known: dict[Any, tuple[Named, ...]] = {}
+
+    def forget(self) -> None:
+        self.clean = {MISSING, None}
+        self.known.clear()
+
+
+class Looking:
+    """A set of indicators and what it has answered so far. For one thread; a changed set needs a new one."""
+
+    def __init__(self, indicators: IndicatorSet, policy: Policy | None = None) -> None:
+        self.indicators = indicators
+        self.policy = policy or Policy()
+        self._used = indicators.used | places_of(indicators.tables)
+        self._routes: dict[str, dict[str, _Field]] = {}
+        self._wanted: dict[str, tuple[str, ...]] = {}
+        self._n_characters = 0
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._used)
+
+    def wanted(self, route: Route) -> tuple[str, ...]:
+        """The fields of this route's events which some indicator looks at."""
+        found = self._wanted.get(route.name)
+        if found is None:
+            found = self._wanted[route.name] = self.indicators.wanted(route)
+        return found
+
+    def evaluate(self, batch: EventBatch, *, now: datetime) -> MatchReport:
+        """One detection for each record and indicator in force at `now` which the record satisfies."""
+        fields = self._fields_of(batch.route)
+        found: dict[tuple[int, str], tuple[Named, set[str]]] = {}
+        if fields:
+            for column, name in enumerate(batch.fields):
+                field = fields.get(name)
+                if field is not None:
+                    self._look(batch.rows, column, name, field=field, found=found)
+        if self.indicators.others:
+            for row, position, matched in try_others(batch, self.indicators):
+                indicator = self.indicators.indicators[position]
+                found.setdefault((row, indicator.id), (Named(indicator=indicator), set()))[1].update(matched)
+        if not found:
+            return MatchReport(n_events=len(batch.rows))
+        return Saying(batch, self.policy, now).report(found)
+
+    def _look(
+        self,
+        rows: Sequence[Sequence[Any]],
+        column: int,
+        name: str,
+        *,
+        field: _Field,
+        found: dict[tuple[int, str], tuple[Named, set[str]]],
+    ) -> None:
+        """Look at the distinct values of a column; those seen before cost what a set costs."""
+        new = set(map(itemgetter(column), rows)) - field.clean
+        if not new:
+            return
+        matched = {value: answer for value in new if (answer := self._answer(field, value))}
+        if not matched:
+            return
+        for row, values in enumerate(rows):
+            for one in matched.get(values[column], ()):
+                found.setdefault((row, one.indicator.id), (one, set()))[1].add(name)
+
+    def _answer(self, field: _Field, value: Any) -> tuple[Named, ...]:
+        answer = field.known.get(value)
+        if answer is not None:
+            return answer
+        answer = self._looked_up(field.parts, value)
+        size = len(value) if isinstance(value, str) else 100
+        if size <= MAX_VALUE_CHARACTERS:
+            self._n_characters += size + KEPT_ENTRY_CHARACTERS
+            if self._n_characters > MAX_KEPT_CHARACTERS:
+                self._forget()
+            if answer:
+                field.known[value] = answer
+            else:
+                field.clean.add(value)
+        return answer
+
+    def _looked_up(self, parts: Iterable[_Part], value: Any) -> tuple[Named, ...]:
+        held = self.indicators
+        found: dict[str, list[tuple[Indicator, Where, str]]] = {}
+        for part in parts:
+            texts = part.form(value)
+            if not texts:
+                continue
+            for where in part.wheres:
+                if hits(held, where, texts):
+                    for text in texts:
+                        for position in dict.fromkeys(hits(held, where, (text,))):
+                            indicator = indicator_at(held, position)
+                            if position < len(held.indicators) or indicator.id not in held.gone:
+                                found.setdefault(indicator.id, []).append((indicator, where, text))
+        return tuple(named(met, self.policy.allowlist) for met in found.values())
+
+    def _fields_of(self, route: Route) -> dict[str, _Field]:
+        fields = self._routes.get(route.name)
+        if fields is None:
+            fields = self._routes[route.name] = self._made(route)
+        return fields
+
+    def _made(self, route: Route) -> dict[str, _Field]:
+        """What to look for in which field; parts that read a field alike are one."""
+        used = self._used
+        by_field: dict[str, dict[Form, dict[Where, None]]] = {}
+        for shape in shapes_of(route):
+            for part in shape.properties:
+                where = (shape.kind, part.path)
+                if where in used:
+                    for name in part.fields:
+                        by_field.setdefault(name, {}).setdefault(part.form, {})[where] = None
+        absent = absent_from(route)
+        return {
+            name: _Field(tuple(_Part(form, tuple(wheres)) for form, wheres in forms.items()))
+            for name, forms in by_field.items()
+            if name not in absent
+        }
+
+    def _forget(self) -> None:
+        for fields in self._routes.values():
+            for field in fields.values():
+                field.forget()
+        self._n_characters = 0
 
 
 def evaluate_indicators(batch: EventBatch, indicators: IndicatorSet, *, now: datetime) -> MatchReport:
-    """One detection for each record and indicator in force at `now` whose pattern the record satisfies."""
-    looking = _Looking(batch, indicators)
-    for shape in looking.shapes:
-        for part in shape.properties:
-            where = (shape.kind, part.path)
-            if where in indicators.equal or where in indicators.prefixes:
-                looking.look_up(part, where)
-    if indicators.others:
-        for row, position, fields in try_others(batch, indicators):
-            looking.found.setdefault((row, position), set()).update(fields)
-    detections = tuple(
-        looking.detection(row, indicators.indicators[position], fields)
-        for (row, position), fields in sorted(looking.found.items(), key=lambda item: item[0])
-        if indicators.indicators[position].is_in_force(now)
-    )
-    return MatchReport(n_events=len(batch.rows), detections=detections)
-
-
-class _Looking:
-    """One batch under one set; `found` maps (row, position of the indicator) to the fields that matched."""
-
-    def __init__(self, batch: EventBatch, indicators: IndicatorSet) -> None:
-        self._batch = batch
-        self._indicators = indicators
-        self._columns = {field: column for column, field in enumerate(batch.fields)}
-        self.shapes = shapes_of(batch.route)
-        self.found: dict[tuple[int, int], set[str]] = {}
-
-    def look_up(self, part: Property, where: Where) -> None:
-        equal = self._indicators.equal.get(where, {})
-        prefixes = self._indicators.prefixes.get(where, {})
-        for field in part.fields:
-            column = self._columns.get(field)
-            if column is None:
-                continue
-            memo: dict[str, tuple[int, ...]] = {}
-            for row, values in enumerate(self._batch.rows):
-                value = values[column]
-                if value is MISSING or value is None:
-                    continue
-                key = value if type(value) is str else repr(value)
-                hits = memo.get(key)
-                if hits is None:
-                    hits = memo[key] = _hits(part.form(value), equal, prefixes)
-                for position in hits:
-                    self.found.setdefault((row, position), set()).add(field)
-
-    def detection(self, row: int, indicator: Indicator, fields: set[str]) -> Detection:
-        batch = self._batch
-        event = detail(batch, row)
-        return Detection(
-            indicator_id=indicator.id,
-            title=indicator.title,
-            level=indicator.level,
-            path=batch.path,
-            record=batch.records[row],
-            event_at=event.event_at,
-            techniques=indicator.techniques,
-            tactics=indicator.tactics,
-            fields={field: batch.rows[row][self._columns[field]] for field in sorted(fields)},
-            event=event.fields,
-            entities=entities_of(event.fields),
-            raw=batch.lines[row][:MAX_RAW_BYTES].decode("utf-8", "backslashreplace"),
-            origin=indicator.origin,
-        )
-
-
-def _hits(texts: Sequence[str], equal: Mapping[str, tuple[int, ...]], prefixes: Prefixes) -> tuple[int, ...]:
-    exact = tuple(position for text in texts for position in equal.get(text, ()))
-    return exact + tuple(_covering(texts, prefixes)) if prefixes else exact
-
-
-def _covering(texts: Sequence[str], prefixes: Prefixes) -> Iterable[int]:
-    for text in texts:
-        network = network_of(text)
-        if network is None:
-            continue
-        number = int(network.network_address)
-        for (version, length), table in prefixes.items():
-            if version == network.version and length <= network.prefixlen:
-                shift = network.max_prefixlen - length
-                yield from table.get(number >> shift << shift, ())
+    """One batch under one set, by the ordinary policy. Whoever looks at many keeps a `Looking`."""
+    return Looking(indicators).evaluate(batch, now=now)

@@ -18,7 +18,7 @@ _MAX_TEXT: Final = 8_192  # of a text searched for addresses and links: longer o
 _MAX_FOUND: Final = 64  # objects taken from one text
 
 _IPV4: Final = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)"
-_IPV6: Final = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
+_IPV6: Final = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:]|\.\d)"
 _ADDRESS: Final = re.compile(f"{_IPV4}|{_IPV6}")
 _LINK: Final = re.compile(r"""https?://[^\s"'<>|)\]}]{1,2048}""", re.IGNORECASE)
 _MAPPED: Final = "::ffff:"
@@ -58,8 +58,9 @@ def text(value: Any) -> tuple[str, ...]:
         return ("true",) if value else ("false",)
     if isinstance(value, int | float):
         return (str(value),)
-    if isinstance(value, list):
-        return tuple(found for item in value[:_MAX_FOUND] if not isinstance(item, list | dict) for found in text(item))
+    if isinstance(value, list | tuple):
+        flat = (item for item in value[:_MAX_FOUND] if not isinstance(item, list | tuple | dict))
+        return tuple(found for item in flat for found in text(item))
     return ()
 
 
@@ -76,9 +77,13 @@ def canonical_address(written: str) -> str:
     if bare.startswith(_MAPPED) and "." in bare:
         return bare[len(_MAPPED) :]
     try:
-        return str(ipaddress.ip_network(bare, strict=False)).removesuffix("/128")
+        network = ipaddress.ip_network(bare, strict=False)
     except ValueError:
         return bare
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen == network.max_prefixlen:
+        return str(mapped)
+    return str(network).removesuffix("/128")
 
 
 def addresses_in(value: Any) -> tuple[str, ...]:
@@ -154,6 +159,7 @@ def value_name(value: Any) -> tuple[str, ...]:
     return tuple(found.rpartition("\\")[2].lower() for found in text(value))
 
 
+@lru_cache
 def digest(algorithm: str) -> Form:
     """Out of Sysmon's `SHA256=..,MD5=..`, or the value itself where it is bare hexadecimal of that length."""
     label = algorithm.replace("-", "").lower() + "="

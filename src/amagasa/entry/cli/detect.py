@@ -18,7 +18,7 @@ from amagasa.app.detect_files import Look, Summary, add_content, detect_files
 from amagasa.app.path import Seen
 from amagasa.detect.report import Detection
 from amagasa.entry.cli.findings import Findings, cannot_write, print_summary, public, write_summary
-from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, write_json
+from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, say, write_json
 from amagasa.entry.node.pool import look_here, look_in_processes
 from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, open_all, size_of
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
@@ -38,8 +38,12 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         list[Path] | None, typer.Option("--rules", help="File, folder, zip or tar.gz of Sigma; else the built-in.")
     ] = None,
     indicators: Annotated[
-        list[Path] | None, typer.Option("--indicators", help="STIX bundle, CSV or plain list of indicators.")
+        list[Path] | None, typer.Option("--indicators", help="STIX, MISP, CSV or plain list of indicators.")
     ] = None,
+    allowlist: Annotated[
+        list[Path] | None, typer.Option("--allowlist", help="TOML: what indicators shall not speak of.")
+    ] = None,
+    ageing: Annotated[Path | None, typer.Option("--ageing", help="TOML: how confidence falls with age.")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")] = None,
@@ -57,19 +61,19 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     """
     started, cpu_s = time.monotonic(), _cpu_s()
     _refuse_missing(paths)
-    _refuse_places([*paths, *map(str, rules or ()), *map(str, indicators or ())], output, summary)
-    files = ContentFiles(rules=tuple(rules or ()), indicators=tuple(indicators or ()))
+    files = ContentFiles(
+        rules=_all_of(rules), indicators=_all_of(indicators), allowlists=_all_of(allowlist), ageing=ageing
+    )
+    _refuse_places([*paths, *map(str, files.paths())], output, summary)
     findings, kept = Findings(), list[Detection]()
     with ExitStack() as stack:
         bar = stack.enter_context(_progress())
         loaded = load_content(files, progress=bar.compiling)
-        sinks: list[Sink] = [findings.add]
+        sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
         if output is not None:
             sinks.append(_writer(stack.enter_context(_opened(output))))
         if as_ndjson:
             sinks.append(_printer(sys.stdout.buffer))
-        if as_json:
-            sinks.append(kept.append)
         counts = detect_files(
             bar.reading(open_all(paths, format_), size_of(paths)),
             _look(loaded, files, processes),
@@ -84,8 +88,21 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         write_json(msgspec.to_builtins(counts) | {"detections": [public(detection) for detection in kept]})
     elif not as_ndjson:
         findings.print()
-    print_summary(counts)
+    _say(counts, loaded)
     raise typer.Exit(counts.exit_code())
+
+
+def _all_of(paths: list[Path] | None) -> tuple[Path, ...]:
+    return tuple(paths or ())
+
+
+def _say(counts: Summary, loaded: Loaded) -> None:
+    print_summary(counts)
+    paths = loaded.passed_over
+    if paths:
+        names = ", ".join(show(Path(path).name, 60) for path in paths[:3])
+        more = " ..." if len(paths) > 3 else ""
+        say(f"passed over {len(paths)} files in folders which hold no indicators: {names}{more}")
 
 
 def _finish(counts: Summary, summary: Path | None) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from amagasa.app.detect_files import Summary
-from amagasa.detect.report import Detection, Together
+from amagasa.detect.report import Detection, Silence, Together
 from amagasa.entry.cli.output import err, say
 from amagasa.event.entity import EntityKind
 from amagasa.vocab.errors import WorldError
@@ -21,6 +21,11 @@ from amagasa.vocab.text import show
 
 MAX_SHOWN = 20
 MAX_SOURCES_KEPT = 10_000
+_SILENCED = {
+    Silence.AGED: "because their confidence has aged below the floor",
+    Silence.ALLOWED: "on the allowlist",
+    Silence.NOT_IN_FORCE: "because they are not in force",
+}
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "informational": "dim"}
 
 
@@ -117,6 +122,9 @@ def print_summary(counts: Summary) -> None:
         f"read {counts.n_read:,} records in {counts.elapsed_s:.1f} s{rate}; "
         f"{counts.n_rules:,} rules, {counts.n_indicators:,} indicators; [bold]{counts.n_detections:,} detections[/]"
     )
+    if counts.n_silenced:
+        reasons = ", ".join(f"{n:,} {_SILENCED[Silence(why)]}" for why, n in counts.n_silenced.items())
+        console.print(f"records that indicators name and do not speak of: {reasons}")
     for fault in counts.not_looked_at[:MAX_SHOWN]:
         console.print(f"[red]not looked at[/] {escape(show(fault.path))}: {escape(fault.why)} [dim]\\[{fault.code}][/]")
     if counts.n_rejected:

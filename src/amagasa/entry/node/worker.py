@@ -180,8 +180,8 @@ class Worker:
             error = f"version {more.version} of the content after {self._version}"
             raise ValueError(error)
         self._version = more.version
-        indicators, faults = indicators_more(self._sight.indicators, more)
-        self._sight = Sight(self._sight.plans, indicators, sieve=self._sight.sieve)
+        indicators, faults = indicators_more(self._sight.looking.indicators, more)
+        self._sight = Sight(self._sight.plans, indicators, policy=self._sight.looking.policy, sieve=self._sight.sieve)
         self._send(Active(version=more.version, faults=faults))
 
     def _send(self, message: FromWorker) -> None:
