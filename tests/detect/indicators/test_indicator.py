@@ -187,7 +187,7 @@ def test_evaluate_indicators_address_inside_a_longer_one_finds_nothing() -> None
         ("[url:value ISSUBSET '198.51.100.0/24']", "needs an address"),
         ("[ipv4-addr:value = 'not-an-address']", "not an address"),
         ("[ipv4-addr:value = '198.51.100.4' AND file:name = 'a']", "one object"),
-        ("[file:name = t'2026-01-01T00:00:00Z']", "instants"),
+        ("[file:name = t'2026-01-01T00:00:00Z']", "no time"),
         ("no pattern", "["),
     ],
 )

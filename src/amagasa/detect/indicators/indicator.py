@@ -9,7 +9,8 @@ from msgspec import Struct
 from amagasa.detect.indicators.kinds import real_place
 from amagasa.detect.indicators.table import Table, Where
 from amagasa.detect.stix.absent import absent_from
-from amagasa.detect.stix.observables import Property, Shape, shapes_of
+from amagasa.detect.stix.forms import Property, Shape
+from amagasa.detect.stix.observables import shapes_of
 from amagasa.detect.stix.pattern import Expression
 from amagasa.event.record import Route
 from amagasa.vocab.severity import Level

@@ -15,7 +15,8 @@ from amagasa.detect.indicators.saying import Saying
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import MatchReport
 from amagasa.detect.stix.absent import absent_from
-from amagasa.detect.stix.observables import Form, shapes_of
+from amagasa.detect.stix.forms import Form
+from amagasa.detect.stix.observables import shapes_of
 from amagasa.event.record import MISSING, EventBatch, Route
 
 # Of values whose answer is known. Then all are forgotten, so a flood of new values costs time and no memory.

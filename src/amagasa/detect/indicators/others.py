@@ -6,7 +6,8 @@ from typing import Any, Final
 from amagasa.detect.indicators.indicator import IndicatorSet, used_parts
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.stix.comparison import holds
-from amagasa.detect.stix.observables import Property, shapes_of
+from amagasa.detect.stix.forms import Property
+from amagasa.detect.stix.observables import shapes_of
 from amagasa.detect.stix.pattern import Expression, comparisons_of, observations_of
 from amagasa.event.record import EventBatch
 

@@ -54,8 +54,8 @@ _FORMS: Final = {
 }
 # Fields of other providers, which an observable may stand in.
 _OTHERS: Final = (
-    "IpAddress SourceAddress DestAddress ClientAddress ScriptBlockText TargetUserName SubjectUserName TargetUserSid "
-    "SubjectUserSid"
+    "IpAddress IpPort SourceAddress DestAddress DestPort ClientAddress ScriptBlockText TargetUserName SubjectUserName "
+    "TargetUserSid SubjectUserSid ProcessName ObjectName RelativeTargetName MemberName SamAccountName"
 )
 _HELD: Final = {number: frozenset(f"{_EVERY} {form}".split()) for number, form in _FORMS.items()}
 _ALL: Final = frozenset(_OTHERS.split()).union(*_HELD.values()) - _COMMON

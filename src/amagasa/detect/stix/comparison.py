@@ -4,8 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from amagasa.detect.stix.forms import (
+    address,
+    addresses_in,
+    answers,
+    canonical_instant,
+    instant,
+    kind_of_address,
+    number,
+)
 from amagasa.detect.stix.meaning import fault_of
-from amagasa.detect.stix.observables import fold_constant, is_folded, known_path
+from amagasa.detect.stix.observables import fold_constant, form_of, is_folded, known_path, known_paths
 from amagasa.detect.stix.operators import Network, finds, is_within, like_regex, network_of
 from amagasa.detect.stix.pattern import (
     AllOf,
@@ -32,8 +41,10 @@ WIDEST_PREFIX: Final = 8  # bits: a shorter prefix holds more than 1/256 of all 
 # One object of an event: (kind, {path: [(text, field of the event), ...]}).
 Observed: TypeAlias = tuple[str, Mapping[str, Sequence[tuple[str, str]]]]
 
-_ADDRESS_PATHS: Final = frozenset(
-    {("ip-addr", "value"), ("network-traffic", "src_ref.value"), ("network-traffic", "dst_ref.value")}
+_ADDRESS_FORMS: Final = frozenset({address, addresses_in, answers})
+_ADDRESS_PATHS: Final = frozenset(where for where in known_paths() if form_of(*where) in _ADDRESS_FORMS)
+_HOST: Final = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z](?:[a-z0-9_-]*[a-z0-9])?", re.IGNORECASE
 )
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _PLAIN_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -98,32 +109,47 @@ def _resolve_comparison(comparison: Comparison) -> Comparison | str:
     found = Comparison(
         kind=kind, steps=(path,), op=comparison.op, constants=constants, is_negated=comparison.is_negated
     )
-    return _fault_of(found) or found
+    return _fault_of(found, comparison.constants) or found
 
 
 def _written(kind: str, path: str, comparison: Comparison, constant: Constant) -> Constant:
-    if comparison.op is Op.MATCHES or isinstance(constant, Instant):
+    if comparison.op is Op.MATCHES:
         return constant
-    if isinstance(constant, bytes):
-        return fold_constant(kind, path, constant.decode("latin-1"))
     if isinstance(constant, bool):
         return str(constant).lower()
     if isinstance(constant, int | float):
-        return constant if comparison.op in _ORDER else str(constant)
+        is_whole = isinstance(constant, int) or constant.is_integer()
+        return constant if comparison.op in _ORDER else str(int(constant) if is_whole else constant)
+    if isinstance(constant, Instant):
+        return fold_constant(kind, path, constant.text)
+    if isinstance(constant, bytes):
+        return constant.hex() if path.endswith("_hex") else fold_constant(kind, path, constant.decode("latin-1"))
     return fold_constant(kind, path, constant)
 
 
-def _fault_of(comparison: Comparison) -> str | None:
+def _fault_of(comparison: Comparison, written: tuple[Constant, ...]) -> str | None:
+    """Why the comparison can never hold; `written` are its constants as they stood in the pattern."""
     op, constants = comparison.op, comparison.constants
-    if any(isinstance(constant, Instant) for constant in constants):
-        return "comparing instants is not supported yet"
-    if op in {Op.ISSUBSET, Op.ISSUPERSET} and not is_address_path(comparison.kind, comparison.path):
-        return f"{op.value} needs an address; got {comparison.kind}:{comparison.path}"
-    if op in {Op.EQ, Op.IN} and is_address_path(comparison.kind, comparison.path):
-        bad = next((constant for constant in constants if network_of(str(constant)) is None), None)
-        if bad is not None:
-            return f"not an address or prefix: {show(str(bad), 60)}"
+    kind, path = comparison.kind, comparison.path
+    form = form_of(kind, path)
+    if form is not instant and any(isinstance(constant, Instant) for constant in written):
+        return f"{kind}:{path} is no time, but is compared with one"
+    if op in {Op.ISSUBSET, Op.ISSUPERSET} and not is_address_path(kind, path):
+        return f"{op.value} needs an address; got {kind}:{path}"
+    if op not in {Op.EQ, Op.IN}:
+        return None
+    if is_address_path(kind, path):
+        bad = next((constant for constant in constants if not _may_be_named(kind, str(constant))), None)
+        return None if bad is None else f"not an address or prefix: {show(str(bad), 60)}"
+    if form is instant:
+        bad = next((constant for constant in constants if canonical_instant(str(constant)) is None), None)
+        return None if bad is None else f"no time: {show(str(bad), 60)}"
     return None
+
+
+def _may_be_named(kind: str, constant: str) -> bool:
+    """An address or a prefix; what traffic refers to and names resolve to may be a host as well."""
+    return network_of(constant) is not None or (kind != "ip-addr" and _HOST.fullmatch(constant) is not None)
 
 
 def matches_everything(expression: Expression) -> bool:
@@ -140,6 +166,9 @@ def _is_wide(test: Test) -> bool:
     if isinstance(test, AllOf):
         return all(_is_wide(part) for part in test.parts)
     if test.is_negated or test.op in {Op.NE, Op.EXISTS}:
+        return True
+    form = form_of(test.kind, test.path)
+    if form is kind_of_address or (test.op in _ORDER and form in {number, instant}):
         return True
     if test.op is Op.LIKE:
         return not str(test.constants[0]).strip("%_")
@@ -161,9 +190,15 @@ def equality(kind: str, path: str, constant: str) -> tuple[tuple[str, str], str]
             return known, folded
         network = network_of(folded)
         if network is None:
-            return f"not an address or prefix: {show(constant, 60)}"
+            may_be = _may_be_named(known[0], folded)
+            return (known, folded) if may_be else f"not an address or prefix: {show(constant, 60)}"
         return "the pattern matches everything or nearly so" if _is_wide_network(network) else (known, folded)
-    return (known, folded) if folded else "the pattern matches everything or nearly so"
+    form = form_of(*known)
+    if not folded or form is kind_of_address:
+        return "the pattern matches everything or nearly so"
+    return (
+        f"no time: {show(constant, 60)}" if form is instant and canonical_instant(constant) is None else (known, folded)
+    )
 
 
 def _is_wide_network(network: Network | None) -> bool:
@@ -193,6 +228,8 @@ def _test_holds(test: Test, observed: Observed) -> set[str] | None:
         return _joined(results, needs_all=isinstance(test, AllOf))
     kind, properties = observed
     values = properties.get(test.path) if kind == test.kind else None
+    if test.op is Op.EXISTS and test.is_negated and kind == test.kind and not values:
+        return set() if any(properties.values()) else None
     if not values:
         return None
     fields = {field for text, field in values if _compare(test, text)}
