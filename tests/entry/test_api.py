@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.browser import seed
 from tests.browser.seed import HOSTILE, NOW
+from tests.contracts.store_samples import alert, detection
 from tests.entry.console import BASE, PASSWORD, Desktop
 
 from amagasa.app.accounts import offer_link
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import CrossingState, Direction, Page
+from amagasa.detect.report import Standing
 from amagasa.entry.people.api import BODY_BYTES
 from amagasa.entry.people.security import CONTENT_POLICY
 from amagasa.entry.people.static_files import assets_of
@@ -120,6 +122,16 @@ def test_accounts_are_told_without_their_secrets(desktop: Desktop) -> None:
     changed = desktop.ask("POST", "/api/accounts/tanaka", token=token, body={"is_enabled": False})
     assert changed.json()["is_enabled"] is False
     assert changed.json()["roles"] == ["auditor"]
+
+
+def test_leads_are_told_beside_the_queue_and_not_in_it(desktop: Desktop) -> None:
+    heard = replace(detection(), rule_id=None, indicator_id="indicator--l", standing=Standing.ALONE)
+    with desktop.store.write() as tx:
+        tx.leads.save([alert(1, is_indicator=True, title="198.51.100.7, on the list a", examples=(heard,))])
+    token = desktop.session(Role.AUDITOR)
+    told = desktop.ask("GET", "/api/leads", token=token).json()
+    assert ([one["title"] for one in told["alerts"]], told["n_all"]) == (["198.51.100.7, on the list a"], 1)
+    assert desktop.ask("GET", "/api/alerts", token=token).json()["n_all"] == 0
 
 
 # Errors

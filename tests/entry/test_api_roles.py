@@ -26,6 +26,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/me/language"): ({"lang": "ja"}, EVERY),
     ("GET", "/api/status"): (None, EVERY),
     ("GET", "/api/alerts"): (None, EVERY),
+    ("GET", "/api/leads"): (None, EVERY),
     ("GET", "/api/alerts/{alert_id}"): (None, EVERY),
     ("GET", "/api/incidents"): (None, EVERY),
     ("GET", "/api/incidents/{incident_id}"): (None, EVERY),

@@ -1,6 +1,6 @@
 """What the use cases ask of the world: small Protocols, carried out by adapters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -164,9 +164,31 @@ class Page(Struct, frozen=True, kw_only=True):
     before: str | None = None
 
 
-class Reading(Protocol):
-    """Queries; each sees one consistent snapshot for as long as the context is open."""
+class Leads(Protocol):
+    """What one list says and nothing else yet (`incident.lead`), as alerts that were not raised. The newest 10,000."""
 
+    def by_key(self, keys: Iterable[str], *, since: datetime, until: datetime) -> list[Alert]:
+        """Those of these keys whose span touches `since`..`until`."""
+
+    def linked(self, links: Iterable[str], *, since: datetime) -> list[Alert]:
+        """Those which have one of these links, are not guarded, and were not last seen before `since`."""
+
+    def spoken(self, links: Iterable[str], *, since: datetime) -> frozenset[str]:
+        """Those of the links which an alert that stands had, not before `since`."""
+
+    def page(self, page: Page) -> tuple[list[Alert], str | None]: ...
+    def n(self) -> int: ...
+    def save(self, leads: Iterable[Alert]) -> None: ...
+    def remove(self, ids: Iterable[str]) -> None: ...
+    def speak(self, links: Mapping[str, datetime]) -> None:
+        """Note the links of alerts that stand, with when each was seen last. The newest 100,000 are kept."""
+
+
+class Reading(Protocol):
+    """Queries; each sees one consistent snapshot for as long as the context is open. Only in `Writing` leads change."""
+
+    @property
+    def leads(self) -> Leads: ...
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:

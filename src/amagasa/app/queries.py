@@ -77,6 +77,15 @@ class Queries:
                 alerts=[alert_view(alert, self._names) for alert in alerts], next=cursor, n_all=reading.n_alerts()
             )
 
+    def leads(self, actor: Actor, page: Page) -> AlertsView:
+        """What one list says and nothing else yet: alerts which were not raised."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            leads, cursor = reading.leads.page(page)
+            return AlertsView(
+                alerts=[alert_view(lead, self._names) for lead in leads], next=cursor, n_all=reading.leads.n()
+            )
+
     def alert(self, actor: Actor, alert_id: str) -> AlertDetail:
         """One alert with its evidence."""
         require(actor, Act.READ)

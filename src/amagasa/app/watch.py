@@ -13,6 +13,7 @@ from amagasa.detect.report import Detection
 from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.fold import FOLD_WINDOW, fold, key_of, seen_at
 from amagasa.incident.group import GROUP_WINDOW, group
+from amagasa.incident.lead import CORROBORATION, asked_by, confirmed, raised_by, spoken_by, stands
 from amagasa.incident.links import wanted_links
 
 # Code of the fault which says that part of a log was gone before it was read: said once, so it is kept.
@@ -54,16 +55,41 @@ _NOTHING = Recorded(alerts=(), incidents=(), crossings=())
 
 def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
     first, last = _span(batch.detections, now)
-    keys = {key_of(detection, batch.source) for detection in batch.detections}
-    recent = tx.alerts_by_key(keys, since=first - FOLD_WINDOW, until=last + FOLD_WINDOW)
-    alerts = fold(batch.detections, recent, source=batch.source, now=now)
+    alerts = _alerts(tx, batch, first, last, now=now)
     named = tx.incidents_by_id(alert.incident_id for alert in alerts if alert.incident_id is not None)
     linked = tx.incidents_linked(wanted_links(alerts), since=first - GROUP_WINDOW)
     grouped = group(alerts, list({incident.id: incident for incident in (*named, *linked)}.values()), now=now)
     tx.save_incidents(grouped.incidents)
     tx.save_alerts(grouped.alerts)
-    crossings = tell(tx, grouped.alerts, grouped.incidents, now)
+    crossings = tell(tx, grouped.alerts, grouped.incidents, now) if grouped.alerts else ()
     return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), crossings=crossings)
+
+
+def _alerts(tx: Writing, batch: Batch, first: datetime, last: datetime, *, now: datetime) -> tuple[Alert, ...]:
+    """The alerts that are new or have grown; what one list says and nothing confirms is kept as a lead."""
+    keys = {key_of(detection, batch.source) for detection in batch.detections}
+    span = {"since": first - FOLD_WINDOW, "until": last + FOLD_WINDOW}
+    recent = {alert.id: alert for alert in tx.alerts_by_key(keys, **span)}
+    standing = fold(
+        [one for one in batch.detections if stands(one)], list(recent.values()), source=batch.source, now=now
+    )
+    tx.leads.speak(spoken_by(standing))
+    recent |= {alert.id: alert for alert in standing}
+    hearsay = [one for one in batch.detections if not stands(one)]
+    raised: dict[str, Alert] = {}
+    if hearsay:
+        held = tx.leads.by_key({key_of(detection, batch.source) for detection in hearsay}, **span)
+        folded = fold(hearsay, [*recent.values(), *held], source=batch.source, now=now)
+        raised = {alert.id: alert for alert in folded if alert.id in recent}
+        leads = [alert for alert in folded if alert.id not in recent]
+        spoken = tx.leads.spoken(asked_by(leads), since=first - CORROBORATION)
+        new, kept = confirmed(leads, spoken)
+        raised |= {alert.id: alert for alert in new}
+        tx.leads.save(kept)
+    older = tx.leads.linked(raised_by(standing), since=first - CORROBORATION)
+    raised |= {lead.id: replace(lead, updated_at=max(now, lead.updated_at)) for lead in older}
+    tx.leads.remove(raised)
+    return tuple(({alert.id: alert for alert in standing} | raised).values())
 
 
 def _span(detections: Sequence[Detection], now: datetime) -> tuple[datetime, datetime]:

@@ -12,6 +12,7 @@ from sqlalchemy import literal as value_of
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
+from amagasa.adapters.store.leads import SqlLeads
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,
@@ -68,6 +69,11 @@ class SqlReading:
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
+
+    @property
+    def leads(self) -> SqlLeads:
+        """What lists say, in the same transaction."""
+        return SqlLeads(self._db)
 
     def positions(self) -> list[Position]:
         """Every source's position, by name."""

@@ -91,6 +91,40 @@ INCIDENT_LINK: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# What one list says and nothing else yet (`incident.lead`); `key` is the fold key.
+LEAD: Final = Table(
+    "lead",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("key", Words, nullable=False),
+    Column("is_guarded", Integer, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("lead_by_key", "key", "last_seen_at"),
+    Index("lead_newest", "updated_at", "id"),
+)
+
+LEAD_LINK: Final = Table(
+    "lead_link",
+    METADATA,
+    Column("link", Words, primary_key=True),
+    Column("lead_id", Words, ForeignKey("lead.id", ondelete="CASCADE"), primary_key=True),
+    Index("lead_link_of", "lead_id"),
+    sqlite_with_rowid=False,
+)
+
+# Links of alerts that stand by themselves, the newest of them: what leads are compared with.
+SPOKEN: Final = Table(
+    "spoken",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("link", Words, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    UniqueConstraint("link", name="spoken_once"),
+    sqlite_autoincrement=True,
+)
+
 TECHNIQUE: Final = Table(
     "technique",
     METADATA,

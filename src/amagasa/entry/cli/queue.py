@@ -15,6 +15,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list`
 ALERT_COLUMNS = ("severity", "title", "subject", "n_detections", "last_seen_at", "origin", "id")
 INCIDENT_COLUMNS = ("severity", "status", "title", "n_alerts", "n_detections", "last_seen_at", "id")
 NO_ALERTS = "no alerts: nothing that was read matched a rule. `amagasa source list` says what is being read"
+NO_LEADS = "no leads: no list of indicators names anything that was read"
 NO_INCIDENTS = "no incidents: no alert has been grave or frequent enough"
 
 
@@ -27,6 +28,16 @@ def list_alerts(
         found = client.get(f"/api/alerts?limit={limit}")["alerts"]
     rows = found if as_json or as_ndjson else [row | {"origin": row["origin"]["name"] or "own"} for row in found]
     show_list(rows, ALERT_COLUMNS, form=(as_json, as_ndjson), empty=NO_ALERTS)
+
+
+@alert_app.command("leads")
+def list_leads(
+    *, node: NodeFolder = HERE, limit: Limit = 50, as_json: AsJson = False, as_ndjson: AsNdjson = False
+) -> None:
+    """What one list of indicators says and nothing confirms yet. A rule for the same address makes it an alert."""
+    with client_of(node) as client:
+        found = client.get(f"/api/leads?limit={limit}")["alerts"]
+    show_list(found, ALERT_COLUMNS[:-2], form=(as_json, as_ndjson), empty=NO_LEADS)
 
 
 @alert_app.command("show")

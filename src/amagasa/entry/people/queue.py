@@ -53,6 +53,13 @@ def alerts(request: Asked, limit: Limit = 100, before: Before = None) -> AlertsV
     return console_of(request).queries.alerts(actor_of(request), Page(limit=limit, before=before))
 
 
+@get("/api/leads", tags=["queue"])
+@threaded
+def leads(request: Asked, limit: Limit = 100, before: Before = None) -> AlertsView:
+    """What one list of indicators says and nothing confirms: no alerts yet. The last changed first."""
+    return console_of(request).queries.leads(actor_of(request), Page(limit=limit, before=before))
+
+
 @get("/api/alerts/{alert_id:str}", tags=["queue"])
 @threaded
 def alert(request: Asked, alert_id: FromPath[str]) -> AlertDetail:
@@ -115,6 +122,7 @@ def rejects(request: Asked, limit: Limit = 100, before: Before = None) -> list[R
 HANDLERS: tuple[BaseRouteHandler, ...] = (
     status,
     alerts,
+    leads,
     alert,
     incidents,
     incident,
