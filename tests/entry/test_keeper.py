@@ -9,21 +9,24 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.entry.link_world import StoppedClock
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.signals import Signals
-from amagasa.app.worker_messages import Active, Content, MoreIndicators
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
-from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.keeper import MAX_TOGETHER, ContentKeeper
+from amagasa.vocab.errors import WorldError
 from amagasa.vocab.ids import stable_id
 
 ALLY = "identity--8d3c6b0e-3b0f-4f86-9a0b-5a1f27a5c001"
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WAIT_S = 20.0
-Message = Content | MoreIndicators
+RULE = "title: t\nid: {id}\nlogsource: {{category: webserver}}\ndetection: {{a: {{cs-uri|contains: {mark}}}, condition: a}}\n"
 
 
 class Keeping:
@@ -32,19 +35,27 @@ class Keeping:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.signals = Signals()
-        self.sent: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.sent: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self.active: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         self.signals.subscribe(lambda topic, payload: self.active.put(payload["ids"]) if topic == "active" else None)
-        self.keeper = ContentKeeper(store, StoppedClock(NOW), self.signals, no_rules)
+        self.n_compiled: list[int] = []
+        self.failures: list[Exception] = []
+        self.keeper = ContentKeeper(store, StoppedClock(NOW), self.signals, self.compile)
         self.keeper.watcher = self
 
-    def send_content(self, content: Message) -> None:
+    def compile(self, documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
+        if self.failures:
+            raise self.failures.pop()
+        self.n_compiled.append(len(documents))
+        return compile_rules(documents)
+
+    def send_content(self, content: Change) -> None:
         self.sent.put(content)
 
-    def next(self) -> Message:
+    def next(self) -> Change:
         return self.sent.get(timeout=WAIT_S)
 
-    def answer(self, message: Message, *faults: RuleFault) -> list[str]:
+    def answer(self, message: Change, *faults: RuleFault) -> list[str]:
         self.keeper.activated(Active(version=message.version, faults=faults))
         return sorted(self.active.get(timeout=WAIT_S))
 
@@ -67,9 +78,36 @@ class Keeping:
         with self.store.read() as reading:
             return reading.content_items([content_id])[0]
 
+    def hold_rules(self, *numbers: int, mark: str = "") -> list[str]:
+        """Put rules into the store, then say so."""
+        items = [rule_item(number, mark or f"mark-{number}") for number in numbers]
+        with self.store.write() as tx:
+            for item in items:
+                tx.save_content(item)
+        ids = [item.id for item in items]
+        self.signals.publish("content", {"ids": ids})
+        return ids
 
-def no_rules(_documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
-    return (), ()
+    def remove(self, *ids: str) -> None:
+        with self.store.write() as tx:
+            for one in ids:
+                tx.remove_content(one)
+        self.signals.publish("content", {"ids": list(ids)})
+
+
+def rule_item(number: int, mark: str) -> ContentItem:
+    rule_id = f"11111111-1111-4111-8111-{number:012}"
+    text = RULE.format(id=rule_id, mark=mark)
+    return ContentItem(
+        id=rule_id,
+        kind=ContentKind.SIGMA,
+        title=f"rule {number}",
+        origin="",
+        text=text,
+        is_active=True,
+        added_at=NOW,
+        added_by="sato",
+    )
 
 
 def indicator_item(number: int, **fields: Any) -> ContentItem:
@@ -108,7 +146,8 @@ def keeping(tmp_path: Path) -> Iterator[Keeping]:
         yield keeping
 
 
-def ids_in(message: Message) -> list[str]:
+def ids_in(message: Change) -> list[str]:
+    assert not isinstance(message, RuleChange)
     return sorted(one["id"] for one in message.indicators)
 
 
@@ -131,7 +170,9 @@ def test_keeper_takes_together_what_comes_before_the_answer(keeping: Keeping) ->
     keeping.begin()
     keeping.hold(1)
     first = keeping.next()
-    later = keeping.hold(2) + keeping.hold(3) + keeping.hold(4, 5)
+    keeping.hold(2)
+    keeping.next()
+    later = keeping.hold(3) + keeping.hold(4) + keeping.hold(5, 6)
     assert keeping.sent.empty()
     keeping.answer(first)
     assert ids_in(keeping.next()) == sorted(later)
@@ -202,3 +243,127 @@ def test_keeper_of_text_that_is_no_indicator_notes_that(keeping: Keeping) -> Non
     assert ids_in(more) == []
     assert keeping.answer(more) == [unread]
     assert keeping.item(unread).fault == "it is not a JSON object"
+
+
+def begun(keeping: Keeping, *numbers: int) -> list[str]:
+    """A keeper whose worker looks with these rules."""
+    ids = keeping.hold_rules(*numbers)
+    keeping.keeper.start()
+    keeping.answer(keeping.next())
+    return ids
+
+
+def test_keeper_of_a_new_rule_sends_and_compiles_it_alone(keeping: Keeping) -> None:
+    begun(keeping, *range(30))
+    new = keeping.hold_rules(99)
+    change = keeping.next()
+    assert isinstance(change, RuleChange)
+    assert ([rule.id for rule in change.rules], change.removed, keeping.n_compiled) == (new, (), [30, 1])
+    assert keeping.answer(change) == new
+    assert keeping.item(new[0]).activated_at == NOW
+
+
+def test_keeper_of_a_changed_rule_replaces_it(keeping: Keeping) -> None:
+    (one, _) = begun(keeping, 1, 2)
+    keeping.hold_rules(1, mark="other")
+    change = keeping.next()
+    assert isinstance(change, RuleChange)
+    assert (change.removed, [rule.id for rule in change.rules]) == ((one,), [one])
+    assert change.rules[0].atoms[0].value == "other"
+
+
+def test_keeper_of_a_removed_rule_says_so_and_compiles_nothing(keeping: Keeping) -> None:
+    (one, _) = begun(keeping, 1, 2)
+    keeping.remove(one)
+    change = keeping.next()
+    assert isinstance(change, RuleChange)
+    assert (change.removed, change.rules, sum(keeping.n_compiled)) == ((one,), (), 2)
+
+
+def test_keeper_of_rules_and_indicators_sends_one_message_for_each(keeping: Keeping) -> None:
+    keeping.begin()
+    rules, indicators = [rule_item(1, "m")], [indicator_item(1)]
+    with keeping.store.write() as tx:
+        for item in (*rules, *indicators):
+            tx.save_content(item)
+    keeping.signals.publish("content", {"ids": [item.id for item in (*rules, *indicators)]})
+    first, second = keeping.next(), keeping.next()
+    assert isinstance(first, RuleChange)
+    assert isinstance(second, MoreIndicators)
+    assert second.version == first.version + 1
+    assert keeping.answer(first) == [rules[0].id]
+    assert keeping.answer(second) == [indicators[0].id]
+
+
+def test_keeper_of_a_rule_that_cannot_run_any_more_removes_it_and_says_why(keeping: Keeping) -> None:
+    (one,) = begun(keeping, 1)
+    keeping.hold_rules(1, mark="[")
+    change = keeping.next()
+    assert isinstance(change, RuleChange)
+    assert (change.removed, change.rules) == ((one,), ())
+    assert keeping.answer(change) == [one]
+    assert keeping.item(one).fault
+
+
+def test_keeper_of_a_rule_mended_forgets_its_fault(keeping: Keeping) -> None:
+    (one,) = begun(keeping, 1)
+    keeping.hold_rules(1, mark="[")
+    keeping.answer(keeping.next())
+    keeping.hold_rules(1, mark="good")
+    keeping.answer(keeping.next())
+    assert (keeping.item(one).fault, keeping.item(one).activated_at) == ("", NOW)
+
+
+def test_keeper_of_a_whole_set_sends_it_in_parts_and_lets_a_single_rule_before_the_rest(keeping: Keeping) -> None:
+    keeping.begin()
+    keeping.hold_rules(*range(300))
+    parts = [keeping.next(), keeping.next()]
+    (single,) = keeping.hold_rules(999)
+    keeping.answer(parts[0])
+    third = keeping.next()
+    assert isinstance(third, RuleChange)
+    assert single in {rule.id for rule in third.rules}
+    rest: set[str] = set()
+    for part in (parts[1], third):
+        keeping.answer(part)
+    while len(rest) < 300 - 3 * MAX_TOGETHER + 1:
+        part = keeping.next()
+        assert isinstance(part, RuleChange)
+        rest |= {rule.id for rule in part.rules}
+        keeping.answer(part)
+    latest = keeping.keeper.latest()
+    assert latest is not None
+    assert len({rule.id for rule in latest.rules}) == 301
+
+
+def test_keeper_of_a_filter_gathers_everything(keeping: Keeping) -> None:
+    begun(keeping, 1, 2)
+    text = "title: f\nlogsource: {category: webserver}\nfilter: {rules: any, a: {cs-uri: x}, condition: not a}\n"
+    with keeping.store.write() as tx:
+        tx.save_content(replace(rule_item(3, "m"), text=text))
+    keeping.signals.publish("content", {"ids": [rule_item(3, "m").id]})
+    assert isinstance(keeping.next(), Content)
+    keeping.remove(rule_item(3, "m").id)
+
+
+def test_keeper_whose_compiler_fails_at_first_lets_the_worker_begin(keeping: Keeping) -> None:
+    keeping.hold_rules(1)
+    keeping.failures = [WorldError("AMG-RULE-031", "the rule compiler cannot start")]
+    keeping.keeper.start()
+    empty = keeping.next()
+    assert isinstance(empty, Content)
+    assert (empty.rules, empty.indicators) == ((), ())
+    keeping.keeper.activated(Active(version=empty.version, faults=()))
+    whole = keeping.next()
+    assert isinstance(whole, Content)
+    assert len(whole.rules) == 1
+
+
+def test_keeper_whose_worker_began_anew_takes_its_answer_for_all_before(keeping: Keeping) -> None:
+    keeping.begin()
+    one = keeping.hold_rules(1)
+    keeping.next()
+    two = keeping.hold_rules(2)
+    last = keeping.next()
+    keeping.keeper.activated(Active(version=last.version, faults=()))
+    assert sorted(keeping.active.get(timeout=WAIT_S) + keeping.active.get(timeout=WAIT_S)) == sorted(one + two)

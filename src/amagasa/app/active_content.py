@@ -1,10 +1,10 @@
 """Use case: what a node looks with beside its built-in rules: gathered, compiled, handed to the worker, confirmed.
 
-Indicators come by the thousand and one by one, so those that are merely new go to the worker alone, at a cost which
-does not grow with what is there. Whatever else changes (a rule, a new version, a removal) sends everything again.
+Rules and indicators come by the thousand and one by one, so a change of rules, and indicators that are merely new, go
+to the worker alone, at a cost which does not grow with what is there. Whatever else changes sends everything again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.ports import ContentItem, ContentKind, Store
-from amagasa.app.worker_messages import Content, MoreIndicators
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.reach import reaches_out
 from amagasa.detect.sigma.rule import Rule
 
 # (path, Sigma text) of each document -> the rules that can run, and why the others cannot.
@@ -25,66 +26,99 @@ Compile = Callable[[Sequence[tuple[str, str]]], tuple[Sequence[Rule], Sequence[R
 class Gathered(Struct, frozen=True, kw_only=True):
     """A message to the worker, and what is to be noted once it looks with it.
 
-    `ids` are the content items in it, `why` says of those which cannot run why not. `is_all`: all content is in it.
+    `ids` are the content items in it, `why` says of those which cannot run why not. `is_all`: all content is in it, and
+    `reaching` are then the items that change what others mean: a change of one of them is a change of all.
     """
 
-    message: Content | MoreIndicators
+    message: Change
     ids: frozenset[str]
     why: Mapping[str, str]
     is_all: bool
+    reaching: frozenset[str] = frozenset()
+
+
+class Held:
+    """What the worker was told, put together: enough to begin another worker with."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, tuple[Rule, ...]] = {}
+        self.indicators: dict[str, dict[str, Any]] = {}
+        self.origins: dict[str, str] = {}
+        self.reaching: frozenset[str] = frozenset()
+        self.version = 0
+
+    def take(self, gathered: Gathered) -> None:
+        """Add what is told now."""
+        message = gathered.message
+        self.version = message.version
+        if isinstance(message, Content):
+            self.rules, self.indicators, self.origins = {}, {}, {}
+            self.reaching = gathered.reaching
+        if isinstance(message, RuleChange):
+            for key in message.removed:
+                self.rules.pop(key, None)
+        else:
+            self.indicators |= {str(one.get("id")): one for one in message.indicators}
+            self.origins |= message.origins
+        if not isinstance(message, MoreIndicators):
+            self.rules |= by_item(message.rules)
+
+    def content(self) -> Content:
+        """Everything in one message, for a worker that starts now."""
+        return Content(
+            version=self.version,
+            rules=tuple(rule for rules in self.rules.values() for rule in rules),
+            indicators=tuple(self.indicators.values()),
+            origins=self.origins,
+        )
+
+
+def by_item(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    """Rules by the content item they belong to, whose id they bear."""
+    found: dict[str, tuple[Rule, ...]] = {}
+    for rule in rules:
+        found[rule.id] = (*found.get(rule.id, ()), rule)
+    return found
 
 
 def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
     """All active content. Raises WorldError where the compiler or the store fails: what was active before stays so."""
     with store.read() as reading:
         items = [item for item in reading.content() if item.is_active]
-    sigma = [item for item in items if item.kind is ContentKind.SIGMA]
-    rules, faults = compile_rules([(item.id, item.text) for item in sigma])
-    why = {fault.path: fault.why for fault in faults}
-    by_path = {item.id: item for item in sigma}
+    rules, why = _compiled(items, compile_rules)
     indicators, unread = _indicators([item for item in items if item.kind is ContentKind.STIX])
-    content = Content(
-        version=version,
-        rules=tuple(
-            replace(rule, id=item.id, origin=item.origin) for rule in rules if (item := by_path.get(rule.path))
-        ),
-        indicators=indicators,
-        origins=_origins(items),
-    )
+    content = Content(version=version, rules=rules, indicators=indicators, origins=_origins(items))
     ids = frozenset(rule.id for rule in content.rules) | {str(one.get("id")) for one in indicators}
-    return Gathered(message=content, ids=ids, why=why | unread, is_all=True)
+    reaching = frozenset(item.id for item in items if item.kind is ContentKind.SIGMA and reaches_out(item.text))
+    return Gathered(message=content, ids=ids, why=why | unread, is_all=True, reaching=reaching)
 
 
-def gather_more(store: Store, changed: AbstractSet[str], held: AbstractSet[str], *, version: int) -> Gathered | None:
-    """The changed items, where they are indicators beside the `held` ones; None where all must be gathered anew.
+def gather_change(
+    store: Store, compile_rules: Compile, changed: AbstractSet[str], held: Held, *, version: int
+) -> list[Gathered] | None:
+    """The changed items, in a message for rules and one for indicators; None where all must be gathered anew.
 
     Raises WorldError.
     """
-    if not changed.isdisjoint(held):
-        return None
     with store.read() as reading:
         items = [item for item in reading.content_items(changed) if item.is_active]
-    if any(item.kind is not ContentKind.STIX for item in items):
+    sigma = [item for item in items if item.kind is ContentKind.SIGMA]
+    stix = [item for item in items if item.kind is ContentKind.STIX]
+    is_wide = not held.reaching.isdisjoint(changed) or any(reaches_out(item.text) for item in sigma)
+    if is_wide or not held.indicators.keys().isdisjoint(changed):
         return None
-    indicators, unread = _indicators(items)
-    ids = frozenset(str(one.get("id")) for one in indicators)
-    message = MoreIndicators(version=version, indicators=indicators, origins=_origins(items))
-    return Gathered(message=message, ids=ids, why=unread, is_all=False)
-
-
-def with_more(content: Content, more: Sequence[MoreIndicators]) -> Content:
-    """Everything in one message, for a worker that starts now."""
-    if not more:
-        return content
-    origins = dict(content.origins)
-    for one in more:
-        origins |= one.origins
-    return replace(
-        content,
-        version=more[-1].version,
-        indicators=(*content.indicators, *(indicator for one in more for indicator in one.indicators)),
-        origins=origins,
-    )
+    found = []
+    gone = frozenset(changed & held.rules.keys())
+    if sigma or gone:
+        rules, why = _compiled(sigma, compile_rules)
+        message = RuleChange(version=version, rules=rules, removed=tuple(sorted(gone)))
+        found.append(Gathered(message=message, ids=frozenset(rule.id for rule in rules), why=why, is_all=False))
+    if stix:
+        indicators, unread = _indicators(stix)
+        more = MoreIndicators(version=version + len(found), indicators=indicators, origins=_origins(stix))
+        ids = frozenset(str(one.get("id")) for one in indicators)
+        found.append(Gathered(message=more, ids=ids, why=unread, is_all=False))
+    return found
 
 
 def confirm(store: Store, gathered: Gathered, faults: Sequence[RuleFault], *, now: datetime) -> list[str]:
@@ -100,10 +134,27 @@ def confirm(store: Store, gathered: Gathered, faults: Sequence[RuleFault], *, no
     return changed
 
 
+def faults_of(answers: Sequence[Active], version: int) -> tuple[RuleFault, ...] | None:
+    """What could not be put to use of this version; None where the worker has not answered yet."""
+    own = [answer for answer in answers if answer.version == version]
+    if own:
+        return own[0].faults
+    # A worker that began with everything answers for the newest version alone.
+    return () if any(answer.version > version for answer in answers) else None
+
+
+def _compiled(items: Sequence[ContentItem], compile_rules: Compile) -> tuple[tuple[Rule, ...], dict[str, str]]:
+    """Rules under the ids and origins of their items, and why some items have none."""
+    by_path = {item.id: item for item in items if item.kind is ContentKind.SIGMA}
+    rules, faults = compile_rules([(item.id, item.text) for item in by_path.values()])
+    named = tuple(replace(rule, id=item.id, origin=item.origin) for rule in rules if (item := by_path.get(rule.path)))
+    return named, {fault.path: fault.why for fault in faults}
+
+
 def _confirmed(item: ContentItem, fault: str, *, is_known: bool, now: datetime) -> ContentItem:
     if fault:
         return replace(item, fault=fault, activated_at=None)
-    if is_known and item.activated_at is None:
+    if is_known and (item.activated_at is None or item.fault):
         return replace(item, fault="", activated_at=now)
     return item
 

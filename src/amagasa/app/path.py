@@ -46,8 +46,8 @@ def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     events = normalise(chunk, sight.wanted)
     report = MatchReport()
     for batch in events.batches:
-        for plan, memo in sight.plans:
-            report = report.merge(evaluate(batch, plan, memo))
+        for (plan, memo), hidden in zip(sight.plans, sight.hidden, strict=True):
+            report = report.merge(evaluate(batch, plan, memo).without(hidden))
         report = report.merge(sight.looking.evaluate(batch, now=now))
     report, hits = split(report.in_order(), sight.links, now=now)
     return Seen(

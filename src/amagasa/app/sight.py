@@ -1,6 +1,7 @@
 """What a node looks with."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.engine.memo import Memo
@@ -11,11 +12,14 @@ from amagasa.detect.indicators.looking import Looking
 from amagasa.detect.indicators.policy import Policy
 from amagasa.event.record import Chunk, Route
 
+MAX_MET: Final = 512  # routes are made of what stands in a log: an attacker may invent new ones
+
 
 class Sight:
     """What a node looks with: plans of rules (built-in, own, the ally's), their memos, indicators, and correlations.
 
-    The sieve is of the same plans; it spares them records in which certainly nothing matches.
+    The sieve is of the same plans; it spares them records in which certainly nothing matches. `hidden` are for each plan
+    the ids of rules which no longer count (`app.layers`); `met` the routes that were asked for.
     """
 
     def __init__(
@@ -26,8 +30,11 @@ class Sight:
         policy: Policy | None = None,
         sieve: Sieve | None = None,
         links: Links | None = None,
+        hidden: Sequence[frozenset[str]] = (),
     ) -> None:
         self.plans = tuple(plans)
+        self.hidden = tuple(hidden) or (frozenset[str](),) * len(self.plans)
+        self.met: dict[str, Route] = {}
         self.looking = Looking(indicators, policy)
         self.sieve = sieve
         self.links = links or Links()
@@ -40,5 +47,7 @@ class Sight:
 
     def wanted(self, route: Route) -> tuple[str, ...]:
         """The fields which any plan or indicator will look at in events of this route."""
+        if len(self.met) < MAX_MET:
+            self.met[route.name] = route
         wanted = dict.fromkeys(field for plan, _ in self.plans for field in plan.wanted(route))
         return tuple(wanted | dict.fromkeys(self.looking.wanted(route)))

@@ -24,7 +24,11 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
 
 
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
-    """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement."""
+    """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
+
+    With `awaits_content` it reads nothing before the first `Content`: what it read sooner would never be looked at with
+    the content that was active before.
+    """
 
     sources: tuple[SourceSpec, ...]
     is_builtin_wanted: bool
@@ -32,6 +36,7 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     min_level: Level = Level.INFORMATIONAL
     chunk_bytes: int = 1_048_576
     max_ahead: int = 8
+    awaits_content: bool = False
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):
@@ -44,6 +49,17 @@ class Content(Struct, frozen=True, kw_only=True, tag=True):
     rules: tuple[Rule, ...]
     indicators: tuple[dict[str, Any], ...]
     origins: dict[str, str]
+
+
+class RuleChange(Struct, frozen=True, kw_only=True, tag=True):
+    """Rules to look with beside those of the version before, under the ids of the content items they belong to.
+
+    Items in `removed` are looked with no longer; an item in both is replaced: the old one looks until the new is ready.
+    """
+
+    version: int
+    rules: tuple[Rule, ...]
+    removed: tuple[str, ...] = ()
 
 
 class MoreIndicators(Struct, frozen=True, kw_only=True, tag=True):
@@ -64,7 +80,8 @@ class Stop(Struct, frozen=True, kw_only=True, tag=True):
     """Finish the chunk in hand, say `Stopped`, end."""
 
 
-ToWorker = Begin | Content | MoreIndicators | Ack | Stop
+Change = Content | RuleChange | MoreIndicators
+ToWorker = Begin | Change | Ack | Stop
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag=True):

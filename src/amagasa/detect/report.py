@@ -127,6 +127,16 @@ class MatchReport(Struct, frozen=True, kw_only=True):
             return self
         return replace(self, detections=tuple(sorted(self.detections, key=attrgetter("record"))))
 
+    def without(self, rule_ids: frozenset[str]) -> "MatchReport":
+        """The same, as if these rules had not been asked."""
+        if not rule_ids:
+            return self
+        return MatchReport(
+            n_events=self.n_events,
+            detections=tuple(one for one in self.detections if one.rule_id not in rule_ids),
+            faults=tuple(one for one in self.faults if one.rule_id not in rule_ids),
+        )
+
     def merge(self, other: "MatchReport") -> "MatchReport":
         """Both reports as one; a fault that both saw is kept once."""
         faults = dict.fromkeys((*self.faults, *other.faults))

@@ -10,19 +10,21 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.indicators import load_indicators
-from amagasa.adapters.content.load import LoadedContent, compile_documents, load_plan
+from amagasa.adapters.content.load import LoadedContent, load_plan, outcomes_of
 from amagasa.adapters.content.policies import load_policy
-from amagasa.adapters.content.rules import Document
+from amagasa.adapters.content.rules import text_document
+from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.records import open_records
 from amagasa.adapters.spool.sorted_hits import SortedHits
 from amagasa.app.correlating import FileCorrelation
+from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.sight import Sight
-from amagasa.app.worker_messages import Content, MoreIndicators
+from amagasa.app.worker_messages import Begin, Content, MoreIndicators
 from amagasa.detect.correlation.link import Links, link
-from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.indicators.compiling import compile_indicators
@@ -91,11 +93,14 @@ class Loaded(Struct, frozen=True, kw_only=True):
         )
         return replace(self, content=content, links=links, n_rules=n_rules)
 
+    def layer(self) -> Layer:
+        """The rules as the lowest layer of what a worker looks with."""
+        return Layer(items_on_disk(self.content.plan.rules), self.content.plan, self.content.memo())
+
     def keep(self, sight: Sight) -> None:
         """Store the matchers that the sight had to make, for the next start."""
-        for plan, memo in sight.plans:
-            if plan is self.content.plan:
-                self.content.keep(memo)
+        for _, memo in sight.plans:
+            self.content.keep(memo)
 
 
 def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Loaded:
@@ -174,11 +179,9 @@ def follower_of(path: str, token: dict[str, Any] | None, form: str, *, chunk_byt
     return FileFollower.resume(path, token, known, poll_bytes=chunk_bytes)
 
 
-def sight_beside(content: Content) -> tuple[list[tuple[Plan, Memo]], IndicatorSet, tuple[RuleFault, ...]]:
-    """What a node looks with beside its rules on disk, ready, and what of it cannot run."""
-    plan = plan_of(content.rules)
-    indicators, faults = compile_indicators(content.indicators, origins=content.origins)
-    return ([(plan, Memo(plan))] if content.rules else []), indicators, faults
+def indicators_of(content: Content) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
+    """All indicators of the content, ready, and what of them cannot run."""
+    return compile_indicators(content.indicators, origins=content.origins)
 
 
 def indicators_more(held: IndicatorSet, more: MoreIndicators) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
@@ -188,30 +191,35 @@ def indicators_more(held: IndicatorSet, more: MoreIndicators) -> tuple[Indicator
 
 
 class RuleCompiler:
-    """Sigma text -> rules, by a child process that stays warm. For one thread."""
+    """Sigma text -> rules, by a child process that stays warm; what was compiled before comes out of the cache.
+
+    For one thread.
+    """
 
     def __init__(self) -> None:
         self._compiler = Compiler()
-        self._known: dict[str, tuple[str, tuple[Rule, ...], tuple[RuleFault, ...]]] = {}
+        self._cache = Cache(default_cache())
         self._compiler.warm()
 
     def __call__(self, documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
         """(path, text) of each document -> rules and faults, with their paths. Raises WorldError."""
-        new = [
-            Document(path=path, text=text, digest="")
-            for path, text in documents
-            if self._known.get(path, ("",))[0] != text
-        ]
-        for one in new:
-            rules, faults = compile_documents([one], self._compiler)
-            self._known[one.path] = (one.text, rules, faults)
-        held = {path for path, _ in documents}
-        self._known = {path: known for path, known in self._known.items() if path in held}
+        outcomes = outcomes_of([text_document(*one) for one in documents], self._cache, compiler=self._compiler)
         return (
-            [rule for path, _ in documents for rule in self._known[path][1]],
-            [fault for path, _ in documents for fault in self._known[path][2]],
+            [rule for rules, _ in outcomes for rule in rules],
+            [fault for _, faults in outcomes for fault in faults],
         )
 
     def close(self) -> None:
         """End the child."""
         self._compiler.close()
+
+
+def files_of(begin: Begin) -> ContentFiles:
+    """The rules on disk that a worker begins with."""
+    paths = tuple(Path(path) for path in begin.rule_paths)
+    return ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, may_be_empty=True)
+
+
+def rule_watch(begin: Begin) -> RuleWatch:
+    """What watches them for changes, from now on."""
+    return RuleWatch(files_of(begin).rules, min_level=begin.min_level)

@@ -91,23 +91,33 @@ def compile_documents(
 def _load(paths: Sequence[Path], cache: Cache, *, builtin: bool, progress: Progress | None) -> Outcome:
     found = list(documents_of(paths, is_builtin=builtin))
     documents = [one for one in found if isinstance(one, Document)]
+    rules: list[Rule] = []
+    faults = [one for one in found if isinstance(one, RuleFault)]
+    for placed in outcomes_of(documents, cache, progress=progress):
+        rules.extend(placed[0])
+        faults.extend(placed[1])
+    return tuple(rules), tuple(faults)
+
+
+def outcomes_of(
+    documents: Sequence[Document], cache: Cache, *, compiler: Compiler | None = None, progress: Progress | None = None
+) -> list[Outcome]:
+    """Rules and faults of each document, with its path; compiled are those which the cache does not know.
+
+    Without a `compiler` child processes are started where they are needed, and ended.
+    """
     compiled = ByDocument(cache, str(VERSION), _OUTCOME)
     known = {one.digest: compiled.get(one.digest) for one in documents}
     new = {one.digest: one.text for one in documents if known[one.digest] is None}
     if new:
-        with Compiler(n_processes=2 if len(new) >= _MANY else 1) as compiler:
+        if compiler is not None:
             outcomes = compiler.compile(list(new.values()), progress=progress)
+        else:
+            with Compiler(n_processes=2 if len(new) >= _MANY else 1) as own:
+                outcomes = own.compile(list(new.values()), progress=progress)
         known.update(zip(new, outcomes, strict=True))
         compiled.put((digest, outcome) for digest, outcome in zip(new, outcomes, strict=True) if _is_final(outcome))
-    rules: list[Rule] = []
-    faults = [one for one in found if isinstance(one, RuleFault)]
-    for one in documents:
-        outcome = known[one.digest]
-        if outcome is not None:
-            placed = _placed(outcome, one.path, "")
-            rules.extend(placed[0])
-            faults.extend(placed[1])
-    return tuple(rules), tuple(faults)
+    return [_placed(known[one.digest] or ((), ()), one.path, "") for one in documents]
 
 
 def _is_final(outcome: Outcome) -> bool:

@@ -93,6 +93,12 @@ def document(path: str, content: bytes) -> Document | RuleFault:
     return Document(path=path, text=text, digest=hashlib.sha256(content).hexdigest(), has_mark=has_mark)
 
 
+def text_document(path: str, text: str) -> Document:
+    """A document from its text."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Document(path=path, text=text, digest=digest)
+
+
 def _of_path(path: Path) -> Iterator[Document | RuleFault]:
     kind = kind_of(path)
     if kind == "folder":

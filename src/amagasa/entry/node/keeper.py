@@ -1,17 +1,23 @@
 """Keeps what the worker looks with in step with what the store holds: gathered, compiled, sent, confirmed."""
 
 import threading
+from collections import deque
 from typing import Any, Final, Protocol
 
 import structlog
 
-from amagasa.app.active_content import Compile, Gathered, confirm, gather, gather_more, with_more
+from amagasa.app.active_content import Compile, Gathered, Held, confirm, faults_of, gather, gather_change
 from amagasa.app.ports import Clock, Store
 from amagasa.app.signals import Signals
-from amagasa.app.worker_messages import Active, Content, MoreIndicators
+from amagasa.app.worker_messages import Active, Change, Content
 from amagasa.vocab.errors import AmagasaError
 
 RETRY_S: Final = 2.0
+# Items of one message. A whole set of rules goes in parts, each active as soon as it is compiled; what comes alone in
+# between does not wait for the rest.
+MAX_TOGETHER: Final = 50
+# Messages that the worker has not answered: the next is compiled while it prepares the one before.
+MAX_UNDER_WAY: Final = 2
 
 log = structlog.get_logger("content")
 
@@ -19,16 +25,16 @@ log = structlog.get_logger("content")
 class Taker(Protocol):
     """Whoever hands content to the worker that runs (`watcher.Watcher`)."""
 
-    def send_content(self, content: Content | MoreIndicators) -> None:
+    def send_content(self, content: Change) -> None:
         """In the order in which it is called."""
 
 
 class ContentKeeper:
     """One thread: on each `content` signal it sends the worker what is active; on its answer it notes since when.
 
-    One message is under way at a time: signals that come before its answer are taken together in the next, so a flood
-    of indicators makes fewer and larger messages. A compiler or store that fails leaves what was active in place, says
-    so, and is tried again.
+    Few messages are under way at a time: signals that come before the answers are taken together in the next, so a
+    flood of changes makes fewer and larger messages. A compiler or store that fails leaves what was active in place,
+    says so, and is tried again.
     """
 
     def __init__(self, store: Store, clock: Clock, signals: Signals, compile_rules: Compile) -> None:
@@ -39,16 +45,13 @@ class ContentKeeper:
         self._wanted = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}  # the latest few first
         self._is_all_stale = True
-        self._answer: Active | None = None
+        self._answers: list[Active] = []
+        self._held = Held()
         # Only the thread writes these.
-        self._held: set[str] = set()
-        self._under_way: Gathered | None = None
-        self._version = 0
-        # What the worker has: everything at one time, and what was added since.
-        self._all: Content | None = None
-        self._more: list[MoreIndicators] = []
+        self._under_way: deque[Gathered] = deque()
+        self._has_begun = False
         self._thread = threading.Thread(target=self._run, name="content", daemon=True)
         self._unsubscribe = signals.subscribe(self._heard)
         self.watcher: Taker | None = None
@@ -68,12 +71,12 @@ class ContentKeeper:
     def latest(self) -> Content | None:
         """What a worker that starts now is to look with; None before the first gathering."""
         with self._lock:
-            return None if self._all is None else with_more(self._all, self._more)
+            return self._held.content() if self._has_begun else None
 
     def activated(self, active: Active) -> None:
         """The worker looks with this version from now on."""
         with self._lock:
-            self._answer = active
+            self._answers.append(active)
         self._wanted.set()
 
     def _heard(self, topic: str, payload: dict[str, Any]) -> None:
@@ -81,7 +84,9 @@ class ContentKeeper:
             return
         ids = payload.get("ids") or ([payload["id"]] if "id" in payload else [])
         with self._lock:
-            self._changed.update(ids)
+            # A few stand before the rest of a whole set that is on its way.
+            few = dict.fromkeys(ids)
+            self._changed = few | self._changed if len(few) < MAX_TOGETHER else self._changed | few
             self._is_all_stale |= not ids
         self._wanted.set()
 
@@ -94,54 +99,64 @@ class ContentKeeper:
                 self._send()
             except AmagasaError as problem:
                 log.error("content could not be put to use; what was active stays so", problem=str(problem))  # noqa: TRY400
+                self._begin_without()
                 self._stopping.wait(RETRY_S)
                 self._wanted.set()
 
+    def _begin_without(self) -> None:
+        """A worker waits for the first content: rather have it look with the rules on disk alone."""
+        if not self._has_begun:
+            empty = Content(version=1, rules=(), indicators=(), origins={})
+            self._tell(Gathered(message=empty, ids=frozenset(), why={}, is_all=False))
+
     def _send(self) -> None:
-        if self._under_way is not None:
-            return
+        while len(self._under_way) < MAX_UNDER_WAY and (changes := self._next()) is not None:
+            for gathered in changes:
+                self._tell(gathered)
+
+    def _next(self) -> list[Gathered] | None:
+        """What is to be told next, [] where what changed is nothing to the worker; None where nothing changed."""
         with self._lock:
-            changed, self._changed = self._changed, set()
+            if not self._changed and not self._is_all_stale:
+                return None
             is_all, self._is_all_stale = self._is_all_stale, False
+            taken = dict.fromkeys(self._changed if is_all else list(self._changed)[:MAX_TOGETHER])
+            self._changed = {key: None for key in self._changed if key not in taken}
         try:
-            gathered = self._gather(changed, is_all=is_all)
+            return self._gathered(frozenset(taken), is_all=is_all)
         except BaseException:
             with self._lock:
-                self._changed |= changed
+                self._changed = taken | self._changed
                 self._is_all_stale |= is_all
             raise
-        if gathered is None:
-            return
-        message = gathered.message
-        with self._lock:
-            if isinstance(message, Content):
-                self._all, self._more, self._held = message, [], set(gathered.ids)
-            else:
-                self._more.append(message)
-                self._held |= gathered.ids
-        self._version = message.version
-        self._under_way = gathered
-        if self.watcher is not None:
-            self.watcher.send_content(message)
 
-    def _gather(self, changed: set[str], *, is_all: bool) -> Gathered | None:
-        version = self._version + 1
-        if is_all:
-            return gather(self._store, self._compile, version=version)
-        if not changed:
-            return None
-        more = gather_more(self._store, changed, self._held, version=version)
-        if more is None:
-            return gather(self._store, self._compile, version=version)
-        return more if more.ids or more.why else None
+    def _gathered(self, changed: frozenset[str], *, is_all: bool) -> list[Gathered]:
+        version = self._held.version + 1
+        if not is_all:
+            found = gather_change(self._store, self._compile, changed, self._held, version=version)
+            if found is not None:
+                return found
+        return [gather(self._store, self._compile, version=version)]
+
+    def _tell(self, gathered: Gathered) -> None:
+        with self._lock:
+            self._held.take(gathered)
+            self._has_begun = True
+        self._under_way.append(gathered)
+        if self.watcher is not None:
+            self.watcher.send_content(gathered.message)
 
     def _confirm(self) -> None:
         with self._lock:
-            answer = self._answer
-        gathered = self._under_way
-        if answer is None or gathered is None or answer.version < gathered.message.version:
-            return
-        changed = confirm(self._store, gathered, answer.faults, now=self._clock.now())
-        self._under_way = None
-        if changed:
-            self._signals.publish("active", {"ids": changed})
+            answers = tuple(self._answers)
+        while self._under_way:
+            gathered = self._under_way[0]
+            faults = faults_of(answers, gathered.message.version)
+            if faults is None:
+                break
+            changed = confirm(self._store, gathered, faults, now=self._clock.now())
+            self._under_way.popleft()
+            if changed:
+                self._signals.publish("active", {"ids": changed})
+        with self._lock:
+            del self._answers[: len(answers)]

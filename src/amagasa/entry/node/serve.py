@@ -205,7 +205,7 @@ class Node:
         settings = world.settings
         own = [str(world.folder / path) for path in settings.detect.rules if path != "builtin"]
         content = world.folder / "content"
-        if content.is_dir() and any(content.iterdir()):
+        if content.is_dir():
             own.append(str(content))
         return Begin(
             sources=tuple(
@@ -223,6 +223,7 @@ class Node:
             min_level=settings.detect.min_level,
             chunk_bytes=settings.limits.chunk_bytes,
             max_ahead=settings.limits.queue_chunks,
+            awaits_content=True,
         )
 
     def _record(self, batch: Batch) -> None:

@@ -15,9 +15,9 @@ from amagasa.app.worker_messages import (
     Active,
     Batch,
     Begin,
+    Change,
     Content,
     FromWorker,
-    MoreIndicators,
     Ready,
     SourceState,
     Stop,
@@ -84,7 +84,7 @@ class Watcher:
         """Process id of the worker that runs now."""
         return self._child.pid if self._child is not None else None
 
-    def send_content(self, content: Content | MoreIndicators) -> None:
+    def send_content(self, content: Change) -> None:
         """Hand new content to the running worker; one that starts later asks for it itself."""
         with self._handing_over:
             self._send(content)

@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from amagasa.app.layers import path_of
 from amagasa.app.path import Seen, look
-from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import (
     MAX_REJECTS_SENT,
     Ack,
@@ -29,24 +28,19 @@ from amagasa.app.worker_messages import (
     FromWorker,
     MoreIndicators,
     Ready,
+    RuleChange,
     SourceSpec,
     SourceState,
     Stop,
     Stopped,
     read_to_worker,
 )
+from amagasa.detect.report import RuleFault
+from amagasa.entry.node.disk import DiskRules
 from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
-from amagasa.entry.wiring_detect import (
-    ContentFiles,
-    Follower,
-    Loaded,
-    follower_of,
-    indicators_more,
-    load_content,
-    sieve_for,
-    sight_beside,
-)
+from amagasa.entry.wiring_detect import Follower, Loaded, files_of, follower_of, load_content
 from amagasa.event.record import Chunk, Reject
 
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
@@ -63,14 +57,14 @@ class Worker:
         self._begin = begin
         self._unacknowledged = 0
         self._is_stopping = False
-        self._version = 0
         self._states: dict[str, str] = {}
         self._pace = Pace(time.monotonic)
-        paths = tuple(Path(path) for path in begin.rule_paths)
-        self._base: Loaded = load_content(
-            ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, may_be_empty=True)
-        ).at_least(begin.min_level)
-        self._sight: Sight = self._base.sight()
+        self._disk = DiskRules(begin)  # before they are loaded: no change in between is missed
+        self._base: Loaded = load_content(files_of(begin)).at_least(begin.min_level)
+        self._outlook = Outlook(self._base)
+        self._disk.in_use = self._outlook.paths_on_disk
+        self._disk_faults: tuple[RuleFault, ...] = self._base.faults
+        self._is_disk_changing = False
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec.path, spec.token, spec.format, chunk_bytes=begin.chunk_bytes))
             for spec in begin.sources
@@ -82,6 +76,8 @@ class Worker:
         gc.collect()
         gc.freeze()
         self._send(Ready(n_rules=self._base.n_rules, faults=self._base.faults))
+        self._disk.start()
+        self._begin_with_content()
         is_idle = False
         while not self._is_stopping:
             self._hear(POLL_S if is_idle else 0.0)
@@ -90,14 +86,42 @@ class Worker:
                 for batch in self._new_of(spec, follower):
                     is_idle = False
                     self._send_batches(self._pace.offer(batch))
+                    self._change()
                     self._hear(0.0)
                     self._wait_for_room()
                     if self._must_stop():
                         break
+            self._change()
             self._send_batches(*self._pace.due())
         self._send_batches(*self._pace.rest())
-        self._base.keep(self._sight)
+        self._disk.stop()
+        self._outlook.close()
+        self._base.keep(self._outlook.sight)
         self._send(Stopped())
+
+    def _begin_with_content(self) -> None:
+        """Read nothing before the content that was active is looked with again."""
+        while self._begin.awaits_content and not self._outlook.has_content and not self._is_stopping:
+            self._hear(None)
+        self._tell(self._outlook.settle())
+
+    def _change(self) -> None:
+        """Between two batches: put to use what is ready of changed content and of changed rules on disk."""
+        while (found := self._disk.found()) is not None:
+            self._outlook.take_disk(found.added, found.removed)
+            anew = {path_of(key) for key in (*found.added, *found.removed)} | {one.path for one in found.faults}
+            old = tuple(one for one in self._disk_faults if one.path not in anew)
+            self._disk_faults = (*old, *found.faults)
+            self._is_disk_changing = True
+        self._tell(self._outlook.advance())
+        if self._is_disk_changing and self._outlook.is_settled:
+            self._is_disk_changing = False
+            self._disk.in_use = self._outlook.paths_on_disk
+            self._send(Ready(n_rules=self._outlook.n_on_disk, faults=self._disk_faults))
+
+    def _tell(self, active: list[Active]) -> None:
+        for one in active:
+            self._send(one)
 
     def _send_batches(self, *batches: Batch | None) -> None:
         for batch in batches:
@@ -130,7 +154,7 @@ class Worker:
         if isinstance(item, Reject):
             seen = Seen(n_read=1, n_accepted=0, rejects=(item,))
         else:
-            seen = look(item, self._sight, now=datetime.now(UTC))
+            seen = look(item, self._outlook.sight, now=datetime.now(UTC))
         events = [one.event_at for one in seen.report.detections if one.event_at is not None]
         return Batch(
             source=spec.name,
@@ -153,36 +177,14 @@ class Worker:
             match message:
                 case Ack():
                     self._unacknowledged -= message.n
-                case Content():
-                    self._look_with(message)
-                case MoreIndicators():
-                    self._look_with_more(message)
+                case Content() | RuleChange() | MoreIndicators():
+                    self._tell(self._outlook.take(message))
                 case Stop():
                     self._is_stopping = True
                 case Begin():
                     error = "a second Begin"
                     raise ValueError(error)
             frame = self._reader.read(0.0)
-
-    def _look_with(self, content: Content) -> None:
-        if content.version <= self._version:
-            return  # sent twice around our start: the newer of the two is in use already
-        self._version = content.version
-        plans, indicators, faults = sight_beside(content)
-        plans = [*self._sight.plans[:1], *plans]
-        self._sight = Sight(plans, indicators, sieve=sieve_for([plan for plan, _ in plans]))
-        self._send(Active(version=content.version, faults=faults))
-
-    def _look_with_more(self, more: MoreIndicators) -> None:
-        if more.version <= self._version:
-            return  # it stood in the content that we were started with
-        if more.version != self._version + 1:
-            error = f"version {more.version} of the content after {self._version}"
-            raise ValueError(error)
-        self._version = more.version
-        indicators, faults = indicators_more(self._sight.looking.indicators, more)
-        self._sight = Sight(self._sight.plans, indicators, policy=self._sight.looking.policy, sieve=self._sight.sieve)
-        self._send(Active(version=more.version, faults=faults))
 
     def _send(self, message: FromWorker) -> None:
         write_frame(self._output, msgspec.msgpack.encode(message))

@@ -1,0 +1,250 @@
+"""What the worker looks with, and how it changes while it looks: prepared aside, put to use between two batches."""
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from amagasa.app.active_content import by_item
+from amagasa.app.layers import SMALL, Layer, Layers, Rules, Task, path_of
+from amagasa.app.sight import Sight
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.report import RuleFault
+from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of
+from amagasa.event.record import Route
+
+# So many rules are compiled at once where they come: a thread would take longer to say that it is done.
+MAX_AT_ONCE: Final = 16
+_POLITE: Final = 10  # niceness of the thread that merges
+
+log = structlog.get_logger("worker")
+
+
+class Aside(Struct, frozen=True, kw_only=True):
+    """What a thread made of a change: a layer (None where rules only go), indicators (None where they stay)."""
+
+    layer: Layer | None
+    indicators: IndicatorSet | None
+    faults: tuple[RuleFault, ...]
+
+
+class Wish(Struct, kw_only=True):
+    """A change under way: what is to be added and removed, and how far it has come."""
+
+    version: int | None  # None for rules on disk, which nobody waits for
+    added: Mapping[str, Rules]
+    removed: frozenset[str]
+    indicators: Content | MoreIndicators | None = None
+    task: Task | None = None
+    made: "Future[Aside] | None" = None
+
+
+class Outlook:
+    """For the worker's one thread. `sight` is what to look with now; `advance` between batches brings what is ready.
+
+    Changes come into force in the order in which they were taken. While one is prepared, what was there goes on.
+    """
+
+    def __init__(self, base: Loaded) -> None:
+        self._base = base
+        self._layers = Layers(base.layer())
+        self._indicators = base.indicators
+        self._version = 0
+        self._wishes: deque[Wish] = deque()
+        self._merging: tuple[Task, Future[Layer]] | None = None
+        self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._merger = ThreadPoolExecutor(1, thread_name_prefix="merge", initializer=_be_polite)
+        self._may_merge = True
+        self._met: dict[str, Route] = {}
+        self.sight = Sight(self._layers.plans, self._indicators)
+
+    def take(self, change: Change) -> list[Active]:
+        """A change to come into force. Raises ValueError behind a gap: some change before it was lost.
+
+        A version that is known already was sent twice around our start, and is nothing new.
+        """
+        if change.version <= self._version:
+            return []
+        if not isinstance(change, Content) and change.version != self._version + 1:
+            message = f"version {change.version} of the content after {self._version}"
+            raise ValueError(message)
+        self._version = change.version
+        self._wishes.append(self._wish(change))
+        return self.advance()
+
+    def take_disk(self, added: Mapping[str, Rules], removed: frozenset[str]) -> None:
+        """Rules on disk that changed, by key; those that are in use as they stand cost nothing."""
+        new = {key: rules for key, rules in added.items() if rules and self._planned(key) != rules}
+        gone = removed | {key for key, rules in added.items() if not rules}
+        self._wishes.append(Wish(version=None, added=new, removed=gone))
+
+    @property
+    def has_content(self) -> bool:
+        """Whether any content was taken."""
+        return self._version > 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every change that was taken is in force."""
+        return not self._wishes
+
+    @property
+    def n_on_disk(self) -> int:
+        """Rules on disk that are looked with."""
+        return sum(len(self._layers.rules_of(key)) for key in self._layers.keys if path_of(key) is not None)
+
+    @property
+    def paths_on_disk(self) -> frozenset[str]:
+        """Their documents."""
+        return frozenset(path for key in self._layers.keys if (path := path_of(key)) is not None)
+
+    def advance(self) -> list[Active]:
+        """Put to use what is ready; what came into force by that. Costs nothing where nothing is under way."""
+        told = []
+        while self._wishes and (done := self._step(self._wishes[0])) is not None:
+            wish = self._wishes.popleft()
+            self._renew()
+            if wish.version is not None:
+                told.append(Active(version=wish.version, faults=done))
+        self._merge()
+        return told
+
+    def settle(self) -> list[Active]:
+        """Wait until every change that was taken is in force."""
+        told = self.advance()
+        while self._wishes:
+            made = self._wishes[0].made
+            if made is not None:
+                made.exception()
+            told += self.advance()
+        return told
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        for pool in (self._preparer, self._merger):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _wish(self, change: Change) -> Wish:
+        match change:
+            case Content():
+                wanted = by_item(change.rules)
+                added = {key: rules for key, rules in wanted.items() if self._planned(key) != rules}
+                gone = frozenset(key for key in self._keys_planned() if path_of(key) is None) - wanted.keys()
+                return Wish(version=change.version, added=added, removed=gone, indicators=change)
+            case RuleChange():
+                return Wish(version=change.version, added=by_item(change.rules), removed=frozenset(change.removed))
+            case MoreIndicators():
+                return Wish(version=change.version, added={}, removed=frozenset(), indicators=change)
+
+    def _planned(self, key: str) -> Rules:
+        """What will be looked with under the key once all wishes are in force."""
+        for wish in reversed(self._wishes):
+            if key in wish.added:
+                return wish.added[key]
+            if key in wish.removed:
+                return ()
+        return self._layers.rules_of(key)
+
+    def _keys_planned(self) -> set[str]:
+        keys = set(self._layers.keys)
+        for wish in self._wishes:
+            keys = (keys - wish.removed) | wish.added.keys()
+        return keys
+
+    def _step(self, wish: Wish) -> tuple[RuleFault, ...] | None:
+        """Bring the wish on; its faults where it is in force now, None where it is still prepared."""
+        if wish.made is None:
+            wish.task = self._layers.task_for(wish.added) if wish.added else None
+            routes = dict(self._met | self.sight.met)
+            held = self._indicators
+            wish.made = Future()
+            if self._is_quick(wish):
+                _fill(wish.made, self._prepared, wish, routes, held)
+            else:
+                wish.made = self._preparer.submit(self._prepared, wish, routes, held)
+        if not wish.made.done():
+            return None
+        try:
+            made = wish.made.result()
+        except Exception as mistake:
+            log.exception("a mistake in Amagasa: a change of the content could not be prepared")
+            self._layers.remove(wish.removed - wish.added.keys())
+            why = f"a mistake in Amagasa: {type(mistake).__name__}"
+            return tuple(
+                RuleFault(rule_id=rule.id, path=rule.path, why=why, code="AMG-RULE-021")
+                for rules in wish.added.values()
+                for rule in rules
+            )
+        return self._bring(wish, made)
+
+    def _is_quick(self, wish: Wish) -> bool:
+        n_indicators = 0 if wish.indicators is None else len(wish.indicators.indicators)
+        return len(wish.added) <= MAX_AT_ONCE and n_indicators <= SMALL
+
+    def _bring(self, wish: Wish, made: Aside) -> tuple[RuleFault, ...]:
+        if wish.task is not None and made.layer is not None:
+            self._layers.bring(wish.task, made.layer)
+        self._layers.remove(wish.removed - wish.added.keys())
+        if made.indicators is not None:
+            self._indicators = made.indicators
+        return made.faults
+
+    def _merge(self) -> None:
+        if self._merging is not None:
+            task, future = self._merging
+            if not future.done():
+                return
+            self._merging = None
+            if future.exception() is not None:
+                log.error("a mistake in Amagasa: layers of rules cannot be merged", exc_info=future.exception())
+                self._may_merge = False  # all goes on as it is, a little slower
+                return
+            self._layers.bring(task, future.result())
+            self._renew()
+        if self._may_merge and (task_now := self._layers.task_to_merge()) is not None:
+            routes = dict(self._met | self.sight.met)
+            self._merging = (task_now, self._merger.submit(self._made, task_now, routes))
+
+    def _made(self, task: Task, routes: Mapping[str, Route]) -> Layer:
+        """The layer of a task; the matchers of a large one are stored for the next start."""
+        layer = task.made(tuple(routes.values()), self._base.content.cache)
+        if len(layer.items) > SMALL:
+            self._base.content.keep(layer.memo)
+        return layer
+
+    def _prepared(self, wish: Wish, routes: Mapping[str, Route], held: IndicatorSet) -> Aside:
+        layer = None if wish.task is None else self._made(wish.task, routes)
+        faults = () if layer is None else layer.faults
+        match wish.indicators:
+            case Content():
+                indicators, unusable = indicators_of(wish.indicators)
+            case MoreIndicators():
+                indicators, unusable = indicators_more(held, wish.indicators)
+            case None:
+                return Aside(layer=layer, indicators=None, faults=faults)
+        return Aside(layer=layer, indicators=indicators, faults=(*faults, *unusable))
+
+    def _renew(self) -> None:
+        self._met |= self.sight.met
+        self.sight = Sight(self._layers.plans, self._indicators, self._layers.hidden)
+
+
+def _fill(made: "Future[Aside]", prepare: Callable[..., Aside], *given: Any) -> None:
+    """Prepare here and now."""
+    try:
+        made.set_result(prepare(*given))
+    except Exception as mistake:  # noqa: BLE001 - whoever asks for the result is told
+        made.set_exception(mistake)
+
+
+def _be_polite() -> None:
+    """Merging is never urgent: detection comes first where the processor is short."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _POLITE)
