@@ -26,7 +26,10 @@ from amagasa.vocab.ids import stable_id
 ALLY = "identity--8d3c6b0e-3b0f-4f86-9a0b-5a1f27a5c001"
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WAIT_S = 20.0
-RULE = "title: t\nid: {id}\nlogsource: {{category: webserver}}\ndetection: {{a: {{cs-uri|contains: {mark}}}, condition: a}}\n"
+RULE = (
+    "title: t\nid: {id}\nlogsource: {{category: webserver}}\n"
+    "detection: {{a: {{cs-uri|contains: {mark}}}, condition: a}}\n"
+)
 
 
 class Keeping:

@@ -23,6 +23,7 @@ from amagasa.app.worker_messages import (
     FromWorker,
     MoreIndicators,
     Ready,
+    RuleChange,
     SourceSpec,
     SourceState,
     Stop,
@@ -30,6 +31,8 @@ from amagasa.app.worker_messages import (
     ToWorker,
     read_from_worker,
 )
+from amagasa.detect.sigma.compile import compile_rules
+from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.vocab.errors import WorldError
@@ -331,3 +334,65 @@ def test_worker_given_indicators_behind_a_gap_ends_rather_than_look_with_a_part(
         with pytest.raises(EOFError):
             child.hear_until(Active)
         assert child.process.wait(WAIT_S) == 1
+
+
+def own_rule(number: int) -> Rule:
+    text = MARK_RULE.replace("3f7a10", f"3f7{number:03}").replace("/journey-mark", f"/own-{number}-mark")
+    (rule,), faults = compile_rules([("", text)])
+    assert faults == ()
+    return rule
+
+
+def test_worker_given_a_rule_looks_with_it_from_the_next_record_on(begin: Begin, log: Path) -> None:
+    with child_of(begin) as child:
+        child.send(RuleChange(version=1, rules=(own_rule(1),)))
+        assert child.hear_until(Active)[-1] == Active(version=1, faults=())
+        append(log, access_line("192.0.2.1", "/own-1-mark"), attack(1))
+        batch = child.hear_until(Batch)[-1]
+        assert [one.rule_id for one in batch.detections] == [own_rule(1).id, "6f6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10"]
+        child.send(RuleChange(version=2, rules=(), removed=(own_rule(1).id,)))
+        child.hear_until(Active)
+        append(log, access_line("192.0.2.1", "/own-1-mark"), attack(2))
+        assert [one.record for one in child.hear_until(Batch)[-1].detections] == [4]
+
+
+def test_worker_that_awaits_content_reads_nothing_before_it(begin: Begin, log: Path) -> None:
+    append(log, access_line("192.0.2.1", "/own-1-mark"))
+    with child_of(replace(begin, awaits_content=True)) as child:
+        assert isinstance(child.hear_until(Ready)[-1], Ready)
+        assert child.hear(0.3) is None
+        child.send(Content(version=1, rules=(own_rule(1),), indicators=(), origins={}))
+        heard = child.hear_until(Batch)
+    assert [one.rule_id for one in heard[-1].detections] == [own_rule(1).id]
+
+
+def test_worker_that_awaits_content_can_be_stopped(begin: Begin) -> None:
+    with child_of(replace(begin, awaits_content=True)) as child:
+        child.hear_until(Ready)
+        child.send(Stop())
+        child.hear_until(Stopped)
+
+
+def test_worker_whose_rules_on_disk_change_looks_with_the_new_ones_and_says_how_many(begin: Begin, log: Path) -> None:
+    rule = Path(begin.rule_paths[0])
+    with child_of(begin) as child:
+        assert child.hear_until(Ready)[-1].n_rules == 1
+        more = MARK_RULE.replace("3f7a10", "3f7002").replace("/journey-mark", "/own-2-mark")
+        rule.write_text(f"{MARK_RULE}---\n{more}", encoding="utf-8")
+        assert child.hear_until(Ready)[-1].n_rules == 2
+        append(log, access_line("192.0.2.1", "/own-2-mark"), attack(1))
+        assert len(child.hear_until(Batch)[-1].detections) == 2
+
+
+def test_worker_whose_rule_on_disk_breaks_goes_on_with_the_old_one_and_says_so(begin: Begin, log: Path) -> None:
+    rule = Path(begin.rule_paths[0])
+    with child_of(begin) as child:
+        child.hear_until(Ready)
+        rule.write_text("title: [", encoding="utf-8")
+        again = child.hear_until(Ready)[-1]
+        assert (again.n_rules, [one.path for one in again.faults]) == (1, [str(rule)])
+        append(log, attack(1))
+        assert len(child.hear_until(Batch)[-1].detections) == 1
+        rule.write_text(MARK_RULE.replace("level: high", "level: low"), encoding="utf-8")
+        mended = child.hear_until(Ready)[-1]
+    assert (mended.n_rules, mended.faults) == (1, ())

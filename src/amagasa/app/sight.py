@@ -18,8 +18,8 @@ MAX_MET: Final = 512  # routes are made of what stands in a log: an attacker may
 class Sight:
     """What a node looks with: plans of rules (built-in, own, the ally's), their memos, indicators, and correlations.
 
-    The sieve is of the same plans; it spares them records in which certainly nothing matches. `hidden` are for each plan
-    the ids of rules which no longer count (`app.layers`); `met` the routes that were asked for.
+    The sieve is of the same plans; it spares them records in which certainly nothing matches. `hidden` are for each
+    plan the ids of rules which no longer count (`app.layers`); `met` the routes that were asked for.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 An estimate from the rule alone, in the order of what the engine does: every value of a field is searched once for the
 texts of all rules together, and a rule is asked only where a text that it cannot do without was found. Weights are
-rounded from a measurement (docs/adr/0012): one is some 50 ns an event with a command line never seen before.
+rounded from a measurement (docs/adr/0013): one is some 50 ns an event with a command line never seen before.
 """
 
 import re

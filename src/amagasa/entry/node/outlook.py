@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +16,15 @@ from amagasa.app.active_content import by_item
 from amagasa.app.layers import SMALL, Layer, Layers, Rules, Task, path_of
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.detect.engine.sieve import Sieve
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.report import RuleFault
-from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of
+from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of, sieve_for
 from amagasa.event.record import Route
 
 # So many rules are compiled at once where they come: a thread would take longer to say that it is done.
 MAX_AT_ONCE: Final = 16
+QUIET_S: Final = 2.0
 _POLITE: Final = 10  # niceness of the thread that merges
 
 log = structlog.get_logger("worker")
@@ -61,9 +64,11 @@ class Outlook:
         self._merging: tuple[Task, Future[Layer]] | None = None
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._merger = ThreadPoolExecutor(1, thread_name_prefix="merge", initializer=_be_polite)
-        self._may_merge = True
+        self._may_merge = self._may_sieve = True
         self._met: dict[str, Route] = {}
-        self.sight = Sight(self._layers.plans, self._indicators)
+        self._sieving: Future[Sieve | None] | None = None
+        self._changed_at = time.monotonic()
+        self.sight = self._sight(sieve_for([plan for plan, _ in self._layers.plans]))
 
     def take(self, change: Change) -> list[Active]:
         """A change to come into force. Raises ValueError behind a gap: some change before it was lost.
@@ -114,6 +119,7 @@ class Outlook:
             if wish.version is not None:
                 told.append(Active(version=wish.version, faults=done))
         self._merge()
+        self._sieve()
         return told
 
     def settle(self) -> list[Active]:
@@ -232,8 +238,34 @@ class Outlook:
         return Aside(layer=layer, indicators=indicators, faults=(*faults, *unusable))
 
     def _renew(self) -> None:
-        self._met |= self.sight.met
-        self.sight = Sight(self._layers.plans, self._indicators, self._layers.hidden)
+        """Look with the layers and indicators as they are now. The sieve of other plans cannot be used."""
+        old = self.sight
+        self._met |= old.met
+        is_same = [plan for plan, _ in old.plans] == [plan for plan, _ in self._layers.plans]
+        self.sight = self._sight(old.sieve if is_same else None)
+        if old.looking.indicators is self._indicators:
+            self.sight.looking = old.looking  # with what it knows of values
+        if not is_same:
+            self._sieving, self._changed_at = None, time.monotonic()
+
+    def _sight(self, sieve: Sieve | None) -> Sight:
+        return Sight(
+            self._layers.plans, self._indicators, policy=self._base.policy, sieve=sieve, hidden=self._layers.hidden
+        )
+
+    def _sieve(self) -> None:
+        """Once all is quiet, a sieve: it learns each route anew, which is no work to do after every single change."""
+        if self.sight.sieve is not None or not self._may_sieve:
+            return
+        if self._sieving is None:
+            if not self._wishes and self._merging is None and time.monotonic() - self._changed_at > QUIET_S:
+                self._sieving = self._merger.submit(sieve_for, [plan for plan, _ in self._layers.plans])
+        elif self._sieving.done():
+            sieve = self._sieving.result()
+            self._sieving, self._may_sieve = None, sieve is not None
+            old = self.sight
+            self.sight = self._sight(sieve)
+            self.sight.looking, self.sight.met = old.looking, old.met
 
 
 def _fill(made: "Future[Aside]", prepare: Callable[..., Aside], *given: Any) -> None:
