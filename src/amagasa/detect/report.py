@@ -113,13 +113,15 @@ class RuleFault(Struct, frozen=True, kw_only=True):
 class MatchReport(Struct, frozen=True, kw_only=True):
     """Result of `evaluate`. `merge` is associative and commutative up to the order of detections and faults.
 
-    `silenced` counts the records which an indicator names and for which it does not speak, by the reason.
+    `silenced` counts the records which an indicator names and for which it does not speak, by the reason. `parts` are
+    records which satisfy one `[...]` of a pattern over several records; their `rule_id` names it, and they say nothing.
     """
 
     n_events: int = 0
     detections: tuple[Detection, ...] = ()
     faults: tuple[RuleFault, ...] = ()
     silenced: Mapping[Silence, int] = {}
+    parts: tuple[Detection, ...] = ()
 
     def in_order(self) -> "MatchReport":
         """The same of one chunk, its detections by record."""
@@ -149,4 +151,5 @@ class MatchReport(Struct, frozen=True, kw_only=True):
             detections=self.detections + other.detections,
             faults=tuple(faults),
             silenced=silenced,
+            parts=self.parts + other.parts,
         )

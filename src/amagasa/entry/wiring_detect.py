@@ -31,6 +31,7 @@ from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.indicator import IndicatorSet, n_indicators
 from amagasa.detect.indicators.joining import joined
 from amagasa.detect.indicators.policy import Policy
+from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
@@ -86,6 +87,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
         kept = tuple(rule for rule in self.content.plan.rules if rule.id not in below or rule.id in links.takers)
         links = replace(links, silent=tuple(sorted({*links.silent, *(below & links.takers.keys())})))
         n_rules = len(kept) + len(links.correlations)
+        links = with_patterns(links, self.indicators)
         content = (
             self.content
             if len(kept) == len(self.content.plan.rules)
@@ -133,7 +135,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
     links, unlinked = link((*content.plan.rules, *content.correlations))
     return Loaded(
         content=content,
-        links=links,
+        links=with_patterns(links, indicators),
         indicators=indicators,
         n_rules=content.n_rules - len(unlinked),
         n_indicators=n_indicators(indicators),

@@ -180,7 +180,7 @@ def test_evaluate_indicators_address_inside_a_longer_one_finds_nothing() -> None
         ("[file:name NOT = 'a']", "matches everything"),
         ("[file:name = 'a' OR file:name LIKE '%%']", "matches everything"),
         ("[file:name = 'a'] OR [EXISTS url:value]", "matches everything"),
-        ("[file:name = 'a'] FOLLOWEDBY [file:name = 'b']", "FOLLOWEDBY"),
+        ("[file:name = 'a'] FOLLOWEDBY [url:value LIKE '%']", "matches everything"),
         ("[app:id = 'com.example']", "app:id"),
         ("[url:value MATCHES '(a)\\\\1']", "linear"),
         ("[url:value MATCHES '(?=a)b']", "linear"),

@@ -89,6 +89,11 @@ def solve(
     return Answer.NONE
 
 
+def solve_shared(term: Term, pool: Pool, candidates: Sequence[Candidates]) -> Taken | None:
+    """The same for one term where an observation may serve several blocks, each of them once. Always decided."""
+    return _Contest(term, pool, candidates, _Looks(NEVER)).earliest(_Limits.of_nothing(len(term.blocks)))
+
+
 class _SpentError(Exception):
     """The budget is used up; caught in `solve` and nowhere else."""
 
@@ -178,7 +183,7 @@ class _Contest:
         """
         if n_fixed > MAX_FIXED:
             raise _SpentError
-        taken = self._earliest(limits)
+        taken = self.earliest(limits)
         if taken is None or not _is_overdrawn(taken, self._pool):
             return taken
         spread = self._distributed(limits)  # as if no bound were left
@@ -206,7 +211,7 @@ class _Contest:
                 return found
         return None
 
-    def _earliest(self, limits: "_Limits") -> Taken | None:
+    def earliest(self, limits: "_Limits") -> Taken | None:
         """The earliest observations within the limits that keep all bounds, whether or not they are shared."""
         fillings = []
         for block, lower, upper in zip(self._term.blocks, limits.lower, limits.upper, strict=True):

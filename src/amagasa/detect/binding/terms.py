@@ -54,10 +54,14 @@ class Term(Struct, frozen=True):
 
 
 class Demands(Struct, frozen=True):
-    """A pattern as terms; it matches where one of them does."""
+    """A pattern as terms; it matches where one of them does.
+
+    `has_copies`: some blocks are the same again, and must not be served by the same observations.
+    """
 
     leaves: tuple[Leaf, ...]
     terms: tuple[Term, ...]
+    has_copies: bool = False
 
 
 class _TooManyError(Exception):
@@ -76,7 +80,7 @@ def demands_of(expression: Expression) -> Demands | str:
         Term(tuple(Block(leaves.setdefault(leaf, len(leaves)), n) for leaf, n in draft.blocks), draft.bounds)
         for draft in drafts
     )
-    return Demands(tuple(leaves), terms)
+    return Demands(tuple(leaves), terms, counting.has_copies)
 
 
 class _Draft(Struct, frozen=True):
@@ -87,6 +91,7 @@ class _Draft(Struct, frozen=True):
 class _Counting:
     def __init__(self) -> None:
         self._n_blocks = 0
+        self.has_copies = False
 
     def terms(self, node: Expression, first: int, spans: tuple[Span, ...]) -> list[_Draft]:
         """`first` is the position of the leftmost `[...]` of the node in the whole pattern."""
@@ -143,6 +148,7 @@ class _Counting:
             return _Draft(tuple((leaf, n * held) for leaf, held in draft.blocks))
         if n * len(draft.blocks) > MAX_BLOCKS:
             raise _TooManyError
+        self.has_copies = self.has_copies or n > 1
         return self._beside([draft] * n)
 
     def _beside(self, drafts: list[_Draft] | tuple[_Draft, ...]) -> _Draft:

@@ -25,9 +25,11 @@ class Kind(StrEnum):
     VALUE_AVG = "value_avg"
     VALUE_PERCENTILE = "value_percentile"
     VALUE_MEDIAN = "value_median"
+    PATTERN = "pattern"  # not Sigma's: a STIX pattern over several records, each `[...]` a rule
 
 
-TEMPORAL: Final = frozenset({Kind.TEMPORAL, Kind.TEMPORAL_ORDERED})
+# Kinds which ask what comes with what: of a record that satisfies several rules each counts.
+TEMPORAL: Final = frozenset({Kind.TEMPORAL, Kind.TEMPORAL_ORDERED, Kind.PATTERN})
 NUMERIC: Final = frozenset({Kind.VALUE_SUM, Kind.VALUE_AVG, Kind.VALUE_PERCENTILE, Kind.VALUE_MEDIAN})
 
 

@@ -7,6 +7,7 @@ from amagasa.detect.correlation.entry import Entry
 from amagasa.detect.correlation.hit import instant
 from amagasa.detect.correlation.link import Linked, Links
 from amagasa.detect.correlation.machine import Episode
+from amagasa.detect.correlation.pattern import ABOUT
 from amagasa.detect.correlation.windows import Loss, Tally
 from amagasa.detect.report import Detection, RuleFault, Sign, Together
 from amagasa.event.entities import entities_of
@@ -33,8 +34,10 @@ def detection_of(linked: Linked, episode: Episode, *, n_replaced: int = 0, is_ov
     group = tuple(zip(linked.correlation.group_by, trigger.group, strict=True))
     values = tuple(text for _, text in episode.values)
     examples = tuple(dict.fromkeys((*episode.examples, episode.last)))
+    is_pattern = linked.correlation.kind is Kind.PATTERN
     return Detection(
-        rule_id=linked.id,
+        rule_id=None if is_pattern else linked.id,
+        indicator_id=linked.id if is_pattern else None,
         title=linked.title,
         level=linked.level,
         path=trigger.path,
@@ -69,7 +72,7 @@ def _measured(linked: Linked, episode: Episode) -> dict[str, object]:
     if kind is Kind.EVENT_COUNT:
         return {COUNT: episode.n}
     if kind in TEMPORAL:
-        return {COUNT: int(episode.measure)}
+        return {COUNT: int(episode.measure)} | _carried(linked, episode.trigger)
     values = [text for _, text in episode.values]
     shown = {" ".join(correlation.fields): values[:VALUES_SHOWN]} if values else {}
     if kind is Kind.VALUE_COUNT:
@@ -78,13 +81,23 @@ def _measured(linked: Linked, episode: Episode) -> dict[str, object]:
     return {"share" if is_share else _MEASURES[kind]: episode.measure, **shown}
 
 
+def _carried(linked: Linked, trigger: Entry, *, is_about: bool = False) -> dict[str, object]:
+    """Of a pattern the fields in which the record that made it hold satisfied it; `is_about`: and whom it is about."""
+    if linked.pattern is None:
+        return {}
+    carried = zip(linked.members[trigger.member].carried, trigger.carried, strict=True)
+    return {
+        name.removeprefix(ABOUT): text for name, text in carried if text and (is_about or not name.startswith(ABOUT))
+    }
+
+
 def _entities(linked: Linked, trigger: Entry) -> tuple[Entity, ...]:
     """What the group is about; and the host of the record, where the group names none."""
     names = linked.members[trigger.member].group
     fields = dict(zip(linked.correlation.group_by, trigger.group, strict=True)) | dict(
         zip(names, trigger.group, strict=True)
     )
-    found = entities_of(fields)
+    found = entities_of(fields | _carried(linked, trigger, is_about=True))
     if trigger.host and all(entity.kind is not EntityKind.HOST for entity in found):
         return (*found, Entity(kind=EntityKind.HOST, value=trigger.host))
     return found

@@ -45,18 +45,21 @@ class Hit(Struct, frozen=True, array_like=True, gc=False):
 
 
 def split(report: MatchReport, links: Links, *, now: datetime) -> tuple[MatchReport, tuple[Hit, ...]]:
-    """The report with the detections that speak for themselves, and the hits of those which a correlation looks at."""
-    detections = report.detections
-    if not links.correlations or not detections:
+    """The report with the detections that speak for themselves, and the hits of those which a correlation looks at.
+
+    Parts of patterns are hits alone; those of patterns that are not linked are dropped.
+    """
+    found = (*report.detections, *report.parts)
+    if report.parts:
+        report = replace(report, parts=())
+    if not links.correlations or not found:
         return report, ()
     wanted, muted = links.wanted, links.muted
     hits = tuple(
-        _hit(one, wanted[one.rule_id], now=now)
-        for one in detections
-        if one.rule_id is not None and one.rule_id in wanted
+        _hit(one, wanted[one.rule_id], now=now) for one in found if one.rule_id is not None and one.rule_id in wanted
     )
     if muted:
-        report = replace(report, detections=tuple(one for one in detections if one.rule_id not in muted))
+        report = replace(report, detections=tuple(one for one in report.detections if one.rule_id not in muted))
     return report, hits
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from amagasa.detect.correlation.definition import Correlation
 from amagasa.detect.correlation.order import Chain, Unit, chain_of, counted_chain, units_of
+from amagasa.detect.correlation.pattern import Pattern
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.rule import Rule
 from amagasa.vocab.severity import Level, Severity
@@ -47,7 +48,7 @@ class Linked(Struct, frozen=True, kw_only=True, dict=True):
     """A correlation whose rules are all there. `digest` names its windows: the same while it means the same.
 
     `carried` names what `Member.carried` finds; `lag_s` is how much later than its records the correlations inside it
-    may speak. `is_inner`: others look at it.
+    may speak. `is_inner`: others look at it. `pattern` is set for kind PATTERN: then the id is an indicator's.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Linked(Struct, frozen=True, kw_only=True, dict=True):
     digest: str
     lag_s: int = 0
     is_inner: bool = False
+    pattern: Pattern | None = None
 
     @cached_property
     def span(self) -> int:

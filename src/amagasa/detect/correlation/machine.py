@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.detect.correlation.bindings import Bindings
 from amagasa.detect.correlation.definition import TEMPORAL, Kind
 from amagasa.detect.correlation.entry import EXAMPLES, VALUES, About, Entry, Held
 from amagasa.detect.correlation.link import Linked
@@ -19,7 +20,7 @@ from amagasa.detect.correlation.whole import Window
 from amagasa.detect.folding import fold
 
 FOREVER = 1 << 62
-Core: TypeAlias = Instants | Values | Sum | Presence | Series | Window
+Core: TypeAlias = Instants | Values | Sum | Presence | Series | Bindings | Window
 
 
 class Episode(Struct, frozen=True):
@@ -137,8 +138,8 @@ class Machine(Struct):
 
     @property
     def n_dropped(self) -> int:
-        """Values left out because a window had no room."""
-        return self.core.n_dropped if isinstance(self.core, Window | Sum) else 0
+        """Values and records left out because a window had no room."""
+        return self.core.n_dropped if isinstance(self.core, Window | Sum | Bindings) else 0
 
     @property
     def is_steady(self) -> bool:

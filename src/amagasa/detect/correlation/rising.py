@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from amagasa.detect.correlation.bindings import Bindings
 from amagasa.detect.correlation.definition import EXACT, Kind, number_of
 from amagasa.detect.correlation.entry import EXAMPLES, VALUES, About, Entry, Held
 from amagasa.detect.correlation.order import Step, holds
@@ -179,7 +180,7 @@ class Series(Struct, tag=True):
         return (*max(before, key=_began), entry) if before else ()
 
 
-Rising: TypeAlias = Instants | Values | Sum | Presence | Series
+Rising: TypeAlias = Instants | Values | Sum | Presence | Series | Bindings
 
 
 def rising_core(kind: Kind) -> Rising:
@@ -195,6 +196,8 @@ def rising_core(kind: Kind) -> Rising:
             return Presence()
         case Kind.TEMPORAL_ORDERED:
             return Series()
+        case Kind.PATTERN:
+            return Bindings()
     message = f"{kind.value} is judged on whole windows"
     raise ValueError(message)
 

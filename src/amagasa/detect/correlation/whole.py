@@ -101,6 +101,9 @@ class Window(Struct, tag=True):
                 return self._shares(linked)
             case Kind.TEMPORAL | Kind.TEMPORAL_ORDERED:
                 return self._ordered(linked), ()
+            case Kind.PATTERN:
+                message = "a pattern is judged at each event"
+                raise ValueError(message)
 
     def _if_bounded(self, linked: Linked, measure: Decimal | int, of: int = 1) -> str:
         if not all(bound.holds(measure, of) for bound in linked.correlation.bounds):

@@ -5,18 +5,32 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, kind_of_place
+from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, Series, kind_of_place
 from amagasa.detect.indicators.kinds import TREES, real_place
 from amagasa.detect.indicators.listing import EPOCH_DAY
 from amagasa.detect.indicators.lookup import level_of_confidence, weight_of_level
 from amagasa.detect.indicators.misp import BELOW
 from amagasa.detect.indicators.others import places_in
+from amagasa.detect.indicators.series import is_of_one_record, series_of
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import RuleFault
 from amagasa.detect.stix.comparison import equality, is_address_path, matches_everything, resolve
 from amagasa.detect.stix.operators import Network, network_of
 from amagasa.detect.stix.parse import parse, parse_equality
-from amagasa.detect.stix.pattern import AnyOf, Comparison, Either, Expression, Observation, Op, PatternFault, Test
+from amagasa.detect.stix.pattern import (
+    AnyOf,
+    Comparison,
+    Either,
+    Expression,
+    Observation,
+    Op,
+    PatternFault,
+    Test,
+    Together,
+    observations_of,
+    walk,
+)
+from amagasa.detect.stix.written import written
 from amagasa.vocab.attack import TACTICS, techniques_of
 from amagasa.vocab.ids import is_stix_id
 from amagasa.vocab.instants import from_rfc3339
@@ -58,6 +72,7 @@ class _Building:
         self._equal: dict[Where, dict[str, tuple[int, ...]]] = {}
         self._prefixes: dict[Where, Prefixes] = {}
         self._others: list[tuple[int, Expression]] = []
+        self._series: list[tuple[int, Series]] = []
         self._used: set[Where] = set()
         self._n_revoked = 0
 
@@ -67,6 +82,7 @@ class _Building:
             equal=self._equal,
             prefixes=self._prefixes,
             others=tuple(self._others),
+            series=tuple(self._series),
             used=frozenset(self._used),
             n_revoked=self._n_revoked,
         )
@@ -90,8 +106,9 @@ class _Building:
             parse_equality(pattern) if isinstance(pattern, str) and one.get("pattern_type", "stix") == "stix" else None
         )
         expression = equality(*simple) if simple else _expression_of(one)
-        if isinstance(expression, str):
-            self._fault(indicator_id, expression)
+        series = _series_of(expression, pattern)
+        if isinstance(expression, str) or isinstance(series, str):
+            self._fault(indicator_id, expression if isinstance(expression, str) else str(series))
             return
         alternatives = [expression] if isinstance(expression, tuple) else _alternatives(expression)
         if alternatives is not None and one.get(BELOW) is True:
@@ -108,7 +125,10 @@ class _Building:
             for where, constant in alternatives:
                 self._index_equality(position, where, constant)
         elif not isinstance(expression, tuple):
-            self._others.append((position, expression))
+            if is_of_one_record(expression):
+                self._others.append((position, expression))
+            if series is not None:
+                self._series.append((position, series))
             self._used.update(places_in(expression))
 
     def _fault(self, indicator_id: str, why: str) -> None:
@@ -146,6 +166,22 @@ def _expression_of(one: Mapping[str, Any]) -> Expression | str:
     if not isinstance(resolved, str) and matches_everything(resolved):
         return f"the pattern matches everything or nearly so: {show(pattern, 100)}"
     return resolved
+
+
+def _series_of(expression: Expression | tuple[Where, str] | str, pattern: Any) -> Series | str | None:
+    """The pattern as one over several records; None where it is none, the reason where it is one and cannot run.
+
+    AND over one record runs in any case.
+    """
+    if isinstance(expression, tuple | str | Observation):
+        return None
+    parsed = parse(pattern)
+    titles = () if isinstance(parsed, PatternFault) else tuple(written(part) for part in observations_of(parsed))
+    if not is_of_one_record(expression):
+        return series_of(expression, titles)
+    has_and = any(isinstance(node, Together) for node in walk(expression))
+    series = series_of(expression, titles) if has_and else None
+    return None if isinstance(series, str) else series
 
 
 def _indicator_of(one: Mapping[str, Any], origin: str, kind: str) -> Indicator | str:

@@ -6,12 +6,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from amagasa.detect.correlation.pattern import Pattern
 from amagasa.detect.indicators.kinds import real_place
 from amagasa.detect.indicators.table import Table, Where
 from amagasa.detect.stix.absent import absent_from
 from amagasa.detect.stix.forms import Property, Shape
 from amagasa.detect.stix.observables import shapes_of
-from amagasa.detect.stix.pattern import Expression
+from amagasa.detect.stix.pattern import Expression, Observation
 from amagasa.event.record import Route
 from amagasa.vocab.severity import Level
 
@@ -48,17 +49,31 @@ class Indicator(Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class Series(Struct, frozen=True, kw_only=True):
+    """A pattern over several records: its `[...]`, resolved and as written, how they are bound, and within what span.
+
+    `alone` is the whole pattern where one record may satisfy it too: such a record is a detection, and no part.
+    """
+
+    parts: tuple[Observation, ...]
+    titles: tuple[str, ...]
+    pattern: Pattern
+    timespan_s: int
+    alone: Expression | None = None
+
+
 class IndicatorSet(Struct, frozen=True, kw_only=True):
     """Indicators to look with. Those which stand in `tables`, and compiled ones beside, plain data.
 
-    `equal`, `prefixes` and `others` hold positions in `indicators`. What `gone` names counts no longer where a table
-    holds it: it was removed, or a newer version stands in `indicators`.
+    `equal`, `prefixes`, `others` and `series` (patterns over several records) hold positions in `indicators`. What
+    `gone` names counts no longer where a table holds it: it was removed, or a newer version stands in `indicators`.
     """
 
     indicators: tuple[Indicator, ...] = ()
     equal: dict[Where, dict[str, tuple[int, ...]]] = {}
     prefixes: dict[Where, Prefixes] = {}
     others: tuple[tuple[int, Expression], ...] = ()
+    series: tuple[tuple[int, Series], ...] = ()
     used: frozenset[Where] = frozenset()
     n_revoked: int = 0
     tables: tuple[Table, ...] = ()

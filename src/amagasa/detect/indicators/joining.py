@@ -24,6 +24,7 @@ def joined(held: IndicatorSet, more: IndicatorSet) -> IndicatorSet:
         equal=_tables(held.equal, more.equal, first),
         prefixes=held.prefixes | prefixes,
         others=held.others + tuple((first + position, expression) for position, expression in more.others),
+        series=held.series + tuple((first + position, series) for position, series in more.series),
         used=held.used | more.used,
         n_revoked=held.n_revoked + more.n_revoked,
     )

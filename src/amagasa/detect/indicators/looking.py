@@ -6,12 +6,14 @@ from operator import itemgetter
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, places_of
 from amagasa.detect.indicators.lookup import hits, indicator_at
 from amagasa.detect.indicators.others import try_others
 from amagasa.detect.indicators.policy import Named, Policy, named
 from amagasa.detect.indicators.saying import Saying
+from amagasa.detect.indicators.series import parts_in
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import MatchReport
 from amagasa.detect.stix.absent import absent_from
@@ -71,7 +73,10 @@ class Looking:
         return found
 
     def evaluate(self, batch: EventBatch, *, now: datetime) -> MatchReport:
-        """One detection for each record and indicator in force at `now` which the record satisfies."""
+        """One detection for each record and indicator in force at `now` which the record satisfies.
+
+        Of patterns over several records what the record satisfies of them, as parts.
+        """
         fields = self._fields_of(batch.route)
         found: dict[tuple[int, str], tuple[Named, set[str]]] = {}
         if fields:
@@ -80,12 +85,13 @@ class Looking:
                 if field is not None:
                     self._look(batch.rows, column, name, field=field, found=found)
         if self.indicators.others:
-            for row, position, matched in try_others(batch, self.indicators):
+            for row, position, matched in try_others(batch, self.indicators.others):
                 indicator = self.indicators.indicators[position]
                 found.setdefault((row, indicator.id), (Named(indicator=indicator), set()))[1].update(matched)
-        if not found:
-            return MatchReport(n_events=len(batch.rows))
-        return Saying(batch, self.policy, now).report(found)
+        report = Saying(batch, self.policy, now).report(found) if found else MatchReport(n_events=len(batch.rows))
+        if self.indicators.series:
+            report = replace(report, parts=parts_in(batch, self.indicators, now=now))
+        return report
 
     def _look(
         self,

@@ -23,16 +23,13 @@ from amagasa.detect.stix.pattern import (
     Constant,
     Either,
     Expression,
-    Followed,
     Instant,
     Observation,
     Op,
-    Repeated,
     Test,
     Together,
-    Within,
     parts_of,
-    walk,
+    with_parts,
 )
 from amagasa.vocab.text import show
 
@@ -61,26 +58,16 @@ def resolve(expression: Expression) -> Expression | str:
 
     A path of ours is the one step of a comparison that was resolved.
     """
-    return fault_of(expression) or _several_records(expression) or _resolved(expression)
-
-
-def _several_records(expression: Expression) -> str | None:
-    for node in walk(expression):
-        if not isinstance(node, Observation | Either | Together):
-            named = {Followed: "FOLLOWEDBY", Within: "WITHIN", Repeated: "REPEATS"}.get(type(node), "START")
-            return f"{named} needs several records, which is not supported yet"
-    return None
+    return fault_of(expression) or _resolved(expression)
 
 
 def _resolved(expression: Expression) -> Expression | str:
-    if isinstance(expression, Either | Together):
-        parts = tuple(_resolved(part) for part in expression.parts)
-        reason = next((part for part in parts if isinstance(part, str)), None)
-        return reason or type(expression)(parts=tuple(part for part in parts if not isinstance(part, str)))
-    if not isinstance(expression, Observation):
-        return expression
-    test = _resolve_test(expression.test)
-    return test if isinstance(test, str) else Observation(test=test)
+    if isinstance(expression, Observation):
+        test = _resolve_test(expression.test)
+        return test if isinstance(test, str) else Observation(test=test)
+    parts = [_resolved(part) for part in parts_of(expression)]
+    reason = next((part for part in parts if isinstance(part, str)), None)
+    return reason or with_parts(expression, [part for part in parts if not isinstance(part, str)])
 
 
 def _resolve_test(test: Test) -> Test | str:

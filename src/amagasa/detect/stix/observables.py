@@ -91,6 +91,12 @@ def known_paths() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(_FORMS))
 
 
+def fields_showing(kind: str, path: str) -> tuple[str, ...]:
+    """Every field in which some event of ours shows such a thing."""
+    parts = (part for shape in _EVERYTHING if shape.kind == kind for part in shape.properties if part.path == path)
+    return tuple(dict.fromkeys(field for part in parts for field in part.fields))
+
+
 def fold_constant(kind: str, path: str, constant: str) -> str:
     """The constant as the events' texts of this path are written: case folded where ours are."""
     form = _FORMS[kind, path]

@@ -4,12 +4,13 @@ A tree says what stands in the pattern and nothing about our events: `comparison
 matches it against observations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.vocab.instants import from_rfc3339
 
@@ -168,6 +169,15 @@ def parts_of(expression: Expression) -> tuple[Expression, ...]:
     if isinstance(expression, Observation):
         return ()
     return expression.parts if isinstance(expression, Joined) else (expression.part,)
+
+
+def with_parts(expression: Expression, parts: Sequence[Expression]) -> Expression:
+    """The same with other expressions in place of its own (`parts_of`), as many as these."""
+    if isinstance(expression, Observation):
+        return expression
+    if isinstance(expression, Joined):
+        return replace(expression, parts=tuple(parts))
+    return replace(expression, part=parts[0])
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
