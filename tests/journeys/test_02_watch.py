@@ -6,17 +6,15 @@ import resource
 import shutil
 import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
-from tests.journeys.nodes import JourneyNode, access_line, append, assert_composed, eventually, free_port, node_in, run
+from tests.journeys.load import Load, assert_all_seen_once, attack, attacker, count_of, seen_by
+from tests.journeys.nodes import JourneyNode, access_line, append, assert_composed, eventually, free_port, run
 
 ROUNDS = 4
-LINES_PER_PULSE = 40
 IS_ROOT = os.geteuid() == 0
 WITHOUT_ROOTS_EYES = (
     "setpriv",
@@ -26,95 +24,6 @@ WITHOUT_ROOTS_EYES = (
 needs_setpriv = pytest.mark.skipif(
     IS_ROOT and shutil.which("setpriv") is None, reason="root reads everything, and there is no setpriv to prevent it"
 )
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    path = tmp_path / "access.log"
-    path.touch()
-    return path
-
-
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A node's folder to copy: it has the journey's own rule alone, so starts are quick and counts are exact."""
-    home = tmp_path_factory.mktemp("watch")
-    with node_in(home / "japan") as made:
-        made.set_settings(lambda text: text.replace('# rules = ["builtin"]', "rules = []"))
-        made.own_rule()
-        made.follow("web", home / "access.log", form="access")
-        return made.folder
-
-
-@pytest.fixture
-def node(tmp_path: Path, log: Path, pattern: Path) -> Iterator[JourneyNode]:
-    with node_in(tmp_path / "japan", like=pattern) as made:
-        made.set_settings(lambda text: text.replace(str(pattern.parent / "access.log"), str(log)))
-        yield made
-
-
-def attacker(n: int) -> str:
-    return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
-
-
-def attack(n: int) -> str:
-    return access_line(attacker(n), f"/journey-mark/{n}", second=n)
-
-
-def count_of(node: JourneyNode) -> tuple[int, int, int]:
-    source = node.source("web")
-    return source["n_read"], source["n_accepted"], source["n_rejected"]
-
-
-class Load:
-    """Writes attacks, each `times` over from an address of its own, among ordinary visits, until told to stop."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.n_lines = 0
-        self.wanted: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        n = 0
-        with self._log.open("ab", buffering=0) as stream:
-            while not self._stopping.wait(0.01):
-                lines = []
-                for _ in range(LINES_PER_PULSE // 8):
-                    n += 1
-                    times = 1 + n % 3
-                    self.wanted[attacker(n)] = times
-                    lines += [attack(n)] * times
-                lines += [access_line("192.0.2.1", f"/page/{n}")] * (LINES_PER_PULSE - len(lines))
-                # Ends of writes are not ends of lines: the first line of a pulse is cut in two.
-                data = "".join(line + "\n" for line in lines).encode()
-                stream.write(data[:60])
-                stream.write(data[60:])
-                self.n_lines += len(lines)
-
-
-def seen_by(node: JourneyNode) -> dict[str, int]:
-    """Detections by subject; two alerts of one subject would show."""
-    seen: dict[str, int] = {}
-    for alert in node.alerts():
-        assert alert["subject"] not in seen, f"two alerts of {alert['subject']}"
-        seen[alert["subject"]] = alert["n_detections"]
-    return seen
-
-
-def assert_all_seen_once(node: JourneyNode, load: Load) -> None:
-    eventually(lambda: count_of(node)[0] >= load.n_lines, about=f"all of {load.n_lines} lines are read")
-    assert count_of(node) == (load.n_lines, load.n_lines, 0)
-    assert seen_by(node) == load.wanted
 
 
 def test_line_written_is_an_alert_with_its_evidence(node: JourneyNode, log: Path) -> None:
@@ -362,7 +271,7 @@ def test_rule_added_to_a_running_node_is_looked_with_at_once(node: JourneyNode, 
     broken = run("content", "add", "-", "--node", node.folder, given=b"title: [")
     assert broken.code == 2
     assert "AMG-" in broken.err
-    for wrong in ("10.0.0.0/8", "absent.yml", str(tmp_path)):
+    for wrong in ("10.0.0.0/8", "absent.yml"):
         assert "AMG-CONTENT-FILE" in node.command("content", "add", wrong).err
     assert run("content", "add", "-", "--node", node.folder, given=b"\xff\xfe").code == 2
     for item in node.command("content", "list", "--json").json():

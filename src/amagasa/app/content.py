@@ -7,17 +7,18 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
-import yaml
 from msgspec import Struct
 
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
 from amagasa.app.queries import MissingError
+from amagasa.detect.lint.tree import Items, Map, Scalar, TreeError, trees_of
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp, tlp_of_word
 
 RULE_CHARACTERS: Final = 65_536
+MAX_RULES: Final = 500
 TITLE_CHARACTERS: Final = 300
 
 
@@ -45,6 +46,21 @@ class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     marking: str = "amber"
 
 
+class NewRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many Sigma rules to add at once, each document a text of its own."""
+
+    texts: tuple[str, ...]
+    share: bool = False
+    marking: str = "amber"
+
+
+class AddedRules(Struct, frozen=True, kw_only=True):
+    """The rules that are held now; and of the others their number in the list, from 0, and why not."""
+
+    items: tuple[ContentItem, ...]
+    refused: tuple[tuple[int, BadInputError], ...]
+
+
 class NewAddress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An address (IPv4 or IPv6) to look for."""
 
@@ -59,26 +75,47 @@ def add_rule(store: Store, actor: Actor, new: NewRule, *, sharing: Sharing, now:
 
     Raises BadInputError where the text is no Sigma document at all.
     """
+    added = add_rules(
+        store,
+        actor,
+        NewRules(texts=(new.text,), share=new.share, marking=new.marking),
+        sharing=sharing,
+        now=now,
+    )
+    for _, why in added.refused:
+        raise why
+    return added.items[0]
+
+
+def add_rules(store: Store, actor: Actor, new: NewRules, *, sharing: Sharing, now: datetime) -> AddedRules:
+    """Hold the rules in one transaction and, if asked, offer them to the allies; a text that is no rule is refused.
+
+    Of two with one identifier the later counts. Raises BadInputError where there are more than `MAX_RULES`.
+    """
     require(actor, Act.WRITE_CONTENT)
     marking = _marking(new.marking)
-    rule_id, title = _identity(new.text)
-    item = ContentItem(
-        id=rule_id,
-        kind=ContentKind.SIGMA,
-        title=title,
-        origin="",
-        text=new.text,
-        is_active=True,
-        added_at=now,
-        added_by=actor.name,
-    )
+    if len(new.texts) > MAX_RULES:
+        expected = f"at most {MAX_RULES} rules at once"
+        raise BadInputError("AMG-CONTENT-MANY", "these are too many rules", expected=expected, got=f"{len(new.texts)}")
+    items: dict[str, ContentItem] = {}
+    refused: list[tuple[int, BadInputError]] = []
     with store.write() as tx:
-        _refuse_held_by_ally(tx, item)
-        tx.save_content(item)
-        if new.share:
-            shared = sharing.rule_object(new.text, rule_id=rule_id, title=title, marking=marking, now=now)
-            sharing.release(tx, [shared], now=now)
-    return item
+        for number, text in enumerate(new.texts):
+            try:
+                item = _rule_item(text, actor, now)
+                _refuse_held_by_ally(tx, item)
+            except BadInputError as why:
+                refused.append((number, why))
+            else:
+                tx.save_content(item)
+                items[item.id] = item
+        if new.share and items:
+            offered = [
+                sharing.rule_object(item.text, rule_id=item.id, title=item.title, marking=marking, now=now)
+                for item in items.values()
+            ]
+            sharing.release(tx, offered, now=now)
+    return AddedRules(items=tuple(items.values()), refused=tuple(refused))
 
 
 def add_address(store: Store, actor: Actor, new: NewAddress, *, sharing: Sharing, now: datetime) -> ContentItem:
@@ -108,30 +145,68 @@ def add_address(store: Store, actor: Actor, new: NewAddress, *, sharing: Sharing
 
 def remove(store: Store, actor: Actor, content_id: str) -> None:
     """Stop looking for it. What was shared of it stays with the allies. Raises MissingError."""
+    if not remove_all(store, actor, [content_id]):
+        raise MissingError("AMG-CONTENT-UNKNOWN", "there is no such rule or indicator here", got=content_id)
+
+
+def remove_all(store: Store, actor: Actor, content_ids: Sequence[str]) -> list[str]:
+    """Stop looking for these, in one transaction; those of them that were there."""
     require(actor, Act.WRITE_CONTENT)
     with store.write() as tx:
-        if not tx.remove_content(content_id):
-            raise MissingError("AMG-CONTENT-UNKNOWN", "there is no such rule or indicator here", got=content_id)
+        return [one for one in content_ids if tx.remove_content(one)]
 
 
-def _identity(text: str) -> tuple[str, str]:
-    """Identifier and title of a Sigma document; without a usable `id` one is made of the text."""
+def rule_identity(text: str) -> tuple[str, str]:
+    """Identifier and title of a Sigma document; without a usable `id` one is made of the text.
+
+    Raises BadInputError where it is none.
+    """
     if len(text) > RULE_CHARACTERS:
         raise _bad_rule(f"at most {RULE_CHARACTERS} characters", f"{len(text)} characters")
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
-        raise _bad_rule("one YAML document", str(problem)) from None
-    if not isinstance(document, dict):
-        raise _bad_rule("a mapping with title, logsource and detection", type(document).__name__)
-    missing = [key for key in ("title", "logsource", "detection") if not document.get(key)]
-    if missing or not isinstance(document["title"], str):
-        raise _bad_rule("title, logsource and detection", f"no {', '.join(missing) or 'title in words'}")
+        trees = trees_of(text)
+    except TreeError as problem:
+        raise _bad_rule("one YAML document", f"{problem.what} (line {problem.place.line})") from None
+    if len(trees) != 1 or not isinstance(trees[0], Map):
+        got = "a list or a text" if len(trees) == 1 else f"{len(trees)} documents"
+        raise _bad_rule("one mapping with title, logsource and detection", got)
+    title = trees[0].get("title")
+    kind = next((key for key in ("correlation", "filter") if _is_given(trees[0], key)), "detection")
+    needed = ("title", kind) if kind == "correlation" else ("title", "logsource", kind)
+    missing = [key for key in needed if not _is_given(trees[0], key)]
+    if missing or not isinstance(title, Scalar) or title.kind != "str":
+        raise _bad_rule(", ".join(needed), f"no {', '.join(missing) or 'title in words'}")
+    own = trees[0].get("id")
     try:
-        rule_id = str(uuid.UUID(str(document.get("id"))))
+        rule_id = str(uuid.UUID(own.text if isinstance(own, Scalar) else ""))
     except ValueError:
         rule_id = stable_id("rule", text).partition("--")[2]
-    return rule_id, document["title"][:TITLE_CHARACTERS]
+    return rule_id, title.text[:TITLE_CHARACTERS]
+
+
+def _is_given(rule: Map, key: str) -> bool:
+    match rule.get(key):
+        case Map(entries=entries):
+            return bool(entries)
+        case Items(items=items):
+            return bool(items)
+        case Scalar(value=value):
+            return bool(value)
+    return False
+
+
+def _rule_item(text: str, actor: Actor, now: datetime) -> ContentItem:
+    rule_id, title = rule_identity(text)
+    return ContentItem(
+        id=rule_id,
+        kind=ContentKind.SIGMA,
+        title=title,
+        origin="",
+        text=text,
+        is_active=True,
+        added_at=now,
+        added_by=actor.name,
+    )
 
 
 def _address(text: str) -> str:

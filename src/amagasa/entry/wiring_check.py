@@ -1,5 +1,6 @@
 """Wiring of `content check`: rule files and their reviews, test cases and logs beside them. Without a node."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -7,7 +8,7 @@ from typing import Final
 
 from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.review import read_rule_files, review_documents
-from amagasa.adapters.content.rules import Document
+from amagasa.adapters.content.rules import Document, documents_of
 from amagasa.adapters.source.records import open_records
 from amagasa.app.check_content import Checked, check_content
 from amagasa.detect.lint.cases import is_case_file
@@ -18,6 +19,9 @@ from amagasa.vocab.errors import BadInputError
 
 _MAX_UP: Final = 12  # folders above a rule in which its regression data is looked for
 _MAX_TEXT_BYTES: Final = 1_048_576
+_ACTION: Final = re.compile(r"^action\s*:", re.MULTILINE)
+_DIVIDER: Final = re.compile(r"^---(?:[ \t]*(?:#.*)?)$\r?\n?", re.MULTILINE)
+_NOTHING: Final = re.compile(r"(?:\s*(?:#[^\n]*)?\n?)*+")
 
 
 def check_paths(paths: Sequence[Path], *, now: datetime, progress: Progress | None = None) -> Checked:
@@ -32,6 +36,29 @@ def check_paths(paths: Sequence[Path], *, now: datetime, progress: Progress | No
     _refuse_nothing(paths, rules, faults)
     files = review_documents(rules, progress=progress)
     return check_content(files, cases, faults, BesideRules(paths, infos), now=now)
+
+
+def rule_texts(paths: Sequence[Path]) -> tuple[list[tuple[str, str]], list[RuleFault]]:
+    """(place, text) of every rule document under the paths, a file of several taken apart; and what cannot be read.
+
+    Raises BadInputError for a path that is not there or of no known kind.
+    """
+    found = list(documents_of(paths, is_builtin=False))
+    texts = [
+        (f"{one.path}" if number == 0 else f"{one.path}, document {number + 1}", text)
+        for one in found
+        if isinstance(one, Document)
+        for number, text in enumerate(documents_within(one.text))
+    ]
+    return texts, [one for one in found if isinstance(one, RuleFault)]
+
+
+def documents_within(text: str) -> list[str]:
+    """The documents of a YAML stream as texts. A collection, whose parts lean on each other, stays whole."""
+    if _ACTION.search(text):
+        return [text]
+    parts = [part for part in _DIVIDER.split(text) if not _NOTHING.fullmatch(part)]
+    return parts or [text]
 
 
 def _refuse_nothing(paths: Sequence[Path], rules: Sequence[Document], faults: Sequence[RuleFault]) -> None:

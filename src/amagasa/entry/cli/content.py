@@ -2,27 +2,39 @@
 
 import ipaddress
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
+from msgspec import Struct
 
+from amagasa.app.content import rule_identity
 from amagasa.entry.cli.check import check_command
+from amagasa.entry.cli.client import NodeClient, is_running
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
-from amagasa.vocab.errors import BadInputError
+from amagasa.entry.wiring_check import documents_within, rule_texts
+from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS, BadInputError
+from amagasa.vocab.text import show
 
 app = typer.Typer()
 app.command("check")(check_command)
 COLUMNS = ("kind", "title", "origin", "active_since", "fault", "id")
-MAX_RULE_BYTES = 1_048_576
+MAX_RULE_BYTES: Final = 1_048_576
+MAX_TOGETHER: Final = 200  # rules of one request
+MAX_REFUSED_SHOWN: Final = 20
+WAIT_S: Final = 3.0  # for a node to look with what was added
+LOOK_S: Final = 0.05
+_PACKED: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 Marking = Annotated[str, typer.Option("--marking", help="TLP 2.0: clear, green, amber, amber+strict, red.")]
 
 
 @app.command("add")
 def add(
-    what: Annotated[str, typer.Argument(help="A Sigma rule's file, - for stdin, or an IP address.")],
+    what: Annotated[list[str], typer.Argument(help="Rules: files, folders, archives, - (stdin); IP addresses.")],
     *,
     share: Annotated[
         bool, typer.Option("--share", help="Offer it to the allies, up to what agreements let out.")
@@ -32,18 +44,31 @@ def add(
     node: NodeFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Add a rule or an indicator; a running node looks with it within a second."""
-    text = _rule_text(what)
+    """Add rules or indicators; a running node looks with one within a second, and tells when it does.
+
+    Exit codes: 0 all are added, 1 some were refused, 2 wrong usage and nothing done, 3 some could not be read.
+    """
+    addresses = [one for one in what if _is_address(one)]
+    named = [one for one in what if not _is_address(one)]
+    rules, unread = _rules_of(named) if named else ([], [])
+    if len(addresses) + len(rules) == 1 and not unread:
+        _add_one(addresses, rules, {"share": share, "marking": marking}, node=node, title=title, as_json=as_json)
+        return
     with client_of(node) as client:
-        if text is None:
-            body = {"address": what, "title": title, "share": share, "marking": marking}
-            added = client.post("/api/content/addresses", body)
-        else:
-            added = client.post("/api/content/rules", {"text": text, "share": share, "marking": marking})
+        for address in addresses:
+            body = {"address": address, "title": title, "share": share, "marking": marking}
+            client.post("/api/content/addresses", body)
+        sent = send_rules(client, rules, {"share": share, "marking": marking})
+    refused = [{"place": place, "why": why} for place, why in (*sent.refused, *unread)]
     if as_json:
-        write_json(added)
+        write_json({"added": sent.added, "n_addresses": len(addresses), "refused": refused})
     else:
-        say(f"added {added['title']} as {added['id']}")
+        say(f"added {len(sent.added):,} rules" + (f" and {len(addresses):,} addresses" if addresses else ""))
+        for one in refused[:MAX_REFUSED_SHOWN]:
+            say(f"not added: {show(one['place'])}: {one['why']}")
+        if len(refused) > MAX_REFUSED_SHOWN:
+            say(f"... and {len(refused) - MAX_REFUSED_SHOWN:,} more: --json lists them")
+    raise typer.Exit(EXIT_COULD_NOT if unread else EXIT_FINDINGS if refused else EXIT_DONE)
 
 
 @app.command("list")
@@ -56,21 +81,126 @@ def list_content(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
 
 
 @app.command("remove")
-def remove(content_id: Annotated[str, typer.Argument(metavar="ID")], *, node: NodeFolder = HERE) -> None:
-    """Stop looking for it. What was shared of it stays with the allies."""
+def remove(
+    what: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids; or files, folders, archives of rules.")],
+    *,
+    node: NodeFolder = HERE,
+) -> None:
+    """Stop looking for these. What was shared of them stays with the allies."""
+    if len(what) == 1 and not Path(what[0]).exists():
+        with client_of(node) as client:
+            client.delete(f"/api/content/{quote(what[0], safe='')}")
+        say(f"removed {what[0]}")
+        return
+    ids = [one for one in what if not Path(one).exists()]
+    paths = [one for one in what if Path(one).exists()]
+    ids += [rule_identity(text)[0] for _, text in (_rules_of(paths)[0] if paths else [])]
     with client_of(node) as client:
-        client.delete(f"/api/content/{quote(content_id, safe='')}")
-    say(f"removed {content_id}")
+        removed = [
+            one
+            for start in range(0, len(ids), MAX_TOGETHER)
+            for one in client.post("/api/content/removals", {"ids": ids[start : start + MAX_TOGETHER]})["removed"]
+        ]
+    n_missing = len(set(ids) - set(removed))
+    say(f"removed {len(removed):,}" + (f"; {n_missing:,} were not there" if n_missing else ""))
+    raise typer.Exit(EXIT_FINDINGS if n_missing else EXIT_DONE)
 
 
-def _rule_text(what: str) -> str | None:
-    """The text of a rule's file; None where `what` is an address."""
-    if _is_address(what):
-        return None
+class Sent(Struct, frozen=True, kw_only=True):
+    """Identifiers of the rules that were added; (place, why) of those that were not."""
+
+    added: list[str]
+    refused: list[tuple[str, str]]
+
+
+def send_rules(client: NodeClient, rules: Sequence[tuple[str, str]], how: dict[str, Any]) -> Sent:
+    """Add rules, some hundred at a time."""
+    added: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for part in _parts(rules):
+        answer = client.post("/api/content/rules/many", {"texts": [text for _, text in part], **how})
+        added += answer["added"]
+        for one in answer["refused"]:
+            expected = f"expected {one['expected']}; " if one["expected"] else ""
+            refused.append((part[one["number"]][0], f"{one['what']}; {expected}got {one['got']} [{one['code']}]"))
+    return Sent(added=added, refused=refused)
+
+
+def _parts(rules: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    part: list[tuple[str, str]] = []
+    n_characters = 0
+    for rule in rules:
+        if part and (len(part) >= MAX_TOGETHER or n_characters + len(rule[1]) > MAX_RULE_BYTES):
+            yield part
+            part, n_characters = [], 0
+        part.append(rule)
+        n_characters += len(rule[1])
+    if part:
+        yield part
+
+
+def _add_one(
+    addresses: list[str], rules: list[tuple[str, str]], how: dict[str, Any], *, node: Path, title: str, as_json: bool
+) -> None:
+    """Add the one thing, and wait a moment for the node to look with it."""
+    with client_of(node) as client:
+        if addresses:
+            added = client.post("/api/content/addresses", {"address": addresses[0], "title": title, **how})
+        else:
+            added = client.post("/api/content/rules", {"text": rules[0][1], **how})
+        if is_running(node):
+            added = _once_active(client, added)
+    if as_json:
+        write_json(added)
+        return
+    say(f"added {added['title']} as {added['id']}")
+    if added["fault"]:
+        say(f"it cannot run: {added['fault']}")
+    elif added["activated_at"]:
+        say("the node looks with it now")
+    elif is_running(node):
+        say("the node does not look with it yet; `amagasa content list` says when it does")
+
+
+def _once_active(client: NodeClient, added: dict[str, Any]) -> dict[str, Any]:
+    """The item once it is looked with or cannot be; as it stands where that takes too long."""
+    give_up_at = time.monotonic() + WAIT_S
+    while not (added["activated_at"] or added["fault"]) and time.monotonic() < give_up_at:
+        time.sleep(LOOK_S)
+        added = client.get(f"/api/content/{quote(added['id'], safe='')}")
+    return added
+
+
+def _rules_of(what: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(place, text) of the rules, and (place, why) of what of a folder or an archive could not be read.
+
+    Raises BadInputError where something named is not there, or is no text.
+    """
+    rules: list[tuple[str, str]] = []
+    unread: list[tuple[str, str]] = []
+    for one in what:
+        if one != "-" and (Path(one).is_dir() or one.lower().endswith(_PACKED)):
+            found, faults = rule_texts([Path(one)])
+            rules += found
+            unread += [(fault.path, fault.why) for fault in faults]
+        else:
+            rules += [(one, text) for text in documents_within(_text_of(one))]
+    if not rules and not unread:
+        raise BadInputError(
+            "AMG-RULES-NONE",
+            "there is no rule at these paths",
+            expected="Sigma rules: .yml or .yaml, a folder, .zip, .tar or .tar.gz of them",
+            got=", ".join(what[:5]),
+            then="nothing was done",
+        )
+    return rules, unread
+
+
+def _text_of(what: str) -> str:
     try:
         if what == "-":
             return sys.stdin.buffer.read(MAX_RULE_BYTES).decode()
-        with Path(what).open(encoding="utf-8") as stream:
+        with Path(what).open(encoding="utf-8-sig") as stream:
             return stream.read(MAX_RULE_BYTES)
     except (OSError, UnicodeDecodeError) as problem:
         raise BadInputError(

@@ -118,6 +118,8 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        # Elsewhere a hang-up reloads: let nobody end a node by it.
+        loop.add_signal_handler(signal.SIGHUP, log.info, "rules on disk are watched; settings are read at a start")
         console = world.settings.console
         people = people_socket(console.host, console.port)
         links = self._links()

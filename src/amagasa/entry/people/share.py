@@ -92,6 +92,63 @@ def add_rule(request: Asked, data: JSONBody[content.NewRule]) -> ContentView:
     return content_view(item, console.names())
 
 
+class RefusedRule(Struct, frozen=True, kw_only=True):
+    """A text that was not added: its number in the list, from 0, and why."""
+
+    number: int
+    code: str
+    what: str
+    expected: str
+    got: str
+
+
+class RulesAdded(Struct, frozen=True, kw_only=True):
+    """What came of many rules; `added` are their identifiers."""
+
+    added: list[str]
+    refused: list[RefusedRule]
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """Those that were there and are no longer."""
+
+    removed: list[str]
+
+
+class ToRemove(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rules and indicators to look for no longer."""
+
+    ids: list[str]
+
+
+@post("/api/content/rules/many", tags=["content"])
+@threaded
+def add_rules(request: Asked, data: JSONBody[content.NewRules]) -> RulesAdded:
+    """Add up to 500 Sigma rules in one transaction; what is no rule is refused and the others are added."""
+    console = console_of(request)
+    added = content.add_rules(
+        console.deps.store, actor_of(request), data, sharing=console.deps.sharing, now=console.now()
+    )
+    ids = [item.id for item in added.items]
+    if ids:
+        _changed(request, *ids, is_shared=data.share)
+    refused = [
+        RefusedRule(number=number, code=why.code, what=why.what, expected=why.expected, got=why.got)
+        for number, why in added.refused
+    ]
+    return RulesAdded(added=ids, refused=refused)
+
+
+@post("/api/content/removals", status_code=200, tags=["content"])
+@threaded
+def remove_many(request: Asked, data: JSONBody[ToRemove]) -> Removed:
+    """Stop looking for these; those that are not there are passed over."""
+    removed = content.remove_all(console_of(request).deps.store, actor_of(request), data.ids)
+    if removed:
+        _changed(request, *removed, is_shared=False)
+    return Removed(removed=removed)
+
+
 @post("/api/content/addresses", tags=["content"])
 @threaded
 def add_address(request: Asked, data: JSONBody[content.NewAddress]) -> ContentView:
@@ -120,14 +177,16 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     list_content,
     content_item,
     add_rule,
+    add_rules,
     add_address,
     remove_content,
+    remove_many,
 )
 
 
-def _changed(request: Asked, content_id: str, *, is_shared: bool) -> None:
+def _changed(request: Asked, *content_ids: str, is_shared: bool) -> None:
     console = console_of(request)
-    console.publish("content", id=content_id)
+    console.publish("content", ids=list(content_ids))
     if is_shared:
         console.publish("crossing")
         console.publish("outbox")
