@@ -8,9 +8,7 @@ from tests.journeys.nodes import MARK_RULE, run
 
 from amagasa.detect.lint.codes import LINTS
 
-BROKEN = (
-    MARK_RULE.replace("level: high", "level: hgih").replace("3f7a10", "3f7a11").replace("Mark of", "Broken mark of")
-)
+BROKEN = MARK_RULE.replace("stem|contains", "stem|contians").replace("3f7a10", "3f7a11").replace("Mark of", "Broken of")
 WARNED = MARK_RULE.replace("cs-uri-stem", "cs-uri-stam").replace("3f7a10", "3f7a12").replace("Mark of", "Odd mark of")
 CASES = """\
 cases:
@@ -55,11 +53,11 @@ def test_check_shows_the_line_with_a_caret_and_what_was_meant(rule: Path) -> Non
     done = run("content", "check", rule)
     assert done.code == 1
     lines = done.out.splitlines()
-    line = BROKEN.splitlines().index("level: hgih") + 1
-    assert lines[0] == f"{rule}:{line}:8: error: 'hgih' is no level of Sigma [unknown-level]"
-    assert lines[1] == f"{line:>6} | level: hgih"
-    assert lines[2] == "       |        ^^^^"
-    assert "did you mean high?" in done.out
+    line = BROKEN.splitlines().index("        cs-uri-stem|contians: /journey-mark") + 1
+    assert lines[0] == f"{rule}:{line}:21: error: Sigma has no modifier 'contians' [unknown-modifier]"
+    assert lines[1] == f"{line:>6} |         cs-uri-stem|contians: /journey-mark"
+    assert lines[2] == "       |                     ^^^^^^^^"
+    assert "did you mean contains?" in done.out
     assert "cannot run" in done.out
 
 
@@ -79,7 +77,7 @@ def test_check_as_json_is_one_document_with_findings_and_rules(rule: Path) -> No
     document = done.json()
     assert (document["n_files"], document["n_rules"], document["n_can_run"], document["n_errors"]) == (2, 2, 1, 1)
     assert [(Path(one["path"]).name, one["code"]) for one in document["findings"] if one["grade"] == "error"] == [
-        ("broken.yml", "unknown-level")
+        ("broken.yml", "unknown-modifier")
     ]
     assert all(one.keys() == FINDING_KEYS for one in document["findings"])
     assert {one["title"]: one["feeds"] for one in document["rules"]}[
@@ -90,7 +88,7 @@ def test_check_as_json_is_one_document_with_findings_and_rules(rule: Path) -> No
 def test_check_as_ndjson_is_a_finding_a_line(rule: Path) -> None:
     rule.write_text(BROKEN, encoding="utf-8")
     rows = run("content", "check", rule, "--ndjson").rows()
-    assert "unknown-level" in {one["code"] for one in rows}
+    assert "unknown-modifier" in {one["code"] for one in rows}
 
 
 def test_check_tries_the_cases_beside_a_rule(rule: Path) -> None:
@@ -169,7 +167,7 @@ def test_check_of_what_cannot_be_read_could_not_look(rule: Path) -> None:
 def test_check_of_hostile_text_shows_it_escaped(rule: Path) -> None:
     rule.write_text(MARK_RULE.replace("level: high", "level: 'a\u202eb\u200b'"), encoding="utf-8")
     done = run("content", "check", rule)
-    assert done.code == 1
+    assert "unknown-level" in done.out
     assert "\u202e" not in done.out
     assert "a\\u202eb" in done.out
 

@@ -1,6 +1,9 @@
 """Rule files reviewed by child processes; reviews of texts that were seen before come out of the cache."""
 
+import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +15,13 @@ from amagasa.adapters.content.rules import TEST_SUFFIXES, Document, documents_of
 from amagasa.detect.lint.codes import say
 from amagasa.detect.lint.document import Linted
 from amagasa.detect.lint.finding import START
-from amagasa.detect.lint.review import VERSION, Review, RuleFile
+from amagasa.detect.lint.review import Review, RuleFile
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.rule import VERSION as RULE_VERSION
 
 # Fewer documents than this are not worth a second process.
 _MANY: Final = 40
 _DIED_CODE: Final = "linter-died"
+_JUDGES: Final = (("detect", "lint"), ("detect", "sigma"), ("detect", "correlation"), ("event",), ("vocab",))
 Reviews = tuple[Review, ...]
 _REVIEWS: Final[msgspec.msgpack.Decoder[Reviews]] = msgspec.msgpack.Decoder(Reviews)
 _ANSWER: Final = msgspec.msgpack.Decoder(tuple[Reviews, ...])
@@ -43,7 +46,7 @@ def review_documents(
 ) -> list[RuleFile]:
     """The reviews of the documents, in their order. Raises WorldError where no child can start."""
     kept = Cache(cache or default_cache())
-    known = ByDocument(kept, f"lint-{VERSION}-{RULE_VERSION}", _REVIEWS)
+    known = ByDocument(kept, f"lint-{_code_digest()}", _REVIEWS)
     reviews = {one.digest: known.get(one.digest) for one in documents}
     new = {one.digest: one.text for one in documents if reviews[one.digest] is None}
     if new:
@@ -63,6 +66,17 @@ def review_documents(
         RuleFile(path=one.path, text=one.text, has_mark=one.has_mark, reviews=reviews[one.digest] or ())
         for one in documents
     ]
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Hash of the code that judges: a linter that was changed, by a word even, judges anew."""
+    digest = hashlib.sha256()
+    for room in _JUDGES:
+        for module in sorted(resources.files("amagasa").joinpath(*room).iterdir(), key=lambda one: one.name):
+            if module.name.endswith(".py"):
+                digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _died() -> Review:

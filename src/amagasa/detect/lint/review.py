@@ -20,8 +20,6 @@ from amagasa.detect.sigma.rule import Rule
 from amagasa.event.feeds import feeds_of, names_of
 from amagasa.vocab.text import show
 
-# Raised whenever the same text would be judged otherwise: reviews are cached under it.
-VERSION: Final = 1
 # What may well be the reason where the compiler refuses a rule.
 _MAY_STOP: Final = frozenset({"duplicate-key", "yaml-type", "modifier-twice", "empty-value", "timeframe"})
 
