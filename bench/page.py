@@ -111,6 +111,25 @@ def table_of_link(output: str) -> str:
     return table(("", "figure"), rows) + f"\n\n{found['n_pushes']:,} pushes."
 
 
+def table_of_stix(output: str) -> str:
+    """Milliseconds of a matching, ours beside the peer's where it was measured, and whether the answers agree."""
+    found = json.loads(output)
+    rows = [_stix_row(row, found["limit_s"]) for row in found["rows"]]
+    head = ("observations", "pattern", "ms", "ms, read before", "OASIS matcher, ms", "times faster", "answers")
+    if not any("peer" in row for row in found["rows"]):
+        return table(head[:4], [row[:4] for row in rows]) + "\n\nThe OASIS matcher was not given (`--peer`)."
+    return table(head, rows)
+
+
+def _stix_row(row: dict[str, Any], limit_s: int) -> tuple[str, ...]:
+    ms, peer = row["ours"]["ms"], row.get("peer")
+    head = (f"{row['n']:,}", row["name"], f"{ms:.2f}", f"{row['ours_read']['ms']:.2f}")
+    if peer is None:
+        return (*head, f"over {limit_s * 1000:,}", f"over {limit_s * 1000 / ms:,.0f}", "")
+    is_same = peer["answer"] == row["ours"]["answer"]
+    return (*head, f"{peer['ms']:,.1f}", f"{peer['ms'] / ms:,.1f}", "agree" if is_same else "differ")
+
+
 def table_of_store(output: str) -> str:
     """The scalars, then the pages."""
     found = json.loads(output)

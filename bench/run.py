@@ -1,15 +1,17 @@
 """Run the benches one after another, each in a process of its own, and write what they gave to bench/README.md.
 
-    python bench/run.py [--only NAME]... [--short] [--data FOLDER]
+    python bench/run.py [--only NAME]... [--short] [--data FOLDER] [--peer NAME=PATH]...
 
 The figures are kept in bench/figures.json as well; with `--only` those of the other benches stay as they were. Benches
 over real logs need a folder of these (default: ../shared/data beside the checkout); where it is not there they are
-listed as not run. Exit 3 where a bench failed. Nothing here asserts a figure.
+listed as not run. A peer (`stix2-matcher=SITE_PACKAGES`) is measured where it is given.
+Exit 3 where a bench failed. Nothing here asserts a figure.
 """
 
 import argparse
 import glob
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +22,15 @@ from typing import Any
 import msgspec
 from machine import machine
 from msgspec import Struct
-from page import page, table_of_detect, table_of_link, table_of_normalise, table_of_store, table_of_umbrella
+from page import (
+    page,
+    table_of_detect,
+    table_of_link,
+    table_of_normalise,
+    table_of_stix,
+    table_of_store,
+    table_of_umbrella,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "bench" / "figures.json"
@@ -90,6 +100,16 @@ BENCHES = (
         show=table_of_normalise,
     ),
     Bench(
+        name="stix",
+        title="STIX patterns over observed-data",
+        command="bench/stix.py --json PEER:stix2-matcher",
+        short="bench/stix.py --json --observations 20 PEER:stix2-matcher",
+        what="Milliseconds of CPU to match a pattern against observations, one a second, parsing included; beside the "
+        "OASIS reference matcher (stix2-matcher, Python as well) with the same patterns and observations, each in a "
+        "process of its own. It looks at all bindings, so that some patterns over many observations do not end.",
+        show=table_of_stix,
+    ),
+    Bench(
         name="link",
         title="The line between two nodes",
         command="-m bench.link",
@@ -110,10 +130,17 @@ BENCHES = (
 )
 
 
-def fill_in(command: str, data: Path) -> list[str] | None:
-    """The arguments with DATA and patterns filled in; None where the data are not there."""
+def fill_in(command: str, data: Path, peers: dict[str, str]) -> list[str] | None:
+    """The arguments with DATA and patterns filled in; None where the data are not there.
+
+    `PEER:name` becomes `--peer PATH` where a path to it is given, and nothing otherwise.
+    """
     arguments: list[str] = []
     for word in command.split():
+        if word.startswith("PEER:"):
+            path = peers.get(word.removeprefix("PEER:"))
+            arguments += ["--peer", path] if path else []
+            continue
         if "DATA" not in word:
             arguments.append(word)
             continue
@@ -124,10 +151,11 @@ def fill_in(command: str, data: Path) -> list[str] | None:
     return arguments
 
 
-def run(command: str, data: Path) -> dict[str, Any]:
+def run(command: str, data: Path, peers: dict[str, str]) -> dict[str, Any]:
     """Run one; what came of it as JSON values."""
-    kept: dict[str, Any] = {"command": f"python {command}", "machine": machine()}
-    arguments = fill_in(command, data)
+    shown_command = re.sub(r"PEER:(\S+)", r"--peer \1" if peers else "", command).strip()
+    kept: dict[str, Any] = {"command": f"python {shown_command}", "machine": machine()}
+    arguments = fill_in(command, data, peers)
     if arguments is None:
         return kept | {"not_run": "it needs the folder of real logs (DATA), which is not part of the project"}
     began = time.monotonic()
@@ -141,7 +169,8 @@ def run(command: str, data: Path) -> dict[str, Any]:
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         return kept | {"failed": f"exit code {done.returncode}"}
-    return kept | {"output": done.stdout.replace(f"{data}/", "DATA/").replace(f"{ROOT}/", "")}
+    output = done.stdout.replace(f"{data}/", "DATA/").replace(f"{ROOT}/", "")
+    return kept | {"output": output}
 
 
 def main() -> int:
@@ -150,14 +179,18 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=[bench.name for bench in BENCHES], default=[])
     parser.add_argument("--short", action="store_true", help="small runs, to see that all of it works; nothing is kept")
     parser.add_argument("--data", type=Path, default=ROOT / ".." / "shared" / "data")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=PATH", help="another program to compare with"
+    )
     asked = parser.parse_args()
+    peers = dict(peer.split("=", 1) for peer in asked.peer)
     kept = msgspec.json.decode(FIGURES.read_bytes()) if FIGURES.is_file() else {}
     has_failed = False
     for bench in BENCHES:
         if asked.only and bench.name not in asked.only:
             continue
         print(f"{bench.name}: {bench.title} ...", file=sys.stderr, flush=True)
-        result = run(bench.short if asked.short else bench.command, asked.data.resolve())
+        result = run(bench.short if asked.short else bench.command, asked.data.resolve(), peers)
         has_failed |= "failed" in result
         kept[bench.name] = result
         print(f"\n## {bench.title}\n\n{shown(bench, result)}\n", flush=True)

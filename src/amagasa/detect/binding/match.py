@@ -7,13 +7,14 @@ from msgspec import Struct
 
 from amagasa.detect.binding.inorder import first_in_order
 from amagasa.detect.binding.observed import ObservedData, holder_of, rank_of, read_observed
-from amagasa.detect.binding.solve import Answer, Candidates, Pool, candidates_of, solve
+from amagasa.detect.binding.solve import Answer, Candidates, Pool, candidates_of, solve, solve_shared
 from amagasa.detect.binding.terms import Demands, Leaf, demands_of
 from amagasa.detect.stix.meaning import fault_of
 from amagasa.detect.stix.parse import Edition, parse
-from amagasa.detect.stix.pattern import MAX_DEPTH, Expression, PatternFault, depth_of, observations_of
+from amagasa.detect.stix.pattern import MAX_DEPTH, Expression, Observation, PatternFault, depth_of, observations_of
 
 MAX_FAULTS: Final = 100  # told of one matching; more are counted as one
+MAX_TOLD_AT_ONCE: Final = 16  # alternatives of which it is asked first whether they may match at all
 
 
 class Matched(Struct, frozen=True, kw_only=True):
@@ -39,8 +40,9 @@ def match(pattern: str | Expression, observations: Iterable[Any], edition: Editi
     """Whether, and by which of the observations, the pattern is satisfied.
 
     `observations` are observed-data of STIX 2.0 (with `objects`) or 2.1 (with `object_refs`, and the objects beside
-    them), single or in bundles. An observation serves one `[...]` of the pattern as often as `number_observed` says.
-    Of several bindings it is the first in the order of the OASIS matcher, where that is found soon, else the earliest.
+    them), single or in bundles; for many patterns read them once (`read_observed`) and hand these in. An observation
+    serves one `[...]` of the pattern as often as `number_observed` says. Of several bindings it is the first in the
+    order of the OASIS matcher, where that is found soon, else the earliest.
 
     What could not be read or compared makes the answer Undecided only where nothing else satisfies the pattern. Never
     raises on what pattern and observations hold; time is linear in the observations for patterns of one `[...]`, near
@@ -52,7 +54,7 @@ def match(pattern: str | Expression, observations: Iterable[Any], edition: Editi
     fault = f"nested deeper than {MAX_DEPTH}" if depth_of(expression) > MAX_DEPTH else fault_of(expression)
     if fault:
         return PatternFault(why=fault, at=0)
-    observed, faults = read_observed(observations)
+    observed, faults = read_observed(list(observations))
     hits, unclear = _hits(expression, observed)
     found = _bound(expression, hits, _pool(observed))
     if isinstance(found, frozenset):
@@ -93,17 +95,28 @@ def _pool(observed: Sequence[ObservedData]) -> Pool:
 
 def _bound(expression: Expression, hits: list[list[int]], pool: Pool) -> frozenset[int] | str | None:
     """The positions that satisfy the pattern; None where none do; the reason where that was not found out."""
+    if isinstance(expression, Observation):
+        return frozenset(hits[0][:1]) or None
+    demands = demands_of(expression)
+    candidates = [] if isinstance(demands, str) else [_satisfying(leaf, hits, pool) for leaf in demands.leaves]
+    if not isinstance(demands, str) and not _may_match(demands, candidates, pool):
+        return None
     first = first_in_order(expression, hits, pool)
     if isinstance(first, frozenset):
         return first
     if first is Answer.NONE:
         return None
-    demands = demands_of(expression)
-    return demands if isinstance(demands, str) else _solved(demands, hits, pool)
+    return demands if isinstance(demands, str) else _solved(demands, candidates, pool)
 
 
-def _solved(demands: Demands, hits: list[list[int]], pool: Pool) -> frozenset[int] | str | None:
-    candidates = [_satisfying(leaf, hits, pool) for leaf in demands.leaves]
+def _may_match(demands: Demands, candidates: Sequence[Candidates], pool: Pool) -> bool:
+    """Whether a few alternatives could match if observations could be shared: that is told at once."""
+    if len(demands.terms) > MAX_TOLD_AT_ONCE:
+        return True
+    return any(solve_shared(term, pool, candidates) is not None for term in demands.terms)
+
+
+def _solved(demands: Demands, candidates: Sequence[Candidates], pool: Pool) -> frozenset[int] | str | None:
     answer = solve(demands.terms, pool, candidates)
     if isinstance(answer, list):
         return frozenset(position for block in answer for position in block)

@@ -47,12 +47,18 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def read_observed(values: Iterable[Any]) -> tuple[tuple[ObservedData, ...], tuple[str, ...]]:
-    """The observations among `values` (observed-data, bundles, objects that they name), and why others are none."""
+def read_observed(values: Sequence[Any]) -> tuple[tuple[ObservedData, ...], tuple[str, ...]]:
+    """The observations among `values` (observed-data, bundles, objects that they name), and why others are none.
+
+    What was read already is taken as it is.
+    """
+    read_before = [value for value in values if isinstance(value, ObservedData)]
     found: list[Object] = []
     named: dict[str, Object] = {}
     faults: list[str] = []
     for value in values:
+        if isinstance(value, ObservedData):
+            continue
         for one in _unbundled(value):
             if not isinstance(one, Mapping) or not isinstance(one.get("type"), str):
                 faults.append(f"no STIX object: {show(repr(one), 60)}")
@@ -60,7 +66,7 @@ def read_observed(values: Iterable[Any]) -> tuple[tuple[ObservedData, ...], tupl
                 found.append(one)
             elif one["type"] not in _NO_OBSERVABLES and isinstance(one.get("id"), str):
                 named[one["id"]] = one
-    observed: list[ObservedData] = []
+    observed = read_before
     for one in found:
         read = _read_one(one, named)
         if isinstance(read, str):
@@ -115,6 +121,8 @@ def _objects_of(data: Object, named: Mapping[str, Object]) -> dict[str, Object] 
     return dict(inside)
 
 
+_SPECIAL: Final = ("_ref", "_refs", "_hex", "_bin")
+
 # One object of an observation, and all its objects -> whether the test holds for the one.
 Check: TypeAlias = Callable[[Object, Mapping[str, Object]], Outcome]
 
@@ -128,8 +136,14 @@ def holder_of(test: Test) -> Callable[[ObservedData], Outcome]:
     kinds = tuple(dict.fromkeys(comparison.kind for comparison in comparisons_of(test)))
 
     def holds(observed: ObservedData) -> Outcome:
-        roots = (one for kind in kinds for one in observed.by_type.get(kind, ()))
-        return _any(check(one, observed.objects) for one in roots)
+        reason: Outcome = False
+        for kind in kinds:
+            for one in observed.by_type.get(kind, ()):
+                outcome = check(one, observed.objects)
+                if outcome is True:
+                    return True
+                reason = reason or outcome
+        return reason
 
     return holds
 
@@ -187,6 +201,10 @@ def _comparison_check(comparison: Comparison) -> Check:
     if comparison.op is Op.EXISTS:
         return _existence_check(comparison)
     predicate = predicate_of(comparison)
+    key = steps[0]
+    if len(steps) == 1 and isinstance(key, str) and not key.endswith(_SPECIAL):
+        # The same as below for the commonest path, at half the cost.
+        return lambda one, _: one["type"] == kind and key in one and predicate(one[key])
 
     def check(one: Object, objects: Mapping[str, Object]) -> Outcome:
         if one["type"] != kind:

@@ -106,6 +106,8 @@ def _negated(test: Callable[[Any], Outcome]) -> Callable[[Any], Outcome]:
 
 def _predicate_of(op: Op, constants: tuple[Constant, ...]) -> Callable[[Any], Outcome]:
     match op:
+        case Op.EQ if isinstance(constants[0], str):
+            return _text_equality(constants[0])
         case Op.EQ | Op.IN:
             return lambda value: _is_one_of(value, constants)
         case Op.NE:
@@ -120,6 +122,11 @@ def _predicate_of(op: Op, constants: tuple[Constant, ...]) -> Callable[[Any], Ou
             return lambda value: _is_superset(value, str(constants[0]))
     order = _ORDERS[op]
     return lambda value: _is_ordered(value, constants[0], order)
+
+
+def _text_equality(constant: str) -> Callable[[Any], Outcome]:
+    """The commonest comparison, without the detour."""
+    return lambda value: value == constant if value.__class__ is str else _is_one_of(value, (constant,))
 
 
 def _is_one_of(value: Any, constants: tuple[Constant, ...]) -> Outcome:
