@@ -103,20 +103,31 @@ pub const Route = struct {
         };
     }
 
-    /// A rule that matches, or may match, where these atoms hold. `done` is a mark for each rule, by round.
-    pub fn asking(self: *const Route, codes: []const []const u32, atoms: *Atoms, done: []u32) ?u32 {
+    /// Rules that match, or may match, where these atoms hold, in order, into `found`; null where they are too many.
+    /// `done` is a mark for each rule, by round.
+    pub fn asking(self: *const Route, codes: []const []const u32, atoms: *Atoms, done: []u32, found: []u32) ?[]u32 {
         atoms.begin();
         if (atoms.round == 1) @memset(done, 0);
         for (codes) |own| for (own) |code| atoms.set(code);
+        var n: usize = 0;
         for (self.always) |rule| {
-            if (self.holds(rule, atoms, done)) return rule;
+            if (self.holds(rule, atoms, done)) {
+                if (n == found.len) return null;
+                found[n] = rule;
+                n += 1;
+            }
         }
         for (codes) |own| for (own) |code| {
             for (self.filedUnder(code >> 1)) |rule| {
-                if (self.holds(rule, atoms, done)) return rule;
+                if (self.holds(rule, atoms, done)) {
+                    if (n == found.len) return null;
+                    found[n] = rule;
+                    n += 1;
+                }
             }
         };
-        return null;
+        std.mem.sort(u32, found[0..n], {}, std.sort.asc(u32));
+        return found[0..n];
     }
 
     fn filedUnder(self: *const Route, atom: u32) []const u32 {

@@ -23,6 +23,8 @@ const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
 const max_held = 8192;
+/// Of rules that one record is to be looked at for.
+const max_asking = 256;
 const max_line_bytes = 1 << 20;
 const value_sets = 1 << 16;
 const verdict_sets = 1 << 15;
@@ -51,6 +53,9 @@ pub const Scan = extern struct {
     named: [*]Named,
     max_named: u64,
     n_named: u64,
+    asking: [*]u32,
+    max_asking: u64,
+    n_asking: u64,
     /// Where to begin and the number of the line there; afterwards where to go on.
     at: u64,
     line: u64,
@@ -60,8 +65,8 @@ pub const Scan = extern struct {
     n_by_reason: [n_reasons]u64,
 };
 
-/// `rule` counts where the reason is one.
-const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, rule: u32 };
+/// Where the reason is a rule: the route, and its rules between two places of `Scan.asking`.
+const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, route: u32, first: u32, last: u32 };
 
 pub const Sieve = struct {
     arena: std.heap.ArenaAllocator,
@@ -80,13 +85,15 @@ pub const Sieve = struct {
     by_place: [max_routes * 2]u16 = @splat(json.none),
     classes: Classes,
     values: Cache(u32),
-    verdicts: Cache(?u32),
+    /// The class of the rules that are to be looked at.
+    verdicts: Cache(u32),
     held: matching.Held,
     atoms: rules.Atoms,
     done: []u32,
     scratch: []u8,
-    /// The rule for which a record was named last, by its place on its route.
-    asking: u32 = 0,
+    /// What a record was named for last: its route, and rules by their place there.
+    route: u32 = 0,
+    asking: []const u32 = &.{},
 
     pub fn init(words: []const u32, bytes: []const u8, key: []const u64) Error!*Sieve {
         if (key.len != hashing.key_words) return error.Malformed;
@@ -104,7 +111,7 @@ pub const Sieve = struct {
             .folds = undefined,
             .classes = try Classes.init(gpa),
             .values = try Cache(u32).init(gpa, value_sets),
-            .verdicts = try Cache(?u32).init(gpa, verdict_sets),
+            .verdicts = try Cache(u32).init(gpa, verdict_sets),
             .held = .{ .codes = try gpa.alloc(u32, max_held), .seen = try gpa.alloc(u32, n_atoms) },
             .atoms = .{
                 .rounds = try gpa.alloc(u32, n_atoms),
@@ -202,7 +209,9 @@ pub const Sieve = struct {
         var next_hit: usize = 0;
         while (next_hit < hits.len and hits[next_hit] <= task.at) next_hit += 1;
         var at: usize = task.at;
-        while (at < data.len and task.n_named < task.max_named) : (task.line += 1) {
+        const has_room = task.max_asking >= max_asking;
+        while (has_room and at < data.len and task.n_named < task.max_named) : (task.line += 1) {
+            if (task.n_asking > task.max_asking - max_asking) break;
             var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
             var reason: Reason = .quiet;
             var has_hit = false;
@@ -221,12 +230,18 @@ pub const Sieve = struct {
             task.n_records += 1;
             task.n_by_reason[@intFromEnum(reason)] += 1;
             if (reason != .quiet) {
+                const asking = if (reason == .rule) self.asking else &.{};
+                const first_: u32 = @intCast(task.n_asking);
+                @memcpy(task.asking[first_..][0..asking.len], asking);
+                task.n_asking += asking.len;
                 task.named[task.n_named] = .{
                     .from = @intCast(at),
                     .to = @intCast(reader.at),
                     .line = @intCast(task.line),
                     .reason = @intFromEnum(reason),
-                    .rule = self.asking,
+                    .route = self.route,
+                    .first = first_,
+                    .last = @intCast(task.n_asking),
                 };
                 task.n_named += 1;
             }
@@ -302,14 +317,18 @@ pub const Sieve = struct {
         }
         const classes = own[0..route.columns.len];
         const key = self.key.hash(@as(u64, 1) << 32 | number, std.mem.sliceAsBytes(classes));
-        const asking = self.verdicts.get(key) orelse made: {
+        const verdict_ = self.verdicts.get(key) orelse made: {
             var codes: [max_columns][]const u32 = undefined;
             for (classes, codes[0..classes.len]) |class, *one| one.* = self.classes.codesOf(class);
-            const answer = route.asking(codes[0..classes.len], &self.atoms, self.done);
-            self.verdicts.put(key, answer);
-            break :made answer;
+            var found: [max_asking]u32 = undefined;
+            const rules_ = route.asking(codes[0..classes.len], &self.atoms, self.done, &found) orelse return .odd_value;
+            const class = try self.classes.intern(&self.key, rules_);
+            self.verdicts.put(key, class);
+            break :made class;
         };
-        self.asking = asking orelse return .quiet;
+        self.asking = self.classes.codesOf(verdict_);
+        if (self.asking.len == 0) return .quiet;
+        self.route = number;
         return .rule;
     }
 

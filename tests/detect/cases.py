@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from amagasa.detect.engine.evaluate import evaluate
+from amagasa.detect.engine.evaluate import Suspects, evaluate
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import key_bytes, sieve_of
@@ -56,11 +56,11 @@ def report_of(
     return report
 
 
-def evaluated(plan: Plan, chunk: Chunk, memo: Memo) -> MatchReport:
+def evaluated(plan: Plan, chunk: Chunk, memo: Memo, suspects: Suspects | None = None) -> MatchReport:
     """What the exact engine finds in the whole chunk."""
     report = MatchReport()
     for batch in normalise(chunk, plan.wanted).batches:
-        report = report.merge(evaluate(batch, plan, memo))
+        report = report.merge(evaluate(batch, plan, memo, suspects=suspects))
     return report
 
 
@@ -70,10 +70,10 @@ def check_sieve(plan: Plan, chunk: Chunk, memo: Memo, report: MatchReport) -> No
     if sieve is None:
         return
     for _ in range(2):
-        rest, n_through = sieve.named(chunk)
-        behind = evaluated(plan, rest, memo)
+        rest = sieve.rest_of(chunk)
+        behind = evaluated(plan, rest.chunk, memo, rest.suspects[0])
         assert set(map(repr, behind.detections)) == set(map(repr, report.detections))
-        assert n_through + behind.n_events == report.n_events
+        assert rest.n_through + behind.n_events == report.n_events
 
 
 def found(plan: Plan, lines: Sequence[bytes], **more: Any) -> list[Detection]:

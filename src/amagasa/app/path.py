@@ -42,17 +42,17 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     """Records -> events -> detections and hits: matched, not matched, and what could not run."""
-    chunk, n_through = sight.sifted(chunk)
-    events = normalise(chunk, sight.wanted)
+    rest = sight.rest_of(chunk)
+    events = normalise(rest.chunk, sight.wanted)
     report = MatchReport()
     for batch in events.batches:
-        for (plan, memo), hidden in zip(sight.plans, sight.hidden, strict=True):
-            report = report.merge(evaluate(batch, plan, memo).without(hidden))
+        for (plan, memo), hidden, suspects in zip(sight.plans, sight.hidden, rest.suspects, strict=True):
+            report = report.merge(evaluate(batch, plan, memo, suspects=suspects).without(hidden))
         report = report.merge(sight.looking.evaluate(batch, now=now))
     report, hits = split(report.in_order(), sight.links, now=now)
     return Seen(
-        n_read=n_through + events.n_read,
-        n_accepted=n_through + events.n_accepted,
+        n_read=rest.n_through + events.n_read,
+        n_accepted=rest.n_through + events.n_accepted,
         rejects=events.rejects,
         report=report,
         hits=hits,

@@ -6,7 +6,7 @@ from typing import Final
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan
-from amagasa.detect.engine.sieve import Sieve
+from amagasa.detect.engine.sieve import Rest, Sieve
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.looking import Looking
 from amagasa.detect.indicators.policy import Policy
@@ -39,11 +39,11 @@ class Sight:
         self.sieve = sieve
         self.links = links or Links()
 
-    def sifted(self, chunk: Chunk) -> tuple[Chunk, int]:
-        """The records that must be looked at, and how many fell through: sound ones, in which nothing matches."""
+    def rest_of(self, chunk: Chunk) -> Rest:
+        """The records that must be looked at; the others fell through: sound ones, in which nothing matches."""
         if self.sieve is None or self.looking.has_any:
-            return chunk, 0
-        return self.sieve.named(chunk)
+            return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self.plans))
+        return self.sieve.rest_of(chunk)
 
     def wanted(self, route: Route) -> tuple[str, ...]:
         """The fields which any plan or indicator will look at in events of this route."""

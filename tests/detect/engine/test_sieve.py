@@ -211,8 +211,8 @@ def test_sieve_names_records_for_a_reason(line: bytes, reason: int) -> None:
 def test_sieve_learns_a_route_within_a_chunk() -> None:
     sieve = sieve_for(plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"}))
     lines = [process_line(CommandLine=f"harmless {number}") for number in range(50)]
-    chunk, n_through = sieve.named(chunk_of(lines))
-    assert (chunk.numbers, n_through) == ((1,), 49)
+    rest = sieve.rest_of(chunk_of(lines))
+    assert (rest.chunk.numbers, rest.n_through) == ((1,), 49)
 
 
 def test_sieve_keeps_the_numbers_of_records() -> None:
@@ -221,9 +221,10 @@ def test_sieve_keeps_the_numbers_of_records() -> None:
         [process_line(CommandLine="evil"), process_line(CommandLine="x"), process_line(CommandLine="evil")]
     )
     chunk = Chunk(path="log", format=Format.WINDOWS, first_record=11, data=data, read_at=READ_AT)
-    sieve.named(chunk)
-    again, n_through = sieve.named(chunk)
-    assert (again.numbers, n_through) == ((11, 15), 1)
+    sieve.rest_of(chunk)
+    again = sieve.rest_of(chunk)
+    assert (again.chunk.numbers, again.n_through) == ((11, 15), 1)
+    assert again.suspects == ({11: (0,), 15: (0,)},)
 
 
 def test_sieve_under_a_flood_of_channels_learns_no_more_than_it_may() -> None:
@@ -249,7 +250,7 @@ def test_sieve_forgets_under_a_flood_of_values_and_stays_right() -> None:
 def test_sieve_takes_more_named_records_than_one_call_holds() -> None:
     sieve = sieve_for(plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"}))
     sifted = sieve.sift(b"x\n" * 40_000)
-    assert (sifted.n_records, len(sifted.named), sifted.named[-1][2]) == (40_000, 40_000, 39_999)
+    assert (sifted.n_records, len(sifted.named), sifted.named[-1].line) == (40_000, 40_000, 39_999)
 
 
 @pytest.mark.data

@@ -8,10 +8,11 @@ values costs time in proportion to itself and no memory. A memo belongs to one p
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from amagasa.detect.engine.judge import Judge
 from amagasa.detect.engine.keywords import Keywords
 from amagasa.detect.engine.matcher import FieldMatcher
 from amagasa.detect.engine.pattern_set import Databases
-from amagasa.detect.engine.plan import Plan, RoutePlan, holds
+from amagasa.detect.engine.plan import Plan, RoutePlan, RouteRule, holds
 from amagasa.detect.engine.references import reference_holds
 from amagasa.detect.report import RuleFault
 from amagasa.event.record import MISSING, Route, Row, Value
@@ -37,6 +38,7 @@ class RouteMemo:
         self.asked_by_class: dict[int, frozenset[int]] = {}
         self.evidence: dict[int, tuple[frozenset[int], tuple[str, ...]]] = {}
         self.keywords: Keywords | None = None
+        self.is_ready = False
 
     def forget(self) -> None:
         """Drop every answer; the matchers stay."""
@@ -57,6 +59,8 @@ class Memo:
         self.made: Databases = {}
         self.faults: dict[int, RuleFault] = {}
         self._known: Mapping[str, bytes] = known or {}
+        self._judged: set[int] = set()
+        self.judge = Judge(plan, self._known, self.made)
         self._matchers: dict[str, FieldMatcher] = {}
         self._values: dict[str, dict[Value, int]] = {}
         self._classes: dict[Places, int] = {}
@@ -64,14 +68,23 @@ class Memo:
         self._routes: dict[str, RouteMemo] = {}
         self._n_characters = 0
 
-    def route(self, route: Route) -> RouteMemo:
-        """The memos of `route`, its matchers ready."""
+    def route(self, route: Route, *, is_ready: bool = True) -> RouteMemo:
+        """The memos of `route`; its matchers are ready, unless the caller asks nothing of them."""
         found = self._routes.get(route.name)
         plan = self.plan.for_route(route)
         if found is None or found.plan is not plan:
             found = self._routes[route.name] = RouteMemo(plan)
+        if is_ready and not found.is_ready:
             self._prepare(found)
+            found.is_ready = True
         return found
+
+    def may_judge(self, rule: RouteRule) -> bool:
+        """Whether the rule can be looked at by itself; where the engine refuses part of it, it is a fault."""
+        if rule.place not in self._judged:
+            self._judged.add(rule.place)
+            self._refuse(self.judge.refused(rule.part))
+        return rule.place not in self.faults
 
     def faults_of(self, memo: RouteMemo) -> tuple[RuleFault, ...]:
         """Faults of the rules that apply to the route."""

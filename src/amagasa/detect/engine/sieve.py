@@ -6,12 +6,13 @@ It reads some ten times faster than records can be decoded here; nearly all reco
 
 import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.detect.engine.evaluate import Suspects
 from amagasa.detect.engine.keywords import part_of
 from amagasa.detect.engine.pattern_set import EVERYWHERE, PatternSet
 from amagasa.detect.engine.plan import Plan, RoutePlan
@@ -55,24 +56,47 @@ from amagasa.event.windows_reader import route
 
 # Of one call; a chunk in which more are named takes several.
 MAX_NAMED: Final = 16_384
+MAX_ASKING: Final = 65_536
 # Channels are what a record says: an attacker may invent new ones.
 MAX_KINDS: Final = 4_000
 _UNKNOWN_ROUTE: Final = 3
-_WORDS_OF_NAMED: Final = 5
+_WORDS_OF_NAMED: Final = 7
 _HEAD: Final = 6
 _WINDOWS: Final = LogSource(product=WINDOWS)
 KEY_WORD_BYTES: Final = 8
 
 
-class Sifted(Struct, frozen=True, kw_only=True):
-    """Of one chunk: the records in it (blank lines are none), and the named: (first byte, behind the last, line).
+class Named(Struct, frozen=True):
+    """A record that did not fall through: its bytes, its line (from 0), and why it was named.
 
-    Lines count from 0. `n_by_reason`: quiet, odd, barred, unknown route, odd value, rule, keyword.
+    `rules` are all that may match, by their places on the sieve's own route; empty where every rule may.
+    """
+
+    start: int
+    end: int
+    line: int
+    reason: int
+    route: int
+    rules: tuple[int, ...]
+
+
+class Sifted(Struct, frozen=True, kw_only=True):
+    """Of one chunk: how many records are in it (blank lines are none), and the named ones.
+
+    `n_by_reason`: quiet, odd, barred, unknown route, odd value, rule, keyword.
     """
 
     n_records: int
-    named: tuple[tuple[int, int, int], ...]
+    named: tuple[Named, ...]
     n_by_reason: tuple[int, ...]
+
+
+class Rest(Struct, frozen=True, kw_only=True):
+    """What is left to look at, how many records fell through, and for each plan what its records are suspected of."""
+
+    chunk: Chunk
+    n_through: int
+    suspects: tuple[Suspects, ...]
 
 
 def sieve_of(plans: Sequence[Plan], key: bytes) -> "Sieve | None":
@@ -100,36 +124,59 @@ class Sieve:
         self._routes: dict[str, int] = {}
         self._kinds: set[tuple[Layout, str, int]] = set()
         self._keywords = _Keywords(plans)
+        # By the sieve's route: where each plan's rules begin, and rules which only the exact engine can look for.
+        self._bounds: list[list[int]] = []
+        self._unjudged: list[frozenset[int]] = []
         self._named = array("I", bytes(_WORDS_OF_NAMED * 4 * MAX_NAMED))
+        self._asking = array("I", bytes(4 * MAX_ASKING))
         self._handle = self._made(key)
         weakref.finalize(self, native.sieve_free, self._handle)
 
-    def named(self, chunk: Chunk) -> tuple[Chunk, int]:
-        """The chunk without the records that fall through, and the number of these."""
+    def rest_of(self, chunk: Chunk) -> Rest:
+        """The chunk without the records that fall through. Chunks of other formats are left as they are."""
         if chunk.format is not Format.WINDOWS:
-            return chunk, 0
+            return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._plans))
         data = chunk.data.removeprefix(BOM) if chunk.first_record == 1 else chunk.data
         sifted = self.sift(data)
-        lines = b"\n".join([data[start:end] for start, end, _ in sifted.named])
-        numbers = tuple(chunk.first_record + line for _, _, line in sifted.named)
-        return replace(chunk, data=lines, numbers=numbers), sifted.n_records - len(numbers)
+        numbers = tuple(chunk.first_record + one.line for one in sifted.named)
+        lines = b"\n".join([data[one.start : one.end] for one in sifted.named])
+        return Rest(
+            chunk=replace(chunk, data=lines, numbers=numbers),
+            n_through=sifted.n_records - len(numbers),
+            suspects=self._suspects(zip(numbers, sifted.named, strict=True)),
+        )
 
     def sift(self, data: bytes) -> Sifted:
         """`data`: whole lines. Records of kinds not met before are named, and learnt for the next time."""
         hits = self._keywords.hits(data)
         task = Scan(data=data, n_bytes=len(data), hits=hits.buffer_info()[0], n_hits=len(hits), stops_at_unknown=1)
         task.named, task.max_named = self._named.buffer_info()[0], MAX_NAMED
-        named: list[tuple[int, int, int]] = []
+        task.asking, task.max_asking = self._asking.buffer_info()[0], MAX_ASKING
+        named: list[Named] = []
         while task.at < len(data):
-            task.n_named = 0
+            task.n_named = task.n_asking = 0
             self._native.sieve_scan(self._handle, task)
-            words = self._named[: task.n_named * _WORDS_OF_NAMED]
-            named.extend(zip(words[0::5], words[1::5], words[2::5], strict=True))
-            if task.n_named and words[-2] == _UNKNOWN_ROUTE:
-                start, end, _ = named[-1]
-                task.stops_at_unknown = self._learn(data[start:end])
+            named.extend(self._read_named(task.n_named))
+            if task.n_named and named[-1].reason == _UNKNOWN_ROUTE:
+                task.stops_at_unknown = self._learn(data[named[-1].start : named[-1].end])
         reasons = tuple(task.n_by_reason[number] for number in range(N_REASONS))
         return Sifted(n_records=task.n_records, named=tuple(named), n_by_reason=reasons)
+
+    def _read_named(self, count: int) -> Iterator[Named]:
+        for at in range(0, count * _WORDS_OF_NAMED, _WORDS_OF_NAMED):
+            start, end, line, reason, route_, first, last = self._named[at : at + _WORDS_OF_NAMED]
+            yield Named(start, end, line, reason, route_, tuple(self._asking[first:last]))
+
+    def _suspects(self, named: Iterable[tuple[int, Named]]) -> tuple[Suspects, ...]:
+        """For each plan, the suspected rules of the records for which a rule is the reason."""
+        found: tuple[dict[int, tuple[int, ...]], ...] = tuple({} for _ in self._plans)
+        for number, one in named:
+            if not one.rules or not self._unjudged[one.route].isdisjoint(one.rules):
+                continue
+            bounds = self._bounds[one.route]
+            for own, low, high in zip(found, bounds, bounds[1:], strict=False):
+                own[number] = tuple(rule - low for rule in one.rules if low <= rule < high)
+        return found
 
     def _made(self, key: bytes) -> int:
         words = Words()
@@ -246,6 +293,7 @@ class Sieve:
         rules: list[list[int]] = []
         always: list[int] = []
         filed: dict[int, list[int]] = {}
+        bounds, unjudged = [0], set[int]()
         for plan, own, first in zip(self._plans, plans, self._numbers.firsts, strict=True):
             base = len(rules)
             rules.extend(condition(rule.part, plan.atoms, first, self._numbers) for rule in own.rules)
@@ -256,6 +304,10 @@ class Sieve:
                     always.extend(base + place for place in places)
                 for anchor in anchors or ():
                     filed.setdefault(anchor, []).extend(base + place for place in places)
+            unjudged.update(base + place for place in own.keyword_rules)
+            bounds.append(len(rules))
+        self._bounds.append(bounds)
+        self._unjudged.append(frozenset(unjudged))
         words.add(len(rules))
         for rule in rules:
             words.list(rule)
