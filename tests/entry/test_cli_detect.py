@@ -12,8 +12,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
+from tests.detect.stix.records import indicator
 from tests.journeys.nodes import AMAGASA, MARK_RULE, access_line, answer_of, environment, eventually, run
 
 SUMMARY_KEYS = {
@@ -253,6 +255,26 @@ def test_detect_with_indicators_names_them_instead_of_a_rule(log: Path, rule: Pa
     assert (found["n_indicators"], len(by_indicator)) == (1, 1)
     assert by_indicator[0].keys() == DETECTION_KEYS - {"rule_id"} | {"indicator_id"}
     assert by_indicator[0]["record"] == 3
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_detect_with_a_pattern_over_records_finds_them_in_several_files(
+    rule: Path, tmp_path: Path, processes: str
+) -> None:
+    pattern = "([url:value LIKE '/login%'] REPEATS 2 TIMES FOLLOWEDBY [url:value = '/admin']) WITHIN 60 SECONDS"
+    (tmp_path / "bad.json").write_text(msgspec.json.encode(indicator(pattern)).decode(), encoding="utf-8")
+    later, earlier = tmp_path / "a.log", tmp_path / "b.log"
+    later.write_text("\n".join(access_line("203.0.113.6", "/admin", second=n) for n in (1, 9)) + "\n", encoding="utf-8")
+    earlier.write_text(
+        "\n".join(access_line("203.0.113.6", "/login", second=n) for n in (2, 4, 30)) + "\n", encoding="utf-8"
+    )
+    given = ("--rules", rule, "--indicators", tmp_path / "bad.json", "--processes", processes, "--json")
+    done = run("detect", later, earlier, *given)
+    (found,) = done.json()["detections"]
+    assert (found["indicator_id"], found["record"], Path(found["path"]).name) == (indicator(pattern)["id"], 2, "a.log")
+    assert found["fields"] == {"count": 3, "cs-uri": "/admin"}
+    assert [Path(one["path"]).name for one in found["correlation"]["events"]] == ["b.log", "b.log", "a.log"]
+    assert (done.code, done.json()["faults"]) == (0, [])
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", '{"type": "bundle", "id": "bundle--0", "objects": []}'])

@@ -100,6 +100,11 @@ def test_bindings_hold_where_a_record_completes_them(
     assert held_at(linked_of(pattern), entries) == held
 
 
+def test_bindings_times_in_plain_quotes_are_those_of_stix_2_0() -> None:
+    linked = linked_of(f"{A} START '1970-01-01T00:00:01Z' STOP '1970-01-01T00:00:03Z'")
+    assert held_at(linked, [entry_of(0, 0, 1), entry_of(2, 0, 2), entry_of(3, 0, 3)]) == [(), (2,), ()]
+
+
 def test_bindings_one_record_may_serve_both_sides_of_and_but_not_follow_itself() -> None:
     twice = [entry_of(0, 0, 1), entry_of(0, 1, 1), entry_of(1, 2, 2)]
     assert held_at(linked_of(f"({A} AND {B}) FOLLOWEDBY {C}"), twice) == [(), (), (1, 2)]

@@ -16,7 +16,7 @@ from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import RuleFault
 from amagasa.detect.stix.comparison import equality, is_address_path, matches_everything, resolve
 from amagasa.detect.stix.operators import Network, network_of
-from amagasa.detect.stix.parse import parse, parse_equality
+from amagasa.detect.stix.parse import Edition, parse, parse_equality
 from amagasa.detect.stix.pattern import (
     AnyOf,
     Comparison,
@@ -159,13 +159,22 @@ def _expression_of(one: Mapping[str, Any]) -> Expression | str:
     pattern = one.get("pattern")
     if not isinstance(pattern, str):
         return "the indicator has no pattern"
-    parsed = parse(pattern)
+    parsed = _parsed(pattern)
     if isinstance(parsed, PatternFault):
         return parsed.why
     resolved = resolve(parsed)
     if not isinstance(resolved, str) and matches_everything(resolved):
         return f"the pattern matches everything or nearly so: {show(pattern, 100)}"
     return resolved
+
+
+def _parsed(pattern: str) -> Expression | PatternFault:
+    """By STIX 2.1, or else by 2.0, which puts the times of START and STOP in plain quotes."""
+    parsed = parse(pattern)
+    if not isinstance(parsed, PatternFault):
+        return parsed
+    older = parse(pattern, Edition.STIX_2_0)
+    return parsed if isinstance(older, PatternFault) else older
 
 
 def _series_of(expression: Expression | tuple[Where, str] | str, pattern: Any) -> Series | str | None:
@@ -175,7 +184,7 @@ def _series_of(expression: Expression | tuple[Where, str] | str, pattern: Any) -
     """
     if isinstance(expression, tuple | str | Observation):
         return None
-    parsed = parse(pattern)
+    parsed = _parsed(pattern)
     titles = () if isinstance(parsed, PatternFault) else tuple(written(part) for part in observations_of(parsed))
     if not is_of_one_record(expression):
         return series_of(expression, titles)
