@@ -56,6 +56,23 @@ def table_of_umbrella(output: str) -> str:
     return table(("from write(), ms", "p50", "p95", "p99", "max", "lost"), rows) + "\n\n" + text
 
 
+def table_of_content(output: str) -> str:
+    """How soon rules are active, and the delay of attacks meanwhile."""
+    found = json.loads(output)
+    singles = ("one, none held", "one, the set held", "one replaced, the set held")
+    rows = [(name, *found[name].values()) for name in singles]
+    meanwhile = [(name, *delays.values()) for name, delays in found["attacks_ms"].items()]
+    text = (
+        f"100 rules at once, the set held: the last is active after {found['hundred_active_ms']} ms. The whole set, "
+        f"{found['set_rules']:,} rules: sent in {found['set_sent_s']} s, all active {found['set_active_s']} s after "
+        f"the first was sent, removed in {found['removed_s']} s. {found['lines_written']:,} lines written, "
+        f"{found['lines_read']:,} read; {found['attacks']:,} attacks, {found['attacks_lost']} lost; "
+        f"{found['cpu_s']} CPU seconds of the node's processes; load average {found['machine']['load']}."
+    )
+    head = ("a rule is active after, ms", "p50", "p95", "max")
+    return "\n\n".join((table(head, rows), table(("attacks while ..., ms", "n", "p50", "p95", "max"), meanwhile), text))
+
+
 _DETECT_CORPUS = re.compile(r"^(?P<corpus>[a-z ]+): (?P<events>\d+) events, (?P<mb>\d+) MB; orjson (?P<rate>[\d,]+)/s")
 _DETECT_PASS = re.compile(
     r"^  (?P<name>[a-z ]+): (?P<rate>[\d,]+)/s, (?P<cpu>[\d.]+) CPU-s, ratio (?P<ratio>[\d.]+), "

@@ -17,7 +17,8 @@ from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp, tlp_of_word
 
-RULE_CHARACTERS: Final = 65_536
+RULE_CHARACTERS: Final = 524_288  # the longest public rule has 295,000
+SHARED_CHARACTERS: Final = 65_536  # no ally takes a longer one (share.admit)
 MAX_RULES: Final = 500
 TITLE_CHARACTERS: Final = 300
 
@@ -104,6 +105,9 @@ def add_rules(store: Store, actor: Actor, new: NewRules, *, sharing: Sharing, no
             try:
                 item = _rule_item(text, actor, now)
                 _refuse_held_by_ally(tx, item)
+                if new.share and len(text) > SHARED_CHARACTERS:
+                    got = f"{len(text)} characters"
+                    raise _bad_rule(f"at most {SHARED_CHARACTERS} characters of a rule that is offered to allies", got)
             except BadInputError as why:
                 refused.append((number, why))
             else:

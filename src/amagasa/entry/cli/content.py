@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
+import msgspec
 import typer
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ app.command("check")(check_command)
 COLUMNS = ("kind", "title", "origin", "active_since", "fault", "id")
 MAX_RULE_BYTES: Final = 1_048_576
 MAX_TOGETHER: Final = 200  # rules of one request
+MAX_REQUEST_BYTES: Final = 1_048_576
 MAX_REFUSED_SHOWN: Final = 20
 WAIT_S: Final = 3.0  # for a node to look with what was added
 LOOK_S: Final = 0.05
@@ -128,13 +130,14 @@ def send_rules(client: NodeClient, rules: Sequence[tuple[str, str]], how: dict[s
 
 def _parts(rules: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     part: list[tuple[str, str]] = []
-    n_characters = 0
+    n_bytes = 0
     for rule in rules:
-        if part and (len(part) >= MAX_TOGETHER or n_characters + len(rule[1]) > MAX_RULE_BYTES):
+        size = len(msgspec.json.encode(rule[1]))
+        if part and (len(part) >= MAX_TOGETHER or n_bytes + size > MAX_REQUEST_BYTES):
             yield part
-            part, n_characters = [], 0
+            part, n_bytes = [], 0
         part.append(rule)
-        n_characters += len(rule[1])
+        n_bytes += size
     if part:
         yield part
 

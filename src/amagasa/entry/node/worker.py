@@ -190,10 +190,14 @@ class Worker:
         write_frame(self._output, msgspec.msgpack.encode(message))
 
 
+SWITCH_S: Final = 0.0005  # beside threads that prepare changes, detection must not wait long for its turn
+
+
 def main() -> None:
     """Talk to the main process over the standard streams; whatever else prints goes to stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the main process, which tells us
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.setswitchinterval(SWITCH_S)
     output = os.dup(1)
     os.dup2(2, 1)
     reader = FrameReader(_STDIN)

@@ -33,7 +33,7 @@ from amagasa.entry.people.security import (
 from amagasa.entry.people.static_files import STATIC, files_handler
 from amagasa.vocab.errors import AmagasaError
 
-BODY_BYTES: Final = 262_144  # the largest body is a Sigma rule of 65,536 characters, escaped
+BODY_BYTES: Final = 262_144  # bodies with rules may be larger (share.RULE_BYTES)
 VERSION: Final = "1"
 _NOWHERE: Final = "/.openapi"
 

@@ -1,6 +1,6 @@
 """The API's line to the allies: who they are, what crossed, what waits for consent, and our own content."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import delete, get, post
 from litestar.handlers import BaseRouteHandler
@@ -14,6 +14,8 @@ from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, conten
 from amagasa.entry.people.deps import console_of, threaded
 from amagasa.entry.people.queue import Before, Limit
 from amagasa.entry.people.security import Asked, actor_of
+
+RULE_BYTES: Final = 4 * 1024 * 1024  # of a body with rules: the longest, every character of it escaped
 
 
 class DecisionMade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +82,7 @@ def content_item(request: Asked, content_id: FromPath[str]) -> ContentView:
     return console_of(request).queries.content_item(actor_of(request), content_id)
 
 
-@post("/api/content/rules", tags=["content"])
+@post("/api/content/rules", tags=["content"], request_max_body_size=RULE_BYTES)
 @threaded
 def add_rule(request: Asked, data: JSONBody[content.NewRule]) -> ContentView:
     """Add a Sigma rule and, if asked, share it."""
@@ -121,7 +123,7 @@ class ToRemove(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ids: list[str]
 
 
-@post("/api/content/rules/many", tags=["content"])
+@post("/api/content/rules/many", tags=["content"], request_max_body_size=RULE_BYTES)
 @threaded
 def add_rules(request: Asked, data: JSONBody[content.NewRules]) -> RulesAdded:
     """Add up to 500 Sigma rules in one transaction; what is no rule is refused and the others are added."""
