@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, places_of
 from amagasa.detect.indicators.lookup import hits, indicator_at
-from amagasa.detect.indicators.others import try_others
+from amagasa.detect.indicators.others import Others
 from amagasa.detect.indicators.policy import Named, Policy, named
 from amagasa.detect.indicators.saying import Saying
-from amagasa.detect.indicators.series import parts_in
+from amagasa.detect.indicators.series import named_parts, parts_in
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.report import MatchReport
 from amagasa.detect.stix.absent import absent_from
@@ -55,6 +55,8 @@ class Looking:
     def __init__(self, indicators: IndicatorSet, policy: Policy | None = None) -> None:
         self.indicators = indicators
         self.policy = policy or Policy()
+        self._others = Others(indicators.others)
+        self._parts = Others(named_parts(indicators))
         self._used = indicators.used | places_of(indicators.tables)
         self._routes: dict[str, dict[str, _Field]] = {}
         self._wanted: dict[str, tuple[str, ...]] = {}
@@ -84,13 +86,13 @@ class Looking:
                 field = fields.get(name)
                 if field is not None:
                     self._look(batch.rows, column, name, field=field, found=found)
-        if self.indicators.others:
-            for row, position, matched in try_others(batch, self.indicators.others):
+        if self._others:
+            for row, position, matched in self._others.tried(batch):
                 indicator = self.indicators.indicators[position]
                 found.setdefault((row, indicator.id), (Named(indicator=indicator), set()))[1].update(matched)
         report = Saying(batch, self.policy, now).report(found) if found else MatchReport(n_events=len(batch.rows))
-        if self.indicators.series:
-            report = replace(report, parts=parts_in(batch, self.indicators, now=now))
+        if self._parts:
+            report = replace(report, parts=parts_in(batch, self.indicators, self._parts, now=now))
         return report
 
     def _look(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from amagasa.detect.correlation.definition import MAX_NEEDED, Correlation, Kind
 from amagasa.detect.correlation.link import STATE_VERSION, Linked, Links, Member
 from amagasa.detect.correlation.pattern import ABOUT, Pattern, widest_us
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Series
-from amagasa.detect.indicators.others import places_in, try_others
+from amagasa.detect.indicators.others import Others, places_in
 from amagasa.detect.report import Detection
 from amagasa.detect.stix.comparison import matches_everything
 from amagasa.detect.stix.observables import fields_showing
@@ -35,6 +35,8 @@ _ABOUT: Final = (
     *("c-ip", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "id.orig_h", "source.ip", "client.ip"),
     *("sourceIPAddress", "User", "user", "SubjectUserName", "user.name"),
 )
+# (position of the indicator, number of the `[...]`).
+PartKey: TypeAlias = tuple[int, int]
 _ALONE: Final = -1  # the number of the whole pattern, beside those of its parts
 
 
@@ -71,15 +73,21 @@ def part_id(indicator_id: str, number: int) -> str:
     return f"{indicator_id}#{number}"
 
 
-def parts_in(batch: EventBatch, indicators: IndicatorSet, *, now: datetime) -> tuple[Detection, ...]:
-    """What the records satisfy of the patterns in force at `now`."""
-    named: list[tuple[tuple[int, int], Expression]] = []
+def named_parts(indicators: IndicatorSet) -> list[tuple[PartKey, Expression]]:
+    """Each `[...]` of each pattern over several records, and the whole where one record may satisfy it."""
+    named: list[tuple[PartKey, Expression]] = []
     for position, series in indicators.series:
-        if indicators.indicators[position].is_in_force(now):
-            named.extend(((position, number), part) for number, part in enumerate(series.parts))
-            if series.alone is not None:
-                named.append(((position, _ALONE), series.alone))
-    found = list(try_others(batch, named))
+        named.extend(((position, number), part) for number, part in enumerate(series.parts))
+        if series.alone is not None:
+            named.append(((position, _ALONE), series.alone))
+    return named
+
+
+def parts_in(
+    batch: EventBatch, indicators: IndicatorSet, parts: Others[PartKey], *, now: datetime
+) -> tuple[Detection, ...]:
+    """What the records satisfy of the patterns in force at `now`; `parts` are those of `named_parts`."""
+    found = [one for one in parts.tried(batch) if indicators.indicators[one[1][0]].is_in_force(now)]
     alone = {(row, position) for row, (position, number), _ in found if number == _ALONE}
     columns = {field: column for column, field in enumerate(batch.fields)}
     return tuple(
