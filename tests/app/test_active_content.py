@@ -8,17 +8,21 @@ import pytest
 from msgspec.structs import replace
 
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.active_content import confirm, gather
+from amagasa.app.active_content import as_held, confirm, gather
 from amagasa.app.ports import ContentItem, ContentKind, Store
-from amagasa.app.worker_messages import Content
-from amagasa.detect.report import RuleFault
+from amagasa.app.worker_messages import Active, Content
+from amagasa.detect.correlation.link import link
+from amagasa.detect.report import Detection, RuleFault
 from amagasa.detect.sigma.compile import compile_rules
+from amagasa.vocab.severity import Level
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALLY = "identity--2e1d5c3f-7e1f-4c2d-9b7b-3e6b2b8dac02"
 RULE = "title: t\nid: {id}\nlogsource: {{category: webserver}}\ndetection: {{a: {{cs-uri-stem: x}}, condition: a}}\n"
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 INDICATOR = "indicator--5a5d8f3c-8a2e-4f34-9e0c-3c2f8f0a1b11"
+
+ACTIVE = Active(version=1, faults=())
 
 
 @pytest.fixture
@@ -69,9 +73,9 @@ def test_gather_of_what_cannot_be_read_goes_on_and_says_why(store: Store) -> Non
 def test_confirm_notes_since_when_once_and_why_not(store: Store) -> None:
     hold(store, item(ONE, "title: ["), item(TWO, RULE.format(id=TWO)))
     gathered = gather(store, compile_rules, version=1)
-    assert sorted(confirm(store, gathered, (), now=NOW)) == [ONE, TWO]
+    assert sorted(confirm(store, gathered, ACTIVE, now=NOW)) == [ONE, TWO]
     later = NOW + timedelta(hours=1)
-    assert confirm(store, gathered, (), now=later) == []
+    assert confirm(store, gathered, ACTIVE, now=later) == []
     assert (held(store)[TWO].activated_at, held(store)[TWO].fault) == (NOW, "")
     assert held(store)[ONE].activated_at is None
     assert held(store)[ONE].fault
@@ -80,9 +84,9 @@ def test_confirm_notes_since_when_once_and_why_not(store: Store) -> None:
 def test_confirm_takes_back_what_the_worker_could_not_use(store: Store) -> None:
     hold(store, item(TWO, RULE.format(id=TWO)))
     gathered = gather(store, compile_rules, version=1)
-    confirm(store, gathered, (), now=NOW)
+    confirm(store, gathered, ACTIVE, now=NOW)
     fault = RuleFault(path=TWO, rule_id=TWO, why="it cannot run")
-    assert confirm(store, gathered, (fault,), now=NOW) == [TWO]
+    assert confirm(store, gathered, Active(version=1, faults=(fault,)), now=NOW) == [TWO]
     assert (held(store)[TWO].fault, held(store)[TWO].activated_at) == ("it cannot run", None)
 
 
@@ -91,5 +95,49 @@ def test_confirm_of_what_was_removed_meanwhile_brings_nothing_back(store: Store)
     gathered = gather(store, compile_rules, version=1)
     with store.write() as tx:
         tx.remove_content(TWO)
-    assert confirm(store, gathered, (), now=NOW) == []
+    assert confirm(store, gathered, ACTIVE, now=NOW) == []
     assert held(store) == {}
+
+
+MANY = """\
+title: Many
+name: many
+id: {id}
+correlation: {{type: event_count, rules: [one], timespan: 5m, condition: {{gte: 5}}}}
+---
+title: One
+name: one
+logsource: {{category: webserver}}
+detection: {{a: {{cs-uri-stem: x}}, condition: a}}
+"""
+
+
+def test_gather_of_a_correlation_with_its_rule_keeps_them_apart_and_the_item_whole(store: Store) -> None:
+    hold(store, item(ONE, MANY.format(id=ONE)), item(INDICATOR, MANY.format(id=TWO), origin=ALLY))
+    gathered = gather(store, compile_rules, version=1)
+    assert isinstance(gathered.message, Content)
+    ids = {rule.id for rule in gathered.message.rules}
+    assert len(ids) == 4
+    assert {ONE, INDICATOR, f"{INDICATOR}#1"} <= ids
+    assert gathered.ids == {ONE, INDICATOR}
+    links, faults = link(gathered.message.rules)
+    assert faults == ()
+    assert len(links.correlations) == 2
+
+
+def test_detection_of_a_part_of_an_item_is_held_under_the_item() -> None:
+    plain = Detection(
+        rule_id=f"{INDICATOR}#1", title="t", level=Level.LOW, path="p", record=1, event_at=None, fields={}, event={}
+    )
+    assert as_held(plain).rule_id == INDICATOR
+    assert as_held(replace(plain, rule_id=ONE)).rule_id == ONE
+    assert as_held(replace(plain, rule_id=None, indicator_id=INDICATOR)).rule_id is None
+
+
+def test_confirm_of_a_correlation_without_its_rule_says_so_at_its_item(store: Store) -> None:
+    hold(store, item(ONE, MANY.partition("---")[0].format(id=TWO)))
+    gathered = gather(store, compile_rules, version=1)
+    assert isinstance(gathered.message, Content)
+    _, faults = link(gathered.message.rules)
+    confirm(store, gathered, Active(version=1, faults=faults), now=NOW)
+    assert held(store)[ONE].fault == "it refers to one, and no rule that runs has this id or name"

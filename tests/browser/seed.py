@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from amagasa.app.ports import (
     Bond,
     ContentItem,
@@ -17,7 +19,7 @@ from amagasa.app.ports import (
     Position,
     Store,
 )
-from amagasa.detect.report import Detection
+from amagasa.detect.report import Detection, Sign, Together
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Clause, Consent, Party, Role
@@ -207,7 +209,32 @@ def _alert(  # noqa: PLR0917 -- one argument a column of the scene
         raw=_RAW_WEB if scene == "web" else _RAW_HOST,
         origin="" if is_ours else STATES.id,
     )
+    if title.startswith("Many failed"):
+        detection = replace(detection, fields={"count": n, "c-ip": subject}, together=_together(detection, n))
     return alert_of(detection, number=number, n=n, incident=incident_id(scene) if scene else None, at=at, now=now)
+
+
+def _together(detection: Detection, n: int) -> Together:
+    at = detection.event_at
+    assert at is not None
+    signs = [
+        Sign(
+            title="Sign-in refused",
+            path=detection.path,
+            record=detection.record - 40 + 10 * number,
+            event_at=at + timedelta(seconds=number),
+            raw=f'198.51.100.23 - tanaka{number} "POST /sign-in HTTP/1.1" 401',
+        )
+        for number in range(5)
+    ]
+    return Together(
+        n_events=n,
+        first_at=at,
+        last_at=at + timedelta(seconds=40),
+        timespan_s=600,
+        group=(("c-ip", SCANNER),),
+        signs=tuple(signs),
+    )
 
 
 def alert_of(detection: Detection, *, number: int, n: int, incident: str | None, at: datetime, now: datetime) -> Alert:

@@ -154,6 +154,16 @@ def test_incident_tells_its_story_with_evidence(officer: Watched) -> None:
     assert page.locator(".timeline .link").first.inner_text() == "Office program starts a shell"
 
 
+def test_alert_of_a_correlation_lists_the_records_it_put_together(officer: Watched) -> None:
+    page = officer.open()
+    page.get_by_role("link", name="Many failed sign-ins from one address").first.click()
+    expect(page.get_by_text("96 records together")).to_be_visible()
+    rows = page.locator("table.signs tbody tr")
+    expect(rows).to_have_count(5)
+    expect(rows.first).to_contain_text("Sign-in refused")
+    expect(rows.last).to_contain_text("tanaka4")
+
+
 def test_incident_is_closed_and_opened_again(officer: Watched) -> None:
     page = officer.open("incidents")
     page.get_by_role("link", name="Attack on the government website").click()

@@ -20,6 +20,7 @@ from amagasa.app.worker_messages import (
     Batch,
     Begin,
     Content,
+    Correlating,
     FromWorker,
     MoreIndicators,
     Ready,
@@ -219,7 +220,7 @@ class Main:
         source = replace(self._begin.sources[0], token=self.committed[-1].token)
         return replace(self._begin, sources=(source,))
 
-    def tell(self, message: Ready | Active | SourceState) -> None:
+    def tell(self, message: Ready | Correlating | Active | SourceState) -> None:
         """Nothing of it matters here."""
 
     def _record(self, batch: Batch) -> None:
@@ -396,3 +397,42 @@ def test_worker_whose_rule_on_disk_breaks_goes_on_with_the_old_one_and_says_so(b
         rule.write_text(MARK_RULE.replace("level: high", "level: low"), encoding="utf-8")
         mended = child.hear_until(Ready)[-1]
     assert (mended.n_rules, mended.faults) == (1, ())
+
+
+MANY = """\
+title: Many marks
+name: many
+id: 0a4b7f6e-53a4-4c8e-9e0b-2f1d3c5b7a91
+correlation: {type: event_count, rules: [6f6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10], group-by: [c-ip], timespan: 5m,
+  condition: {gte: 5}}
+"""
+
+
+def test_worker_given_a_correlation_says_by_what_it_goes_and_sends_hits_from_then_on(begin: Begin, log: Path) -> None:
+    rules, faults = compile_rules([("many", MANY)])
+    assert faults == ()
+    with child_of(begin) as child:
+        child.hear_until(Ready)
+        append(log, attack(1))
+        loud = child.hear_until(Batch)[-1]
+        child.send(Content(version=1, rules=rules, indicators=(), origins={}))
+        *_, correlating, active = child.hear_until(Active)
+        append(log, attack(2))
+        silent = child.hear_until(Batch)[-1]
+    assert (len(loud.detections), loud.hits) == (1, ())
+    assert [linked.id for linked in correlating.links.correlations] == [rules[0].id]
+    assert active == Active(version=1, faults=())
+    assert silent.detections == ()
+    assert [(hit.record, hit.fields) for hit in silent.hits] == [(2, {"c-ip": "203.0.113.2"})]
+
+
+def test_worker_whose_correlation_lacks_its_rule_says_so_and_when_it_is_mended(begin: Begin) -> None:
+    rules, _ = compile_rules([("many", MANY.replace("6f6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10", "base"))])
+    base, _ = compile_rules([("base", MARK_RULE.replace("id: 6f6a1c1e", "name: base\nid: 7f6a1c1e"))])
+    with child_of(begin) as child:
+        child.send(Content(version=1, rules=rules, indicators=(), origins={}))
+        lacking = child.hear_until(Active)[-1]
+        child.send(RuleChange(version=2, rules=base))
+        mended = child.hear_until(Active)[-1]
+    assert [(fault.path, "refers to base" in fault.why) for fault in lacking.faults] == [("many", True)]
+    assert (mended.faults, mended.mended) == ((), ("many",))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from amagasa.detect.report import Detection
+from amagasa.detect.report import Detection, Together
 from amagasa.incident.alert import Alert
 from amagasa.incident.fold import FOLD_WINDOW, fold, key_of, seen_at
 from amagasa.vocab.severity import Level, Severity
@@ -182,3 +182,48 @@ def test_fold_of_the_same_input_gives_the_same_ids(detections: list[Detection]) 
     later = folded(detections, now=NOW + FOLD_WINDOW)
     if all(one.event_at is not None for one in detections):
         assert {one.id for one in later} == {one.id for one in folded(detections)}
+
+
+def episode(trigger: float, last: float, *, n: int = 5, replaced: int = 0, group: str = "203.0.113.9") -> Detection:
+    """What a correlation over ten minutes says of one address."""
+    together = Together(
+        n_events=n,
+        first_at=at(trigger - 1),
+        last_at=at(last),
+        timespan_s=600,
+        group=(("c-ip", group),),
+        n_replaced=replaced,
+    )
+    return found(trigger, address(group), rule="many", together=together)
+
+
+def test_fold_of_an_episode_told_again_is_one_detection_with_its_latest_word() -> None:
+    (first,) = fold([episode(0, 0)], [], source="web", now=NOW)
+    (again,) = fold([episode(0, 300, n=40, replaced=1)], [first], source="web", now=NOW)
+    assert (again.id, again.n_detections) == (first.id, 1)
+    assert [one.together.n_events for one in again.examples if one.together] == [40]
+    assert (again.first_seen_at, again.last_seen_at) == (at(-1), at(300))
+
+
+def test_fold_of_two_episodes_that_became_one_counts_one_less() -> None:
+    (both,) = fold([episode(0, 0), episode(14, 14)], [], source="web", now=NOW)
+    assert (both.n_detections, len(both.examples)) == (2, 2)
+    (joined,) = fold([episode(0, 14, n=12, replaced=2)], [both], source="web", now=NOW)
+    assert joined.n_detections == 1
+    assert [one.together.n_events for one in joined.examples if one.together] == [12]
+
+
+def test_fold_keeps_the_latest_word_of_more_episodes_than_it_shows() -> None:
+    episodes = [episode(14 * number, 14 * number, n=number) for number in range(9)]
+    (alert,) = fold(episodes, [], source="web", now=NOW)
+    assert alert.n_detections == 9
+    assert [one.together.n_events for one in alert.examples if one.together] == [0, 1, 2, 3, 8]
+
+
+def test_fold_of_correlations_without_an_address_goes_by_their_group() -> None:
+    def of(user: str) -> Detection:
+        one = episode(0, 0, group=user)
+        return replace(one, entities=(host("web01"),))
+
+    alerts = fold([of("eve"), of("Eve"), of("bob")], [], source="web", now=NOW)
+    assert sorted(one.n_detections for one in alerts) == [1, 2]

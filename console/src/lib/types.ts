@@ -66,6 +66,23 @@ export interface Evidence {
   level: string
   fields: Field[]
   raw: string
+  together: Together | null
+}
+
+export interface Sign {
+  title: string
+  path: string
+  record: number
+  event_at: Instant
+  raw: string
+}
+
+export interface Together {
+  n_events: number
+  first_at: Instant
+  last_at: Instant
+  is_over: boolean
+  signs: Sign[]
 }
 
 export interface AlertDetail {

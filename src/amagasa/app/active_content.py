@@ -7,7 +7,7 @@ to the worker alone, at a cost which does not grow with what is there. Whatever 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +15,12 @@ from msgspec.structs import replace
 
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
-from amagasa.detect.report import RuleFault
+from amagasa.detect.report import Detection, RuleFault
 from amagasa.detect.sigma.reach import reaches_out
 from amagasa.detect.sigma.rule import Rule
 
+# Between the identifier of an item and the number of a rule inside; no identifier has one.
+_PART: Final = "#"
 # (path, Sigma text) of each document -> the rules that can run, and why the others cannot.
 Compile = Callable[[Sequence[tuple[str, str]]], tuple[Sequence[Rule], Sequence[RuleFault]]]
 
@@ -74,10 +76,11 @@ class Held:
 
 
 def by_item(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
-    """Rules by the content item they belong to, whose id they bear."""
+    """Rules by the content item they belong to, which is their path; without one each stands for itself."""
     found: dict[str, tuple[Rule, ...]] = {}
     for rule in rules:
-        found[rule.id] = (*found.get(rule.id, ()), rule)
+        key = rule.path or rule.id
+        found[key] = (*found.get(key, ()), rule)
     return found
 
 
@@ -88,7 +91,7 @@ def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
     rules, why = _compiled(items, compile_rules)
     indicators, unread = _indicators([item for item in items if item.kind is ContentKind.STIX])
     content = Content(version=version, rules=rules, indicators=indicators, origins=_origins(items))
-    ids = frozenset(rule.id for rule in content.rules) | {str(one.get("id")) for one in indicators}
+    ids = frozenset(by_item(rules)) | {str(one.get("id")) for one in indicators}
     reaching = frozenset(item.id for item in items if item.kind is ContentKind.SIGMA and reaches_out(item.text))
     return Gathered(message=content, ids=ids, why=why | unread, is_all=True, reaching=reaching)
 
@@ -112,7 +115,7 @@ def gather_change(
     if sigma or gone:
         rules, why = _compiled(sigma, compile_rules)
         message = RuleChange(version=version, rules=rules, removed=tuple(sorted(gone)))
-        found.append(Gathered(message=message, ids=frozenset(rule.id for rule in rules), why=why, is_all=False))
+        found.append(Gathered(message=message, ids=frozenset(by_item(rules)), why=why, is_all=False))
     if stix:
         indicators, unread = _indicators(stix)
         more = MoreIndicators(version=version + len(found), indicators=indicators, origins=_origins(stix))
@@ -121,34 +124,58 @@ def gather_change(
     return found
 
 
-def confirm(store: Store, gathered: Gathered, faults: Sequence[RuleFault], *, now: datetime) -> list[str]:
+def confirm(store: Store, gathered: Gathered, active: Active, *, now: datetime) -> list[str]:
     """Note since when each item is looked with, or why it cannot be; returns those that changed."""
-    reasons = dict(gathered.why) | {fault.rule_id: fault.why for fault in faults}
+    # A rule's path is the item that holds it; an indicator has none.
+    reasons = dict(gathered.why) | {fault.path or fault.rule_id: fault.why for fault in active.faults}
+    known = gathered.ids | frozenset(active.mended)
     changed: list[str] = []
     with store.write() as tx:
-        for item in tx.content() if gathered.is_all else tx.content_items(gathered.ids | reasons.keys()):
-            new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in gathered.ids, now=now)
+        for item in tx.content() if gathered.is_all else tx.content_items(known | reasons.keys()):
+            new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in known, now=now)
             if new != item:
                 tx.save_content(new)
                 changed.append(item.id)
     return changed
 
 
-def faults_of(answers: Sequence[Active], version: int) -> tuple[RuleFault, ...] | None:
-    """What could not be put to use of this version; None where the worker has not answered yet."""
+def answer_of(answers: Sequence[Active], version: int) -> Active | None:
+    """What the worker says of this version; None where it has not answered yet."""
     own = [answer for answer in answers if answer.version == version]
     if own:
-        return own[0].faults
+        return own[0]
     # A worker that began with everything answers for the newest version alone.
-    return () if any(answer.version > version for answer in answers) else None
+    return Active(version=version, faults=()) if any(answer.version > version for answer in answers) else None
+
+
+def as_held(detection: Detection) -> Detection:
+    """Under the identifier of the item that holds its rule: what an ally sent is told back as that, whole."""
+    rule_id = detection.rule_id
+    if rule_id is None or _PART not in rule_id:
+        return detection
+    return replace(detection, rule_id=rule_id.partition(_PART)[0])
 
 
 def _compiled(items: Sequence[ContentItem], compile_rules: Compile) -> tuple[tuple[Rule, ...], dict[str, str]]:
     """Rules under the ids and origins of their items, and why some items have none."""
     by_path = {item.id: item for item in items if item.kind is ContentKind.SIGMA}
     rules, faults = compile_rules([(item.id, item.text) for item in by_path.values()])
-    named = tuple(replace(rule, id=item.id, origin=item.origin) for rule in rules if (item := by_path.get(rule.path)))
-    return named, {fault.path: fault.why for fault in faults}
+    held = [_held(inside, item) for path, inside in by_item(rules).items() if (item := by_path.get(path))]
+    return tuple(rule for inside in held for rule in inside), {fault.path: fault.why for fault in faults}
+
+
+def _held(rules: Sequence[Rule], item: ContentItem) -> list[Rule]:
+    """With the item's origin, and with its identifier for its rule.
+
+    Of several rules in one item it is for the one that has it, else for the first; the others keep their own, those of
+    an ally a part of the item's, since an ally might use an identifier of ours.
+    """
+    main = next((rule for rule in rules if rule.id == item.id), rules[0])
+    held: list[Rule] = []
+    for number, rule in enumerate(rules):
+        other = f"{item.id}{_PART}{number}" if item.origin else rule.id
+        held.append(replace(rule, id=item.id if rule is main else other, origin=item.origin))
+    return held
 
 
 def _confirmed(item: ContentItem, fault: str, *, is_known: bool, now: datetime) -> ContentItem:

@@ -163,24 +163,26 @@ def remove_all(store: Store, actor: Actor, content_ids: Sequence[str]) -> list[s
 def rule_identity(text: str) -> tuple[str, str]:
     """Identifier and title of a Sigma document; without a usable `id` one is made of the text.
 
-    Raises BadInputError where it is none.
+    Of several in one text they are those of the first correlation, else of the first. Raises BadInputError where it is
+    none.
     """
     if len(text) > RULE_CHARACTERS:
         raise _bad_rule(f"at most {RULE_CHARACTERS} characters", f"{len(text)} characters")
     try:
         trees = trees_of(text)
     except TreeError as problem:
-        raise _bad_rule("one YAML document", f"{problem.what} (line {problem.place.line})") from None
-    if len(trees) != 1 or not isinstance(trees[0], Map):
-        got = "a list or a text" if len(trees) == 1 else f"{len(trees)} documents"
-        raise _bad_rule("one mapping with title, logsource and detection", got)
-    title = trees[0].get("title")
-    kind = next((key for key in ("correlation", "filter") if _is_given(trees[0], key)), "detection")
+        raise _bad_rule("YAML", f"{problem.what} (line {problem.place.line})") from None
+    maps = [tree for tree in trees if isinstance(tree, Map)]
+    if not maps or len(maps) != len(trees):
+        raise _bad_rule("a mapping with title, logsource and detection", "a list or a text" if trees else "nothing")
+    tree = next((one for one in maps if _is_given(one, "correlation")), maps[0])
+    title = tree.get("title")
+    kind = next((key for key in ("correlation", "filter") if _is_given(tree, key)), "detection")
     needed = ("title", kind) if kind == "correlation" else ("title", "logsource", kind)
-    missing = [key for key in needed if not _is_given(trees[0], key)]
+    missing = [key for key in needed if not _is_given(tree, key)]
     if missing or not isinstance(title, Scalar) or title.kind != "str":
         raise _bad_rule(", ".join(needed), f"no {', '.join(missing) or 'title in words'}")
-    own = trees[0].get("id")
+    own = tree.get("id")
     try:
         rule_id = str(uuid.UUID(own.text if isinstance(own, Scalar) else ""))
     except ValueError:

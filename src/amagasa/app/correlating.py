@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from amagasa.app.ports import HitSorter
+from amagasa.app.correlation_ports import HitSorter
 from amagasa.detect.correlation.correlate import correlate
 from amagasa.detect.correlation.evidence import faults_of
 from amagasa.detect.correlation.hit import Hit

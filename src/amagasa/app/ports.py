@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from amagasa.app.correlation_ports import KeptWindows
 from amagasa.detect.correlation.hit import Hit
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
@@ -189,6 +190,8 @@ class Reading(Protocol):
 
     @property
     def leads(self) -> Leads: ...
+    @property
+    def windows(self) -> KeptWindows: ...
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:

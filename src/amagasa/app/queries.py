@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
 from amagasa.app.titles import told_by
 from amagasa.app.views import (
     CONTENT_CHARACTERS,
-    TITLE_CHARACTERS,
     AlertDetail,
     AlertsView,
     AttackView,
@@ -28,7 +28,6 @@ from amagasa.app.views import (
     content_view,
     crossing_view,
     entity_views,
-    evidence_view,
     incident_view,
     timeline,
 )

@@ -1,16 +1,15 @@
 """What the console shows: one node's state as values, with every text an attacker may have written made plain."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from amagasa.app.evidence_views import FIELDS_SHOWN, TITLE_CHARACTERS, EvidenceView, FieldView
 from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.app.titles import told_by
-from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Agreement
@@ -18,11 +17,8 @@ from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import tlp_of_marking, tlp_of_word
 
-TITLE_CHARACTERS: Final = 300
-VALUE_CHARACTERS: Final = 4_096
 CONTENT_CHARACTERS: Final = 262_144
 ENTITIES_SHOWN: Final = 60
-FIELDS_SHOWN: Final = 200
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -67,24 +63,6 @@ class AlertsView(Struct, frozen=True, kw_only=True):
     alerts: list[AlertView]
     next: str | None
     n_all: int
-
-
-class FieldView(Struct, frozen=True, kw_only=True):
-    """A field of a record and its value, as text."""
-
-    name: str
-    value: str
-
-
-class EvidenceView(Struct, frozen=True, kw_only=True):
-    """Why an alert is there: the fields that matched and the record as it came."""
-
-    path: str
-    record: int
-    event_at: datetime | None
-    level: str
-    fields: list[FieldView]
-    raw: str
 
 
 class AlertDetail(Struct, frozen=True, kw_only=True):
@@ -248,7 +226,7 @@ def alert_view(alert: Alert, names: Mapping[str, str], *, why: str = "") -> Aler
         title=show(alert.title, TITLE_CHARACTERS),
         severity=int(alert.severity),
         confidence=alert.confidence,
-        subject=show(alert.entities[0].value) if alert.entities else "",
+        subject=_subject(alert),
         content_id=show(alert.content_id),
         is_indicator=alert.is_indicator,
         origin=named(alert.origin, names),
@@ -262,6 +240,13 @@ def alert_view(alert: Alert, names: Mapping[str, str], *, why: str = "") -> Aler
         incident_id=alert.incident_id,
         why=show(why, TITLE_CHARACTERS),
     )
+
+
+def _subject(alert: Alert) -> str:
+    """The first entity; of a correlation which names none, what it is grouped by."""
+    if alert.entities or not alert.examples or alert.examples[0].together is None:
+        return show(alert.entities[0].value) if alert.entities else ""
+    return show(", ".join(value for _, value in alert.examples[0].together.group))
 
 
 def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool = False) -> ContentView:
@@ -293,27 +278,6 @@ def _content_text(item: ContentItem) -> str:
 def entity_views(entities: Sequence[Entity]) -> list[EntityView]:
     """The first 60."""
     return [EntityView(kind=entity.kind.value, value=show(entity.value)) for entity in entities[:ENTITIES_SHOWN]]
-
-
-def evidence_view(detection: Detection) -> EvidenceView:
-    """Fields and record; each value as text."""
-    fields = [
-        FieldView(name=show(str(name)), value=_value(value))
-        for name, value in list(detection.fields.items())[:FIELDS_SHOWN]
-    ]
-    return EvidenceView(
-        path=show(detection.path),
-        record=detection.record,
-        event_at=detection.event_at,
-        level=detection.level.value,
-        fields=fields,
-        raw=show(detection.raw, VALUE_CHARACTERS + 1),
-    )
-
-
-def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return show(text, VALUE_CHARACTERS)
 
 
 def incident_view(incident: Incident) -> IncidentView:

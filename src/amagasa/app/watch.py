@@ -1,12 +1,13 @@
 """Use case: take in what the worker saw. Alerts, incidents, outbox and the position behind them commit together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.open_windows import OpenWindows
 from amagasa.app.ports import Crossing, Dead, Position, Store, Writing
 from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
@@ -31,11 +32,38 @@ class Recorded(Struct, frozen=True, kw_only=True):
     crossings: tuple[Crossing, ...]
 
 
-def record_batch(store: Store, batch: Batch, tell: Tell, *, now: datetime) -> Recorded:
-    """Commit one batch. Raises WorldError where the store cannot: then nothing of it is kept, the position included."""
-    with store.write() as tx:
-        recorded = _record(tx, batch, tell, now) if batch.detections else _NOTHING
-        _advance(tx, batch, now)
+def record_batch(
+    store: Store, batch: Batch, tell: Tell, *, now: datetime, windows: OpenWindows | None = None
+) -> Recorded:
+    """Commit one batch. Raises WorldError where the store cannot: then nothing of it is kept, the position included.
+
+    With `windows`, what its hits change in them and what comes of that commit together with it.
+    """
+    if windows is None or not batch.hits:
+        with store.write() as tx:
+            recorded = _record(tx, {batch.source: batch.detections}, tell, now)
+            _advance(tx, batch, now)
+        return recorded
+    with windows.held:
+        judged = windows.judge(batch.hits, source=batch.source, now=now)
+        with store.write() as tx:
+            recorded = _record(tx, _by_source(batch, judged.detections), tell, now)
+            windows.save(tx, judged)
+            _advance(tx, batch, now)
+        windows.keep(judged)
+    return recorded
+
+
+def record_time(store: Store, windows: OpenWindows, tell: Tell, *, now: datetime) -> Recorded:
+    """Commit what the passing of time shows alone: windows that are over, groups that are silent. Raises WorldError."""
+    with windows.held:
+        judged = windows.judge((), source="", now=now)
+        if not (judged.changed or judged.detections):
+            return _NOTHING
+        with store.write() as tx:
+            recorded = _record(tx, _by_source(None, judged.detections), tell, now)
+            windows.save(tx, judged)
+        windows.keep(judged)
     return recorded
 
 
@@ -53,9 +81,24 @@ def record_state(store: Store, state: SourceState, *, now: datetime) -> None:
 _NOTHING = Recorded(alerts=(), incidents=(), crossings=())
 
 
-def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
-    first, last = _span(batch.detections, now)
-    alerts = _alerts(tx, batch, first, last, now=now)
+def _by_source(batch: Batch | None, correlated: Sequence[Detection]) -> dict[str, Sequence[Detection]]:
+    """What was found, by the log in which its last record stands."""
+    found: dict[str, list[Detection]] = {batch.source: list(batch.detections)} if batch is not None else {}
+    for detection in correlated:
+        if detection.together is not None:
+            found.setdefault(detection.together.source, []).append(detection)
+    return dict(found)
+
+
+def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, now: datetime) -> Recorded:
+    detections = [detection for some in found.values() for detection in some]
+    if not detections:
+        return _NOTHING
+    first, _ = _span(detections, now)
+    grown: dict[str, Alert] = {}
+    for source, some in found.items():
+        grown |= {one.id: one for one in _alerts(tx, source, some, grown, now=now)}
+    alerts = tuple(grown.values())
     named = tx.incidents_by_id(alert.incident_id for alert in alerts if alert.incident_id is not None)
     linked = tx.incidents_linked(wanted_links(alerts), since=first - GROUP_WINDOW)
     grouped = group(alerts, list({incident.id: incident for incident in (*named, *linked)}.values()), now=now)
@@ -65,21 +108,27 @@ def _record(tx: Writing, batch: Batch, tell: Tell, now: datetime) -> Recorded:
     return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), crossings=crossings)
 
 
-def _alerts(tx: Writing, batch: Batch, first: datetime, last: datetime, *, now: datetime) -> tuple[Alert, ...]:
-    """The alerts that are new or have grown; what one list says and nothing confirms is kept as a lead."""
-    keys = {key_of(detection, batch.source) for detection in batch.detections}
+def _alerts(
+    tx: Writing, source: str, detections: Sequence[Detection], grown: Mapping[str, Alert], *, now: datetime
+) -> tuple[Alert, ...]:
+    """The alerts that are new or have grown; what one list says and nothing confirms is kept as a lead.
+
+    `grown` are those which another log of the same transaction made grow, and which are not stored yet.
+    """
+    if not detections:
+        return ()
+    first, last = _span(detections, now)
+    keys = {key_of(detection, source) for detection in detections}
     span = {"since": first - FOLD_WINDOW, "until": last + FOLD_WINDOW}
-    recent = {alert.id: alert for alert in tx.alerts_by_key(keys, **span)}
-    standing = fold(
-        [one for one in batch.detections if stands(one)], list(recent.values()), source=batch.source, now=now
-    )
+    recent = {alert.id: alert for alert in tx.alerts_by_key(keys, **span)} | dict(grown)
+    standing = fold([one for one in detections if stands(one)], list(recent.values()), source=source, now=now)
     tx.leads.speak(spoken_by(standing))
     recent |= {alert.id: alert for alert in standing}
-    hearsay = [one for one in batch.detections if not stands(one)]
+    hearsay = [one for one in detections if not stands(one)]
     raised: dict[str, Alert] = {}
     if hearsay:
-        held = tx.leads.by_key({key_of(detection, batch.source) for detection in hearsay}, **span)
-        folded = fold(hearsay, [*recent.values(), *held], source=batch.source, now=now)
+        held = tx.leads.by_key({key_of(detection, source) for detection in hearsay}, **span)
+        folded = fold(hearsay, [*recent.values(), *held], source=source, now=now)
         raised = {alert.id: alert for alert in folded if alert.id in recent}
         leads = [alert for alert in folded if alert.id not in recent]
         spoken = tx.leads.spoken(asked_by(leads), since=first - CORROBORATION)

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.correlation.hit import Hit
+from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
 from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Reject
@@ -91,8 +93,14 @@ class Ready(Struct, frozen=True, kw_only=True, tag=True):
     faults: tuple[RuleFault, ...]
 
 
+class Correlating(Struct, frozen=True, kw_only=True, tag=True):
+    """The links of all rules that are looked with, from the next batch on."""
+
+    links: Links
+
+
 class Batch(Struct, frozen=True, kw_only=True, tag=True):
-    """What came of one chunk of one source, and the position behind it."""
+    """What came of one chunk of one source, and the position behind it. `hits` are for correlations."""
 
     source: str
     token: dict[str, Any]
@@ -104,6 +112,7 @@ class Batch(Struct, frozen=True, kw_only=True, tag=True):
     faults: tuple[RuleFault, ...]
     last_record_at: datetime | None
     lag_bytes: int
+    hits: tuple[Hit, ...] = ()
 
 
 class SourceState(Struct, frozen=True, kw_only=True, tag=True):
@@ -119,17 +128,21 @@ class SourceState(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Active(Struct, frozen=True, kw_only=True, tag=True):
-    """From the next record on, this version of the content is looked with. `faults` could not be put to use."""
+    """From the next record on, this version of the content is looked with. `faults` could not be put to use.
+
+    `mended` are items which could not before, for want of a rule that they refer to.
+    """
 
     version: int
     faults: tuple[RuleFault, ...]
+    mended: tuple[str, ...] = ()
 
 
 class Stopped(Struct, frozen=True, kw_only=True, tag=True):
     """The worker's last message: every batch it read was sent before."""
 
 
-FromWorker = Ready | Batch | SourceState | Active | Stopped
+FromWorker = Ready | Correlating | Batch | SourceState | Active | Stopped
 
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

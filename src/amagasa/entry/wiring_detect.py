@@ -72,6 +72,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
     faults: tuple[RuleFault, ...]
     policy: Policy = Policy()
     passed_over: tuple[str, ...] = ()
+    least: Level = Level.INFORMATIONAL
+    unlinked: tuple[RuleFault, ...] = ()
 
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
@@ -81,23 +83,23 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
     def at_least(self, level: Level) -> "Loaded":
         """Without the rules below `level`; those which a correlation looks at stay, and keep silent."""
-        everything = (*self.content.plan.rules, *self.content.correlations)
-        links, _ = link(everything, least=level)
-        below = {rule.id for rule in self.content.plan.rules if rule.level.severity < level.severity}
-        kept = tuple(rule for rule in self.content.plan.rules if rule.id not in below or rule.id in links.takers)
-        links = replace(links, silent=tuple(sorted({*links.silent, *(below & links.takers.keys())})))
+        links, _ = link(self.rules, least=level)
+        rules = self.content.plan.rules
+        kept = [one for one in rules if one.level.severity >= level.severity or one.id in links.takers]
+        plan = self.content.plan if len(kept) == len(rules) else plan_of(kept)
         n_rules = len(kept) + len(links.correlations)
+        content = replace(self.content, plan=plan, n_rules=n_rules)
         links = with_patterns(links, self.indicators)
-        content = (
-            self.content
-            if len(kept) == len(self.content.plan.rules)
-            else replace(self.content, plan=plan_of(kept), n_rules=n_rules)
-        )
-        return replace(self, content=content, links=links, n_rules=n_rules)
+        return replace(self, least=level, content=content, links=links, n_rules=n_rules)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All that was loaded, correlations included."""
+        return (*self.content.plan.rules, *self.content.correlations)
 
     def layer(self) -> Layer:
         """The rules as the lowest layer of what a worker looks with."""
-        return Layer(items_on_disk(self.content.plan.rules), self.content.plan, self.content.memo())
+        return Layer(items_on_disk(self.rules), self.content.plan, self.content.memo())
 
     def keep(self, sight: Sight) -> None:
         """Store the matchers that the sight had to make, for the next start."""
@@ -140,6 +142,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         n_rules=content.n_rules - len(unlinked),
         n_indicators=n_indicators(indicators),
         faults=(*content.faults, *unlinked, *faults),
+        unlinked=unlinked,
         policy=policy,
         passed_over=passed_over,
     )

@@ -8,7 +8,8 @@ instant before 1970 is what programs write who know none (0001-01-01, 1601-01-01
 An alert grows while a detection comes within `FOLD_WINDOW` of its span. Within a call detections are taken in the
 order of time, path and record, so the order in which they are handed in makes no difference; and folding a log chunk
 by chunk gives the same alerts as folding it at once, as long as the chunks come in the order of time. Two alerts
-once made are never made one: a late record between them joins the newer.
+once made are never made one: a late record between them joins the newer. What a correlation tells again of the same
+episode takes the place of what it told before, and counts once.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from amagasa.detect.report import Detection
+from amagasa.detect.report import Detection, Together
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert
 from amagasa.incident.evidence import kept
@@ -92,8 +93,9 @@ class _Growing:
         return self._first - FOLD_WINDOW <= at <= self._last + FOLD_WINDOW
 
     def take(self, detection: Detection, at: datetime) -> None:
-        self._first = min(self._first, at)
-        self._last = max(self._last, at)
+        together = detection.together
+        self._first = min(self._first, at if together is None else min(at, together.first_at))
+        self._last = max(self._last, at if together is None else together.last_at)
         self._new.append(detection)
 
     def finished(self, now: datetime) -> Alert:
@@ -105,11 +107,11 @@ class _Growing:
             first_seen_at=self._first,
             last_seen_at=self._last,
             updated_at=max(now, alert.updated_at),
-            n_detections=alert.n_detections + len(new),
+            n_detections=max(1, alert.n_detections + sum(map(_counts_as, new))),
             techniques=_joined(alert.techniques, (detection.techniques for detection in new)),
             tactics=_joined(alert.tactics, (detection.tactics for detection in new)),
             entities=bounded(alert.entities, (entity for detection in new for entity in detection.entities)),
-            examples=(*alert.examples, *map(kept, new[: max(0, EXAMPLES - len(alert.examples))])),
+            examples=_examples(alert.examples, new),
         )
 
 
@@ -122,6 +124,40 @@ def bounded(held: Iterable[Entity], more: Iterable[Entity], limit: int = ENTITIE
             joined[entity] = None
             counts[entity.kind] += 1
     return tuple(joined)
+
+
+def _counts_as(detection: Detection) -> int:
+    """How many detections more: an episode that is told again is no further one, two that became one are one less."""
+    return 1 if detection.together is None else 1 - detection.together.n_replaced
+
+
+def _examples(held: tuple[Detection, ...], new: Sequence[Detection]) -> tuple[Detection, ...]:
+    """The first few; of what correlations tell again the latest word, in the place of the one before."""
+    examples = list(held)
+    for detection in new:
+        if detection.together is None:
+            if len(examples) < EXAMPLES:
+                examples.append(kept(detection))
+            continue
+        same = [place for place, one in enumerate(examples) if _is_told_again(one, detection)]
+        for place in reversed(same):
+            del examples[place]
+        examples.insert(min(same[0] if same else len(examples), EXAMPLES - 1), kept(detection))
+    return tuple(examples[:EXAMPLES])
+
+
+def _is_told_again(old: Detection, new: Detection) -> bool:
+    """Whether both are of one episode: of one group and nearer to each other than its timespan."""
+    first, second = old.together, new.together
+    if first is None or second is None or old.event_at is None or new.event_at is None:
+        return False
+    span = timedelta(seconds=second.timespan_s)
+    is_near = old.event_at <= second.last_at + span and new.event_at <= first.last_at + span
+    return is_near and old.content_id == new.content_id and _group_of(first) == _group_of(second)
+
+
+def _group_of(together: Together) -> list[str]:
+    return [value.casefold() for _, value in together.group]
 
 
 def _opened(detection: Detection, key: str, *, source: str, at: datetime, now: datetime) -> Alert:

@@ -13,7 +13,7 @@ SHOWN_SUBJECT: Final = 80
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """`kind` is `source-address`, `account` (host and user), `host` or `path`; `parts` its values as they came."""
+    """`kind` is `source-address`, `account` (host and user), `host`, `path` or `group`; `parts` are its values."""
 
     kind: str
     parts: tuple[str, ...]
@@ -28,11 +28,14 @@ def subject_of(detection: Detection, source: str) -> Subject:
     """The first that the record names of: source address; host and user; host; path.
 
     Of several of one kind the first in the order of `entities`, which is the same for the same record. The path
-    counts together with its source, because two machines may both call their log `/var/log/auth.log`.
+    counts together with its source, because two machines may both call their log `/var/log/auth.log`. What a
+    correlation found is about its group, where that names no address; its host is only that of one record.
     """
     address = first_of(detection.entities, EntityKind.SOURCE_ADDRESS)
     if address is not None:
         return Subject(kind="source-address", parts=(address,))
+    if detection.together is not None:
+        return Subject(kind="group", parts=tuple(value.casefold() for _, value in detection.together.group))
     host = first_of(detection.entities, EntityKind.HOST)
     user = first_of(detection.entities, EntityKind.USER)
     if host is not None and user is not None:

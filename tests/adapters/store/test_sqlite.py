@@ -26,13 +26,15 @@ from amagasa.incident.alert import Status
 from amagasa.vocab.errors import WorldError
 
 ROOT = Path(__file__).resolve().parents[3]
-LATER = """
+HEAD = schema.HEAD
+NEXT = f"{int(HEAD) + 1:04}"
+LATER = f"""
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{HEAD}"
 def upgrade() -> None:
     op.execute("CREATE TABLE later (a)")
-    op.execute("{last}")
+    op.execute("{{last}}")
 """
 
 
@@ -58,10 +60,10 @@ def code_when_opened(path: Path) -> str:
 def later(folder: Path, monkeypatch: pytest.MonkeyPatch, last: str = "SELECT 1") -> None:
     """From now on the program knows one revision more."""
     shutil.copytree(schema.MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "r0002_later.py").write_text(LATER.format(last=last))
+    (folder / "migrations" / "versions" / f"r{NEXT}_later.py").write_text(LATER.format(last=last))
     monkeypatch.setattr(schema, "MIGRATIONS", folder / "migrations")
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, NEXT))
+    monkeypatch.setattr(schema, "HEAD", NEXT)
 
 
 def test_store_files_when_made_are_for_their_owner_only(path: Path) -> None:
@@ -306,11 +308,11 @@ def test_store_when_older_is_copied_and_brought_up_to_date(
     with store.read() as read:
         assert read.n_alerts() == 200
     store.close()
-    copy = path.with_name("state.sqlite.before-0001")
+    copy = path.with_name(f"state.sqlite.before-{HEAD}")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as before:
-        assert now.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
-        assert before.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert now.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEXT,)]
+        assert before.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert before.execute("SELECT count(*) FROM alert").fetchall() == [(200,)]
 
 
@@ -323,7 +325,7 @@ def test_store_when_its_migration_fails_stays_as_it_was(
         assert code_when_opened(path) == "AMG-STORE-MIGRATION"
         assert code_when_opened(path) == "AMG-STORE-MIGRATION"
     names = sorted(file.name for file in path.parent.iterdir() if ".before-" in file.name)
-    assert names == ["state.sqlite.before-0001", "state.sqlite.before-0001.2"]
+    assert names == [f"state.sqlite.before-{HEAD}", f"state.sqlite.before-{HEAD}.2"]
     store = open_store(path)
     with store.read() as read:
         assert read.n_alerts() == 200

@@ -10,6 +10,7 @@ from amagasa.detect.lint.cases import case_file, cases_within, failed
 from amagasa.detect.lint.document import lint
 from amagasa.detect.lint.finding import Place
 from amagasa.detect.lint.regression import LogTest, log_tests
+from amagasa.detect.lint.review import review
 from amagasa.detect.lint.trial import Trial
 from amagasa.detect.lint.whole import check_together
 from amagasa.detect.sigma.compile import compile_rules
@@ -153,3 +154,12 @@ def test_correlation_of_a_rule_that_is_not_there_is_said() -> None:
     )
     assert codes(GOOD, correlation.format("7f0b6f3a-54a2-4bfb-9d0c-2f9a1a1c0001")) == []
     assert codes(GOOD, correlation.format("other")) == [("1.yml", "unknown-rule")]
+
+
+def test_correlation_is_not_judged_by_what_it_asks_of_records() -> None:
+    text = (
+        "title: c\nid: 7f0b6f3a-54a2-4bfb-9d0c-2f9a1a1c0009\ncorrelation:\n  type: event_count\n  rules: [a]\n"
+        "  timespan: 5m\n  condition: {gte: 3}\n"
+    )
+    (found,) = review(text)
+    assert (found.rule, found.cost, found.feeds) == (None, None, "")

@@ -70,9 +70,11 @@ class RuleWatch:
     def _change(self, documents: Sequence[Document], before: frozenset[str]) -> DiskChange:
         rules: dict[str, tuple[Rule, ...]] = {}
         faults: list[RuleFault] = []
+        has_quiet = False  # a correlation may look at what is below the least level
         for one, (compiled, faulted) in zip(documents, outcomes_of(documents, self._cache), strict=True):
             faults.extend(faulted)
             loud = tuple(rule for rule in compiled if rule.level.severity >= self._min_level.severity)
+            has_quiet |= len(loud) < len(compiled)
             if loud or not faulted:
                 rules[one.path] = loud
         still = {one.path for one in documents}
@@ -80,7 +82,7 @@ class RuleWatch:
             rules=rules,
             removed=before - still,
             faults=tuple(faults),
-            is_reaching=any(reaches_out(one.text) for one in documents),
+            is_reaching=has_quiet or any(reaches_out(one.text) for one in documents),
         )
 
     def _marks(self) -> dict[str, _Mark]:

@@ -19,7 +19,7 @@ _LENGTH_BYTES: Final = 4
 
 
 class SortedHits:
-    """`app.ports.HitSorter`. The file has no name and is gone with the process, however that ends."""
+    """`app.correlation_ports.HitSorter`. The file has no name and is gone with the process, however that ends."""
 
     def __init__(self, *, in_memory: int = IN_MEMORY) -> None:
         self._in_memory = in_memory

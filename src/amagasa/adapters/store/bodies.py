@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.ports import Account, ContentItem, Crossing, Dead, Position, Session, StoredObject
+from amagasa.detect.correlation.windows import Group
 from amagasa.incident.alert import Alert, Incident
 from amagasa.vocab.errors import BadInputError, WorldError
 
@@ -83,3 +84,4 @@ OBJECT: Final = Body(StoredObject)
 CONTENT: Final = Body(ContentItem)
 ACCOUNT: Final = Body(Account)
 SESSION: Final = Body(Session)
+GROUP: Final = Body(Group)

@@ -1,8 +1,8 @@
 """Queries. Each runs on the connection it was given, in the one snapshot which that connection holds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from sqlalchemy import literal as value_of
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
+from amagasa.adapters.store.in_lists import in_lists
 from amagasa.adapters.store.leads import SqlLeads
 from amagasa.adapters.store.tables import (
     ACCOUNT,
@@ -30,6 +31,7 @@ from amagasa.adapters.store.tables import (
     TECHNIQUE,
     TECHNIQUE_TACTIC,
 )
+from amagasa.adapters.store.windows import SqlWindows
 from amagasa.app.ports import (
     Account,
     ContentItem,
@@ -47,21 +49,12 @@ from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.severity import Severity
 
-# Values in one IN list; SQLite's own limit is 32,766 variables, and a short list is planned better.
-IN_LIST: Final = 400
 # A linking entity of more open incidents than this links nothing: the newest are enough to group with.
 MAX_TOUCHING: Final = 1_000
 MAX_OF_KEYS: Final = 2_000
 
 _T = TypeVar("_T")
 _Row: TypeAlias = Row[*tuple[Any, ...]]
-
-
-def in_lists(values: Iterable[_T]) -> Iterator[list[_T]]:
-    """`values`, each once, in lists short enough for one query."""
-    rest = iter(dict.fromkeys(values))
-    while part := list(islice(rest, IN_LIST)):
-        yield part
 
 
 class SqlReading:
@@ -74,6 +67,11 @@ class SqlReading:
     def leads(self) -> SqlLeads:
         """What lists say, in the same transaction."""
         return SqlLeads(self._db)
+
+    @property
+    def windows(self) -> SqlWindows:
+        """What correlations wait for, in the same transaction."""
+        return SqlWindows(self._db)
 
     def positions(self) -> list[Position]:
         """Every source's position, by name."""

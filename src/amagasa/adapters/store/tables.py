@@ -191,6 +191,15 @@ OBJECT: Final = Table(
     sqlite_autoincrement=True,
 )
 
+# `correlation` is the digest of what it means, so that a window never outlives its meaning.
+OPEN_WINDOW: Final = Table(
+    "open_window",
+    METADATA,
+    Column("correlation", Words, primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 CONTENT: Final = Table(
     "content",
     METADATA,

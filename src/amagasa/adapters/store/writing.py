@@ -13,7 +13,8 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import micros
-from amagasa.adapters.store.reading import SqlReading, in_lists
+from amagasa.adapters.store.in_lists import in_lists
+from amagasa.adapters.store.reading import SqlReading
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,

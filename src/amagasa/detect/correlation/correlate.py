@@ -246,7 +246,7 @@ def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True) -> E
         hit.source,
         VALUE_SEPARATOR.join(values),
         group,
-        tuple(fields.get(name, "") for name in member.carried),
+        tuple((name, fields[name]) for name in member.carried if name in fields),
         hit.host,
         hit.raw,
         is_new,
@@ -255,8 +255,7 @@ def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True) -> E
 
 def _hit_of(linked: Linked, entry: Entry) -> Hit:
     """What an outer correlation sees of a record at which this one holds: the fields it asks for, and the group's."""
-    carried = {name: text for name, text in zip(linked.carried, entry.carried, strict=False) if text}
-    fields = carried | dict(zip(linked.correlation.group_by, entry.group, strict=True))
+    fields = dict(entry.carried) | dict(zip(linked.correlation.group_by, entry.group, strict=True))
     return Hit(entry.at, linked.id, entry.path, entry.record, entry.source, fields, entry.host, entry.raw)
 
 

@@ -15,7 +15,8 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     """A record in the window of one correlation and group. `member` is the place of its rule.
 
     `value` is the text of the field that counts; `group` the values of the group as this record has them; `carried`
-    what outer correlations ask for. `is_new`: of an inner correlation's, whether it begins there to hold.
+    the fields which outer correlations ask for, by name. `is_new`: of an inner correlation's, whether it begins there
+    to hold.
     """
 
     at: int
@@ -25,7 +26,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     source: str
     value: str
     group: tuple[str, ...]
-    carried: tuple[str, ...]
+    carried: tuple[tuple[str, str], ...]
     host: str
     raw: str
     is_new: bool = True

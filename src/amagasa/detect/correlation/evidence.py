@@ -85,10 +85,8 @@ def _carried(linked: Linked, trigger: Entry, *, is_about: bool = False) -> dict[
     """Of a pattern the fields in which the record that made it hold satisfied it; `is_about`: and whom it is about."""
     if linked.pattern is None:
         return {}
-    carried = zip(linked.members[trigger.member].carried, trigger.carried, strict=True)
-    return {
-        name.removeprefix(ABOUT): text for name, text in carried if text and (is_about or not name.startswith(ABOUT))
-    }
+    carried = trigger.carried
+    return {name.removeprefix(ABOUT): text for name, text in carried if is_about or not name.startswith(ABOUT)}
 
 
 def _entities(linked: Linked, trigger: Entry) -> tuple[Entity, ...]:

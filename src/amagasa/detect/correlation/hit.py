@@ -81,11 +81,11 @@ def _hit(detection: Detection, wanted: Sequence[str], *, now: datetime) -> Hit:
     return Hit(
         micros(at) if is_believed and at is not None else None,
         detection.rule_id or "",
-        detection.path,
+        _clean(detection.path),
         detection.record,
         "",
         fields,
-        host,
+        _clean(host),
         _text(detection.raw[:RAW_CHARACTERS]),
     )
 
@@ -111,9 +111,13 @@ def _text(value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
     except (ValueError, RecursionError):
         return ""  # a number of thousands of digits, or lists without end: nothing to be grouped by
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode()
+    text = _clean(text)
     if len(text) <= VALUE_CHARACTERS:
         return text
     # Two long values which begin alike are still two.
     return f"{text[:VALUE_CHARACTERS]}…{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _clean(text: str) -> str:
+    """With what UTF-8 cannot carry written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -7,6 +7,7 @@ silences its own alone: an ally's correlation cannot switch a rule of ours off.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -47,8 +48,8 @@ class Member(Struct, frozen=True, kw_only=True, gc=False):
 class Linked(Struct, frozen=True, kw_only=True, dict=True):
     """A correlation whose rules are all there. `digest` names its windows: the same while it means the same.
 
-    `carried` names what `Member.carried` finds; `lag_s` is how much later than its records the correlations inside it
-    may speak. `is_inner`: others look at it. `pattern` is set for kind PATTERN: then the id is an indicator's.
+    `lag_s` is how much later than its records the correlations inside it may speak. `is_inner`: others look at it.
+    `pattern` is set for kind PATTERN: then the id is an indicator's.
     """
 
     id: str
@@ -60,7 +61,6 @@ class Linked(Struct, frozen=True, kw_only=True, dict=True):
     path: str
     correlation: Correlation
     members: tuple[Member, ...]
-    carried: tuple[str, ...]
     digest: str
     lag_s: int = 0
     is_inner: bool = False
@@ -127,11 +127,13 @@ class Links(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset(self.silent)
 
 
-def link(rules: Iterable[Rule], *, least: Level = Level.INFORMATIONAL) -> tuple[Links, tuple[RuleFault, ...]]:
+def link(
+    rules: Iterable[Rule], *, least: Level = Level.INFORMATIONAL, free: AbstractSet[str] = frozenset()
+) -> tuple[Links, tuple[RuleFault, ...]]:
     """The links among `rules` (correlations and others together), and the correlations that cannot run.
 
-    A correlation below `least` runs where another looks at it, and keeps silent. Cost grows with the number of rules
-    and of references.
+    What is below `least` keeps silent; those with an id in `free` do not, whatever their level. Cost grows with the
+    number of rules and of references.
     """
     everything = tuple(rules)
     outer, faults = _each_once(rule for rule in everything if rule.correlation is not None)
@@ -152,7 +154,9 @@ def link(rules: Iterable[Rule], *, least: Level = Level.INFORMATIONAL) -> tuple[
     for rule in order:
         linked = _linked(rule, resolved[rule], wanted.get(rule.id, ()), made)
         made[rule.id] = replace(linked, digest=_digest_of(linked), is_inner=rule.id in wanted)
-    below = {linked.id for linked in made.values() if linked.level.severity < least.severity}
+    named = {one.id: one.level for members in resolved.values() for member in members for one in member}
+    levels = named | {linked.id: linked.level for linked in made.values()}
+    below = {rule_id for rule_id, level in levels.items() if level.severity < least.severity} - free
     silent = below | _silenced(order, resolved)
     return Links(correlations=tuple(made.values()), silent=tuple(sorted(silent))), tuple(faults)
 
@@ -282,7 +286,7 @@ def _linked(
                 title=found[0].title,
                 group=group,
                 values=values,
-                carried=carried,
+                carried=tuple(name for name in carried if name not in correlation.group_by),
                 is_correlation=any(one.id in made for one in found),
             )
         )
@@ -298,7 +302,6 @@ def _linked(
         path=rule.path,
         correlation=correlation,
         members=tuple(joined),
-        carried=carried,
         digest="",
         lag_s=max((_lag_of(one) for one in inner), default=0),
     )
@@ -320,7 +323,7 @@ def _all(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 def _digest_of(linked: Linked) -> str:
     """What decides the meaning of its windows; not titles, level, place, nor who else is heard."""
     correlation = replace(linked.correlation, is_generating=False, is_level_own=False, are_tags_own=False)
-    members = [replace(member, title="") for member in linked.members]
+    members = [replace(member, title="", carried=()) for member in linked.members]
     meaning = (STATE_VERSION, linked.id, linked.origin, correlation, members)
     return hashlib.sha256(msgspec.msgpack.encode(meaning)).hexdigest()[:32]
 

@@ -165,7 +165,7 @@ def merged(first: Sequence[Entry], second: Sequence[Entry]) -> tuple[Entry, ...]
     return tuple(by_place[place] for place in sorted(by_place))
 
 
-def _all_of(entry: Entry) -> tuple[str, tuple[str, ...], tuple[str, ...], str, str]:
+def _all_of(entry: Entry) -> tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str, str]:
     """So that of two which name one record the same stays, whichever came first."""
     return (entry.value, entry.group, entry.carried, entry.host, entry.raw)
 

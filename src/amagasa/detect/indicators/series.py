@@ -141,7 +141,6 @@ def _linked(indicator: Indicator, series: Series) -> Linked:
         members=tuple(
             _member(name, part, title) for name, part, title in zip(ids, series.parts, series.titles, strict=True)
         ),
-        carried=(),
         digest=_digest_of(ids, series),
         pattern=series.pattern,
     )

@@ -32,7 +32,7 @@ class Lack(Struct, frozen=True):
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """One document with all that is known of it. `rule` is None where it cannot run; `cost` then as well."""
+    """One document with all that is known of it. `rule` and `cost` are None where it cannot run, or is no rule."""
 
     document: Linted
     rule: Rule | None = None
@@ -94,7 +94,7 @@ def _review(document: Linted, rule: Rule | None, fault: RuleFault | None, lines:
     elif rule is not None:
         # What the compiler takes can run, whatever the specification says of it.
         findings = [replace(one, grade=Grade.WARNING) if one.grade is Grade.ERROR else one for one in findings]
-    if rule is None:
+    if rule is None or rule.correlation is not None:  # which asks nothing of records itself
         return Review(document=replace(document, findings=tuple(findings)))
     sources = Sources(rule.logsource, feeds_of(rule.logsource))
     cost = cost_of(rule)

@@ -81,6 +81,8 @@ class DiskRules:
     def _everything(self) -> Found:
         """All rules on disk, loaded anew: where a document changes what others mean, nothing less is right."""
         loaded = load_content(files_of(self._begin)).at_least(self._begin.min_level)
-        added = items_on_disk(loaded.content.plan.rules)
+        added = items_on_disk(loaded.rules)
         removed = frozenset(map(disk_key, self.in_use)) - added.keys()
-        return Found(added=added, removed=removed, faults=loaded.faults)
+        return Found(
+            added=added, removed=removed, faults=tuple(one for one in loaded.faults if one not in loaded.unlinked)
+        )

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from amagasa.app.active_content import Compile, Gathered, Held, confirm, faults_of, gather, gather_change
+from amagasa.app.active_content import Compile, Gathered, Held, answer_of, confirm, gather, gather_change
 from amagasa.app.ports import Clock, Store
 from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Change, Content
@@ -151,10 +151,10 @@ class ContentKeeper:
             answers = tuple(self._answers)
         while self._under_way:
             gathered = self._under_way[0]
-            faults = faults_of(answers, gathered.message.version)
-            if faults is None:
+            answer = answer_of(answers, gathered.message.version)
+            if answer is None:
                 break
-            changed = confirm(self._store, gathered, faults, now=self._clock.now())
+            changed = confirm(self._store, gathered, answer, now=self._clock.now())
             self._under_way.popleft()
             if changed:
                 self._signals.publish("active", {"ids": changed})

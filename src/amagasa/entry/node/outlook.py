@@ -16,8 +16,10 @@ from amagasa.app.active_content import by_item
 from amagasa.app.layers import SMALL, Layer, Layers, Rules, Task, path_of
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.sieve import Sieve
 from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
 from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of, sieve_for
 from amagasa.event.record import Route
@@ -68,6 +70,10 @@ class Outlook:
         self._met: dict[str, Route] = {}
         self._sieving: Future[Sieve | None] | None = None
         self._changed_at = time.monotonic()
+        self._rule_links = Links()
+        self._unlinked: tuple[RuleFault, ...] = ()
+        self._link()
+        self.links = with_patterns(self._rule_links, self._indicators)
         self.sight = self._sight(sieve_for([plan for plan, _ in self._layers.plans]))
 
     def take(self, change: Change) -> list[Active]:
@@ -101,6 +107,12 @@ class Outlook:
         return not self._wishes
 
     @property
+    def unlinked_on_disk(self) -> tuple[RuleFault, ...]:
+        """Correlations on disk that cannot run for want of a rule."""
+        paths = self.paths_on_disk
+        return tuple(one for one in self._unlinked if one.path in paths)
+
+    @property
     def n_on_disk(self) -> int:
         """Rules on disk that are looked with."""
         return sum(len(self._layers.rules_of(key)) for key in self._layers.keys if path_of(key) is not None)
@@ -115,9 +127,16 @@ class Outlook:
         told = []
         while self._wishes and (done := self._step(self._wishes[0])) is not None:
             wish = self._wishes.popleft()
+            before = self._unlinked_content()
+            if wish.added or wish.removed:
+                self._link()
+            if wish.added or wish.removed or wish.indicators is not None:
+                self.links = with_patterns(self._rule_links, self._indicators)
             self._renew()
             if wish.version is not None:
-                told.append(Active(version=wish.version, faults=done))
+                now = self._unlinked_content()
+                mended = tuple(sorted({one.path for one in before} - {one.path for one in now}))
+                told.append(Active(version=wish.version, faults=(*done, *now), mended=mended))
         self._merge()
         self._sieve()
         return told
@@ -248,9 +267,25 @@ class Outlook:
         if not is_same:
             self._sieving, self._changed_at = None, time.monotonic()
 
+    def _link(self) -> None:
+        """Correlations by all the rules that are in force; those on disk below the least level keep silent."""
+        in_force = {key: self._layers.rules_of(key) for key in sorted(self._layers.keys)}
+        rules = [rule for some in in_force.values() for rule in some]
+        free = frozenset(rule.id for key, some in in_force.items() if path_of(key) is None for rule in some)
+        self._rule_links, self._unlinked = link(rules, least=self._base.least, free=free)
+
+    def _unlinked_content(self) -> tuple[RuleFault, ...]:
+        paths = self.paths_on_disk
+        return tuple(one for one in self._unlinked if one.path not in paths)
+
     def _sight(self, sieve: Sieve | None) -> Sight:
         return Sight(
-            self._layers.plans, self._indicators, policy=self._base.policy, sieve=sieve, hidden=self._layers.hidden
+            self._layers.plans,
+            self._indicators,
+            policy=self._base.policy,
+            sieve=sieve,
+            links=self.links,
+            hidden=self._layers.hidden,
         )
 
     def _sieve(self) -> None:

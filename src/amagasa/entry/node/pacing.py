@@ -61,4 +61,4 @@ def together(first: Batch, then: Batch) -> Batch:
 
 
 def _is_quiet(batch: Batch) -> bool:
-    return not (batch.detections or batch.rejects or batch.faults)
+    return not (batch.detections or batch.hits or batch.rejects or batch.faults)

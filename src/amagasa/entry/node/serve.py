@@ -6,6 +6,7 @@ import fcntl
 import os
 import random
 import signal
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,15 @@ import msgspec
 import structlog
 
 from amagasa.app.delivery import DeliveryDeps
+from amagasa.app.open_windows import OpenWindows
 from amagasa.app.sharing import announce
-from amagasa.app.watch import record_batch, record_state
-from amagasa.app.worker_messages import Active, Batch, Begin, Ready, SourceSpec, SourceState
+from amagasa.app.watch import Recorded, record_batch, record_state, record_time
+from amagasa.app.worker_messages import Active, Batch, Begin, Correlating, Ready, SourceSpec, SourceState
+from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world
 from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
@@ -103,10 +107,20 @@ class Node:
             )
         )
         self._keeper.watcher = self._watcher
+        settings = world.settings
+        manner = Manner(
+            lateness_s=settings.detect.lateness_s,
+            max_groups=settings.limits.correlation_groups,
+            max_entries=settings.limits.correlation_entries,
+        )
+        self._windows = OpenWindows(world.store, manner, world.clock.now)
+        self._time = Ticking(self._record_time)
         self._is_ready = False
         self._n_rules = 0
         self._rule_faults: dict[RuleFault, None] = {}
+        self._unseen: tuple[RuleFault, ...] = ()
         self._are_rules_noted = True
+        self._noting = threading.Lock()
         self._stop = asyncio.Event()
 
     async def run(self, started: Any) -> None:
@@ -133,11 +147,13 @@ class Node:
         looking = asyncio.create_task(self._look_at_agreements())
         self._keeper.start()
         self._watcher.start()
+        self._time.start()
         started(people.getsockname())
         await self._until_stopped(tasks)
         log.info("stopping: what is in hand is finished first")
         looking.cancel()
         await asyncio.to_thread(self._watcher.stop)
+        await asyncio.to_thread(self._time.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)
         await asyncio.to_thread(self._keeper.stop)
@@ -230,18 +246,35 @@ class Node:
 
     def _record(self, batch: Batch) -> None:
         world = self._world
-        recorded = record_batch(world.store, batch, world.telling.tell, now=datetime.now(UTC))
-        for alert in recorded.alerts:
-            world.signals.publish("alert", {"id": alert.id})
-        for incident in recorded.incidents:
-            world.signals.publish("incident", {"id": incident.id})
-        announce(world.signals, recorded.crossings)
+        now = world.clock.now()
+        recorded = record_batch(world.store, batch, world.telling.tell, now=now, windows=self._windows)
+        self._publish(recorded)
         if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):
             self._note_rules(dict.fromkeys(batch.faults))
         if batch.rejects:
             world.signals.publish("source", {"name": batch.source})
 
-    def _tell(self, message: Ready | Active | SourceState) -> None:
+    def _record_time(self) -> None:
+        """Once a second: what time alone shows; and what correlations could not look at, where that has changed."""
+        world = self._world
+        try:
+            self._publish(record_time(world.store, self._windows, world.telling.tell, now=world.clock.now()))
+        except WorldError as problem:
+            log.error("what time shows could not be committed; it is tried again", problem=str(problem))  # noqa: TRY400
+            return
+        faults = self._windows.faults()
+        if faults != self._unseen:
+            self._unseen = faults
+            self._note_rules({})
+
+    def _publish(self, recorded: Recorded) -> None:
+        for alert in recorded.alerts:
+            self._world.signals.publish("alert", {"id": alert.id})
+        for incident in recorded.incidents:
+            self._world.signals.publish("incident", {"id": incident.id})
+        announce(self._world.signals, recorded.crossings)
+
+    def _tell(self, message: Ready | Correlating | Active | SourceState) -> None:
         match message:
             case Ready():
                 self._n_rules = message.n_rules
@@ -249,6 +282,8 @@ class Node:
                 log.info("watching", rules=message.n_rules, rules_that_cannot_run=len(message.faults))
                 self._note_rules(dict.fromkeys(message.faults))
                 self._is_ready = True
+            case Correlating():
+                self._windows.use(message.links)
             case Active():
                 self._keeper.activated(message)
             case SourceState() if message.note:
@@ -269,20 +304,22 @@ class Node:
 
         Raises nothing for the store's sake: it is called behind the commit of a batch, which must not be done twice.
         """
-        for one in faults:
-            if one not in self._rule_faults:
-                log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
-        self._rule_faults |= faults
-        listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in self._rule_faults]
-        document = {"n_rules": self._n_rules, "n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
-        try:
-            with self._world.store.write() as tx:
-                tx.save_meta("rules", msgspec.json.encode(document).decode())
-        except WorldError as problem:
-            self._are_rules_noted = False
-            log.error("what is known of the rules could not be kept; it is tried again", problem=str(problem))  # noqa: TRY400
-        else:
-            self._are_rules_noted = True
+        with self._noting:
+            for one in faults:
+                if one not in self._rule_faults:
+                    log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
+            self._rule_faults |= faults
+            faulty = (*self._rule_faults, *self._unseen)
+            listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in faulty]
+            document = {"n_rules": self._n_rules, "n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
+            try:
+                with self._world.store.write() as tx:
+                    tx.save_meta("rules", msgspec.json.encode(document).decode())
+            except WorldError as problem:
+                self._are_rules_noted = False
+                log.error("what is known of the rules could not be kept; it is tried again", problem=str(problem))  # noqa: TRY400
+            else:
+                self._are_rules_noted = True
 
     def _trouble(self, what: str) -> None:
         self._world.signals.publish("trouble", {"what": what})

@@ -17,6 +17,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Change,
     Content,
+    Correlating,
     FromWorker,
     Ready,
     SourceState,
@@ -44,7 +45,7 @@ class Listener:
         begin: Callable[[], Begin],
         content: Callable[[], Content | None],
         record: Callable[[Batch], None],
-        tell: Callable[[Ready | Active | SourceState], None],
+        tell: Callable[[Ready | Correlating | Active | SourceState], None],
         trouble: Callable[[str], None],
     ) -> None:
         self.begin = begin

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from amagasa.app.active_content import as_held
 from amagasa.app.layers import path_of
 from amagasa.app.path import Seen, look
 from amagasa.app.worker_messages import (
@@ -25,6 +26,7 @@ from amagasa.app.worker_messages import (
     Batch,
     Begin,
     Content,
+    Correlating,
     FromWorker,
     MoreIndicators,
     Ready,
@@ -35,6 +37,7 @@ from amagasa.app.worker_messages import (
     Stopped,
     read_to_worker,
 )
+from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import RuleFault
 from amagasa.entry.node.disk import DiskRules
 from amagasa.entry.node.frames import FrameReader, write_frame
@@ -63,7 +66,8 @@ class Worker:
         self._base: Loaded = load_content(files_of(begin)).at_least(begin.min_level)
         self._outlook = Outlook(self._base)
         self._disk.in_use = self._outlook.paths_on_disk
-        self._disk_faults: tuple[RuleFault, ...] = self._base.faults
+        self._disk_faults = tuple(one for one in self._base.faults if one not in self._base.unlinked)
+        self._links = Links()
         self._is_disk_changing = False
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec.path, spec.token, spec.format, chunk_bytes=begin.chunk_bytes))
@@ -75,7 +79,7 @@ class Worker:
         # What was loaded stays for the life of the process: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
-        self._send(Ready(n_rules=self._base.n_rules, faults=self._base.faults))
+        self._send(Ready(n_rules=self._base.n_rules, faults=self._faults()))
         self._disk.start()
         self._begin_with_content()
         is_idle = False
@@ -105,6 +109,10 @@ class Worker:
             self._hear(None)
         self._tell(self._outlook.settle())
 
+    def _faults(self) -> tuple[RuleFault, ...]:
+        """What cannot run of the rules on disk."""
+        return (*self._disk_faults, *self._outlook.unlinked_on_disk)
+
     def _change(self) -> None:
         """Between two batches: put to use what is ready of changed content and of changed rules on disk."""
         while (found := self._disk.found()) is not None:
@@ -117,9 +125,14 @@ class Worker:
         if self._is_disk_changing and self._outlook.is_settled:
             self._is_disk_changing = False
             self._disk.in_use = self._outlook.paths_on_disk
-            self._send(Ready(n_rules=self._outlook.n_on_disk, faults=self._disk_faults))
+            self._send(Ready(n_rules=self._outlook.n_on_disk, faults=self._faults()))
 
     def _tell(self, active: list[Active]) -> None:
+        """What came into force; first by what links detections are correlated from now on."""
+        links = self._outlook.links
+        if links is not self._links and links != self._links:
+            self._send(Correlating(links=links))
+        self._links = links
         for one in active:
             self._send(one)
 
@@ -163,10 +176,11 @@ class Worker:
             n_accepted=seen.n_accepted,
             n_rejected=len(seen.rejects),
             rejects=seen.rejects[:MAX_REJECTS_SENT],
-            detections=seen.report.detections,
+            detections=tuple(map(as_held, seen.report.detections)),
             faults=seen.report.faults,
             last_record_at=max(events, default=datetime.now(UTC)),
             lag_bytes=lag_bytes,
+            hits=seen.hits,
         )
 
     def _hear(self, timeout_s: float | None) -> None:

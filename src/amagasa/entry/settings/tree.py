@@ -158,6 +158,15 @@ class DetectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Level,
         _said("Rules below this level are not used.", "これより低いレベルのルールは使いません。"),
     ] = Level.INFORMATIONAL
+    lateness_s: Annotated[
+        int,
+        _said(
+            "Correlations: how many seconds later than a younger one a record may come and still count in its place.",
+            "相関検知: 新しい記録より何秒遅れて届いた記録まで、本来の順番で数えるか。",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 180
 
 
 class ShareSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,6 +221,24 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=1_000,
         ),
     ] = 8
+    correlation_groups: Annotated[
+        int,
+        _said(
+            "Groups which correlations keep windows of; beyond it those least begun are let go, and that is said.",
+            "相関検知で保持するグループ数。超えると、進みの少ないものから手放し、その旨を表示します。",
+            ge=1_000,
+            le=1_000_000,
+        ),
+    ] = 50_000
+    correlation_entries: Annotated[
+        int,
+        _said(
+            "Records of one group which wait for late ones; beyond it the oldest are judged early.",
+            "遅れて届く記録を待つ、一グループあたりの記録数。超えると古いものから先に判定します。",
+            ge=100,
+            le=100_000,
+        ),
+    ] = 1_000
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
