@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.detect.stix.records import NOW, indicator
 from tests.journeys.nodes import MARK_RULE, access_line, append, eventually
 
 from amagasa.app.worker_messages import (
@@ -32,6 +33,8 @@ from amagasa.app.worker_messages import (
     ToWorker,
     read_from_worker,
 )
+from amagasa.detect.correlation.correlate import correlate
+from amagasa.detect.correlation.windows import Manner, Windows
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.frames import FrameReader, write_frame
@@ -164,7 +167,7 @@ def test_worker_asked_to_end_by_signal_leaves_that_to_the_main_process(begin: Be
 
 
 def test_worker_given_content_confirms_it_and_ignores_an_older_version(begin: Begin, log: Path) -> None:
-    indicator = {
+    named = {
         "type": "indicator",
         "spec_version": "2.1",
         "id": "indicator--5a5d8f3c-8a2e-4f34-9e0c-3c2f8f0a1b11",
@@ -174,7 +177,7 @@ def test_worker_given_content_confirms_it_and_ignores_an_older_version(begin: Be
         "pattern_type": "stix",
         "valid_from": "2026-01-01T00:00:00Z",
     }
-    newer = Content(version=2, rules=(), indicators=(indicator,), origins={})
+    newer = Content(version=2, rules=(), indicators=(named,), origins={})
     with child_of(begin) as child:
         child.send(newer)
         child.send(Content(version=1, rules=(), indicators=(), origins={}))
@@ -182,7 +185,19 @@ def test_worker_given_content_confirms_it_and_ignores_an_older_version(begin: Be
         append(log, access_line("203.0.113.77"))
         heard = child.hear_until(Batch)
     assert not any(isinstance(one, Active) for one in heard)
-    assert [one.indicator_id for one in heard[-1].detections] == [indicator["id"]]
+    assert [one.indicator_id for one in heard[-1].detections] == [named["id"]]
+
+
+def test_worker_given_a_pattern_over_records_sends_what_it_takes_to_put_them_together(begin: Begin, log: Path) -> None:
+    pattern = "([url:value = '/a'] FOLLOWEDBY [url:value = '/b']) WITHIN 60 SECONDS"
+    with child_of(begin) as child:
+        child.send(Content(version=1, rules=(), indicators=(indicator(pattern),), origins={}))
+        linked = [one for one in child.hear_until(Active) if isinstance(one, Correlating)][-1]
+        append(log, access_line("203.0.113.7", "/a"), access_line("203.0.113.7", "/b", second=9))
+        batch = child.hear_until(Batch)[-1]
+    assert batch.detections == ()
+    found = correlate(batch.hits, Windows(), Manner(links=linked.links), now=NOW)
+    assert [(one.indicator_id, one.record) for one in found.detections] == [(indicator(pattern)["id"], 2)]
 
 
 def test_worker_tells_a_source_that_is_missing_once_and_when_it_is_there(begin: Begin, log: Path) -> None:
