@@ -19,7 +19,7 @@ import hard_corpus
 import orjson
 import zstandard
 
-from amagasa.adapters.content.load import LoadedContent, load_plan
+from amagasa.adapters.content.load import LoadedContent, RuleFiles, load_plan
 from amagasa.detect.engine.evaluate import evaluate
 from amagasa.detect.engine.memo import Memo
 from amagasa.event.normalise import normalise
@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=None, help="an empty folder shows a cold start")
     arguments = parser.parse_args()
     start, cpu = time.monotonic(), time.process_time()
-    content = load_plan(arguments.rules, builtin=not arguments.rules, cache=arguments.cache)
+    content = load_plan(
+        RuleFiles(paths=tuple(arguments.rules), is_builtin_wanted=not arguments.rules), cache=arguments.cache
+    )
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"{content.n_rules} rules, {len(content.faults)} faults; loaded in {time.monotonic() - start:.2f} s, "

@@ -13,7 +13,7 @@ from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Active, Content
 from amagasa.detect.correlation.link import link
 from amagasa.detect.report import Detection, RuleFault
-from amagasa.detect.sigma.compile import compile_rules
+from amagasa.detect.sigma.compile import compile_all
 from amagasa.vocab.severity import Level
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -51,7 +51,7 @@ def held(store: Store) -> dict[str, ContentItem]:
 
 def test_gather_gives_rules_the_identifier_and_origin_they_are_held_under(store: Store) -> None:
     hold(store, item(ONE, RULE.format(id=TWO)), item(TWO, RULE.format(id=TWO), origin=ALLY))
-    gathered = gather(store, compile_rules, version=3)
+    gathered = gather(store, compile_all, version=3)
     assert isinstance(gathered.message, Content)
     assert {(rule.id, rule.origin) for rule in gathered.message.rules} == {(ONE, ""), (TWO, ALLY)}
     assert (gathered.message.version, gathered.message.origins) == (3, {TWO: ALLY})
@@ -59,20 +59,20 @@ def test_gather_gives_rules_the_identifier_and_origin_they_are_held_under(store:
 
 def test_gather_leaves_out_what_is_not_active(store: Store) -> None:
     hold(store, replace(item(ONE, RULE.format(id=ONE)), is_active=False))
-    assert gather(store, compile_rules, version=1).ids == frozenset()
+    assert gather(store, compile_all, version=1).ids == frozenset()
 
 
 def test_gather_of_what_cannot_be_read_goes_on_and_says_why(store: Store) -> None:
     broken = item(INDICATOR, "not JSON", kind=ContentKind.STIX)
     hold(store, item(ONE, "title: ["), item(TWO, RULE.format(id=TWO)), broken)
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     assert gathered.ids == {TWO}
     assert gathered.why.keys() == {ONE, INDICATOR}
 
 
 def test_confirm_notes_since_when_once_and_why_not(store: Store) -> None:
     hold(store, item(ONE, "title: ["), item(TWO, RULE.format(id=TWO)))
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     assert sorted(confirm(store, gathered, ACTIVE, now=NOW)) == [ONE, TWO]
     later = NOW + timedelta(hours=1)
     assert confirm(store, gathered, ACTIVE, now=later) == []
@@ -83,7 +83,7 @@ def test_confirm_notes_since_when_once_and_why_not(store: Store) -> None:
 
 def test_confirm_takes_back_what_the_worker_could_not_use(store: Store) -> None:
     hold(store, item(TWO, RULE.format(id=TWO)))
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     confirm(store, gathered, ACTIVE, now=NOW)
     fault = RuleFault(path=TWO, rule_id=TWO, why="it cannot run")
     assert confirm(store, gathered, Active(version=1, faults=(fault,)), now=NOW) == [TWO]
@@ -92,7 +92,7 @@ def test_confirm_takes_back_what_the_worker_could_not_use(store: Store) -> None:
 
 def test_confirm_of_what_was_removed_meanwhile_brings_nothing_back(store: Store) -> None:
     hold(store, item(TWO, RULE.format(id=TWO)))
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     with store.write() as tx:
         tx.remove_content(TWO)
     assert confirm(store, gathered, ACTIVE, now=NOW) == []
@@ -114,7 +114,7 @@ detection: {{a: {{cs-uri-stem: x}}, condition: a}}
 
 def test_gather_of_a_correlation_with_its_rule_keeps_them_apart_and_the_item_whole(store: Store) -> None:
     hold(store, item(ONE, MANY.format(id=ONE)), item(INDICATOR, MANY.format(id=TWO), origin=ALLY))
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     assert isinstance(gathered.message, Content)
     ids = {rule.id for rule in gathered.message.rules}
     assert len(ids) == 4
@@ -136,7 +136,7 @@ def test_detection_of_a_part_of_an_item_is_held_under_the_item() -> None:
 
 def test_confirm_of_a_correlation_without_its_rule_says_so_at_its_item(store: Store) -> None:
     hold(store, item(ONE, MANY.partition("---")[0].format(id=TWO)))
-    gathered = gather(store, compile_rules, version=1)
+    gathered = gather(store, compile_all, version=1)
     assert isinstance(gathered.message, Content)
     _, faults = link(gathered.message.rules)
     confirm(store, gathered, Active(version=1, faults=faults), now=NOW)

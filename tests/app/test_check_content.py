@@ -126,6 +126,6 @@ def test_rules_with_one_id_are_said_with_the_line_they_stand_in() -> None:
 
 
 def test_rule_that_cannot_run_is_told_with_the_rest() -> None:
-    found = checked(GOOD, changed("level: high", "level: hgih").replace("a1c0001", "a1c0002"))
+    found = checked(GOOD, changed("|contains", "|contians").replace("a1c0001", "a1c0002"))
     assert [rule.can_run for rule in found.rules] == [True, False]
     assert found.rules[1].cost is None

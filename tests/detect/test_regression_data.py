@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from evtx import PyEvtxParser
 
-from amagasa.adapters.content.load import LoadedContent, load_plan
+from amagasa.adapters.content.load import LoadedContent, RuleFiles, load_plan
 from amagasa.detect.engine.evaluate import evaluate
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format
@@ -47,7 +47,7 @@ def logs() -> dict[str, tuple[Format, bytes]]:
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> LoadedContent:
-    return load_plan([DATA / "rules" / "sigma-rules.tar.gz"], builtin=False, cache=tmp_path_factory.mktemp("cache"))
+    return load_plan(RuleFiles(paths=(DATA / "rules" / "sigma-rules.tar.gz",)), cache=tmp_path_factory.mktemp("cache"))
 
 
 def test_each_regression_case_fires_its_own_rule(content: LoadedContent) -> None:

@@ -17,8 +17,8 @@ from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.compile import compile_rules
-from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.sigma.compile import compile_all
+from amagasa.detect.sigma.rule import Compiled
 from amagasa.entry.node.keeper import MAX_TOGETHER, ContentKeeper
 from amagasa.vocab.errors import WorldError
 from amagasa.vocab.ids import stable_id
@@ -46,11 +46,11 @@ class Keeping:
         self.keeper = ContentKeeper(store, StoppedClock(NOW), self.signals, self.compile)
         self.keeper.watcher = self
 
-    def compile(self, documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
+    def compile(self, documents: Sequence[tuple[str, str]]) -> Compiled:
         if self.failures:
             raise self.failures.pop()
         self.n_compiled.append(len(documents))
-        return compile_rules(documents)
+        return compile_all(documents)
 
     def send_content(self, content: Change) -> None:
         self.sent.put(content)

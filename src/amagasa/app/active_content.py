@@ -15,21 +15,23 @@ from msgspec.structs import replace
 
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
-from amagasa.detect.report import Detection, RuleFault
-from amagasa.detect.sigma.reach import reaches_out
-from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.report import Detection
+from amagasa.detect.sigma.link import link
+from amagasa.detect.sigma.reach import acts_on_others, reaches_out
+from amagasa.detect.sigma.rule import Compiled, Rule
 
 # Between the identifier of an item and the number of a rule inside; no identifier has one.
 _PART: Final = "#"
-# (path, Sigma text) of each document -> the rules that can run, and why the others cannot.
-Compile = Callable[[Sequence[tuple[str, str]]], tuple[Sequence[Rule], Sequence[RuleFault]]]
+# (path, Sigma text) of each document -> what became of it.
+Compile = Callable[[Sequence[tuple[str, str]]], Compiled]
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
     """A message to the worker, and what is to be noted once it looks with it.
 
     `ids` are the content items in it, `why` says of those which cannot run why not. `is_all`: all content is in it, and
-    `reaching` are then the items that change what others mean: a change of one of them is a change of all.
+    `reaching` are then the items that change what others mean: a change of one of them is a change of all. With
+    `is_acting` some of them act on whatever comes, so that each change is one of all.
     """
 
     message: Change
@@ -37,6 +39,7 @@ class Gathered(Struct, frozen=True, kw_only=True):
     why: Mapping[str, str]
     is_all: bool
     reaching: frozenset[str] = frozenset()
+    is_acting: bool = False
 
 
 class Held:
@@ -47,6 +50,7 @@ class Held:
         self.indicators: dict[str, dict[str, Any]] = {}
         self.origins: dict[str, str] = {}
         self.reaching: frozenset[str] = frozenset()
+        self.is_acting = False
         self.version = 0
 
     def take(self, gathered: Gathered) -> None:
@@ -55,7 +59,7 @@ class Held:
         self.version = message.version
         if isinstance(message, Content):
             self.rules, self.indicators, self.origins = {}, {}, {}
-            self.reaching = gathered.reaching
+            self.reaching, self.is_acting = gathered.reaching, gathered.is_acting
         if isinstance(message, RuleChange):
             for key in message.removed:
                 self.rules.pop(key, None)
@@ -93,7 +97,8 @@ def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
     content = Content(version=version, rules=rules, indicators=indicators, origins=_origins(items))
     ids = frozenset(by_item(rules)) | {str(one.get("id")) for one in indicators}
     reaching = frozenset(item.id for item in items if item.kind is ContentKind.SIGMA and reaches_out(item.text))
-    return Gathered(message=content, ids=ids, why=why | unread, is_all=True, reaching=reaching)
+    is_acting = any(acts_on_others(item.text) for item in items if item.id in reaching)
+    return Gathered(message=content, ids=ids, why=why | unread, is_all=True, reaching=reaching, is_acting=is_acting)
 
 
 def gather_change(
@@ -107,7 +112,8 @@ def gather_change(
         items = [item for item in reading.content_items(changed) if item.is_active]
     sigma = [item for item in items if item.kind is ContentKind.SIGMA]
     stix = [item for item in items if item.kind is ContentKind.STIX]
-    is_wide = not held.reaching.isdisjoint(changed) or any(reaches_out(item.text) for item in sigma)
+    is_wide = held.is_acting and bool(sigma or not held.rules.keys().isdisjoint(changed))
+    is_wide |= not held.reaching.isdisjoint(changed) or any(reaches_out(item.text) for item in sigma)
     if is_wide or not held.indicators.keys().isdisjoint(changed):
         return None
     found = []
@@ -159,9 +165,12 @@ def as_held(detection: Detection) -> Detection:
 def _compiled(items: Sequence[ContentItem], compile_rules: Compile) -> tuple[tuple[Rule, ...], dict[str, str]]:
     """Rules under the ids and origins of their items, and why some items have none."""
     by_path = {item.id: item for item in items if item.kind is ContentKind.SIGMA}
-    rules, faults = compile_rules([(item.id, item.text) for item in by_path.values()])
-    held = [_held(inside, item) for path, inside in by_item(rules).items() if (item := by_path.get(path))]
-    return tuple(rule for inside in held for rule in inside), {fault.path: fault.why for fault in faults}
+    compiled = compile_rules([(item.id, item.text) for item in by_path.values()])
+    held = [_held(inside, item) for path, inside in by_item(compiled.rules).items() if (item := by_path.get(path))]
+    filters = [replace(one, origin=item.origin) for one in compiled.filters if (item := by_path.get(one.path))]
+    rules = tuple(rule for inside in held for rule in inside)
+    linked = link(replace(compiled, rules=rules, filters=tuple(filters)))
+    return linked.rules, {one.path: one.why for one in linked.off} | {one.path: one.why for one in linked.faults}
 
 
 def _held(rules: Sequence[Rule], item: ContentItem) -> list[Rule]:

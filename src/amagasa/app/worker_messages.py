@@ -9,9 +9,9 @@ from msgspec import Struct
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
+from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Rule
 from amagasa.event.record import Reject
-from amagasa.vocab.severity import Level
 
 MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
 
@@ -35,7 +35,7 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     sources: tuple[SourceSpec, ...]
     is_builtin_wanted: bool
     rule_paths: tuple[str, ...]
-    min_level: Level = Level.INFORMATIONAL
+    wanted: Wanted = Wanted()
     chunk_bytes: int = 1_048_576
     max_ahead: int = 8
     awaits_content: bool = False

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.indicators import load_indicators
-from amagasa.adapters.content.load import LoadedContent, load_plan, outcomes_of
+from amagasa.adapters.content.load import LoadedContent, RuleFiles, load_plan, outcomes_of
+from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.policies import load_policy
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
@@ -25,7 +26,7 @@ from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Begin, Content, MoreIndicators
 from amagasa.detect.correlation.link import Links, link
-from amagasa.detect.engine.plan import Plan, plan_of
+from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.indicator import IndicatorSet, n_indicators
@@ -33,7 +34,8 @@ from amagasa.detect.indicators.joining import joined
 from amagasa.detect.indicators.policy import Policy
 from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.sigma.link import Wanted
+from amagasa.detect.sigma.rule import Compiled, Rule, together
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
@@ -46,6 +48,8 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
     """Where rules and indicators are on disk; the built-in rules where no rules are named."""
 
     rules: tuple[Path, ...] = ()
+    placeholders: tuple[Path, ...] = ()
+    wanted: Wanted = Wanted()
     indicators: tuple[Path, ...] = ()
     may_be_empty: bool = False
     is_builtin_wanted: bool = False
@@ -54,7 +58,22 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
 
     def paths(self) -> tuple[Path, ...]:
         """All that is read."""
-        return (*self.rules, *self.indicators, *self.allowlists, *([self.ageing] if self.ageing else []))
+        return (
+            *self.rules,
+            *self.placeholders,
+            *self.indicators,
+            *self.allowlists,
+            *([self.ageing] if self.ageing else []),
+        )
+
+    def rule_files(self) -> RuleFiles:
+        """The part that rules come from."""
+        return RuleFiles(
+            paths=self.rules,
+            is_builtin_wanted=self.is_builtin_wanted or not self.rules,
+            placeholders=self.placeholders,
+            wanted=self.wanted,
+        )
 
     def sight(self) -> Sight:
         """A sight of these, for a child process: from the cache, which the parent has filled."""
@@ -81,17 +100,6 @@ class Loaded(Struct, frozen=True, kw_only=True):
         sieve = sieve_for([plan])
         return Sight([(plan, self.content.memo())], self.indicators, policy=self.policy, sieve=sieve, links=self.links)
 
-    def at_least(self, level: Level) -> "Loaded":
-        """Without the rules below `level`; those which a correlation looks at stay, and keep silent."""
-        links, _ = link(self.rules, least=level)
-        rules = self.content.plan.rules
-        kept = [one for one in rules if one.level.severity >= level.severity or one.id in links.takers]
-        plan = self.content.plan if len(kept) == len(rules) else plan_of(kept)
-        n_rules = len(kept) + len(links.correlations)
-        content = replace(self.content, plan=plan, n_rules=n_rules)
-        links = with_patterns(links, self.indicators)
-        return replace(self, least=level, content=content, links=links, n_rules=n_rules)
-
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All that was loaded, correlations included."""
@@ -112,7 +120,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
 
     Raises BadInputError where a path is not there, or (AMG-RULES-NONE) where rules are named and none of them can run.
     """
-    content = load_plan(files.rules, builtin=files.is_builtin_wanted or not files.rules, progress=progress)
+    content = load_plan(files.rule_files(), progress=progress)
     if not content.n_rules and files.rules and not files.may_be_empty:
         first = content.faults[0] if content.faults else None
         raise BadInputError(
@@ -135,6 +143,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
             named = ", ".join(str(path) for path in files.indicators)
             faults = (RuleFault(rule_id="", path=named, why="no indicator is in there", code="AMG-INDICATOR-NONE"),)
     links, unlinked = link((*content.plan.rules, *content.correlations))
+    links = replace(links, silent=tuple(sorted({*links.silent, *content.silent})))
     return Loaded(
         content=content,
         links=with_patterns(links, indicators),
@@ -142,6 +151,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         n_rules=content.n_rules - len(unlinked),
         n_indicators=n_indicators(indicators),
         faults=(*content.faults, *unlinked, *faults),
+        least=files.wanted.min_level,
         unlinked=unlinked,
         policy=policy,
         passed_over=passed_over,
@@ -198,21 +208,19 @@ def indicators_more(held: IndicatorSet, more: MoreIndicators) -> tuple[Indicator
 class RuleCompiler:
     """Sigma text -> rules, by a child process that stays warm; what was compiled before comes out of the cache.
 
-    For one thread.
+    Placeholders have the values which the `folders` give them now. For one thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
         self._compiler = Compiler()
         self._cache = Cache(default_cache())
         self._compiler.warm()
 
-    def __call__(self, documents: Sequence[tuple[str, str]]) -> tuple[Sequence[Rule], Sequence[RuleFault]]:
-        """(path, text) of each document -> rules and faults, with their paths. Raises WorldError."""
-        outcomes = outcomes_of([text_document(*one) for one in documents], self._cache, compiler=self._compiler)
-        return (
-            [rule for rules, _ in outcomes for rule in rules],
-            [fault for _, faults in outcomes for fault in faults],
-        )
+    def __call__(self, documents: Sequence[tuple[str, str]]) -> Compiled:
+        """(path, text) of each document -> what became of all, with their paths. Raises WorldError."""
+        texts = [text_document(*one) for one in documents]
+        return together(outcomes_of(texts, self._cache, placeholders_of(self._folders), compiler=self._compiler))
 
     def close(self) -> None:
         """End the child."""
@@ -222,9 +230,9 @@ class RuleCompiler:
 def files_of(begin: Begin) -> ContentFiles:
     """The rules on disk that a worker begins with."""
     paths = tuple(Path(path) for path in begin.rule_paths)
-    return ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, may_be_empty=True)
+    return ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, wanted=begin.wanted, may_be_empty=True)
 
 
 def rule_watch(begin: Begin) -> RuleWatch:
     """What watches them for changes, from now on."""
-    return RuleWatch(files_of(begin).rules, min_level=begin.min_level)
+    return RuleWatch(files_of(begin).rule_files())

@@ -21,7 +21,7 @@ def test_compiler_answers_in_order_and_counts() -> None:
     texts = [GOOD, BAD] * 150
     with Compiler(n_processes=2) as compiler:
         outcomes = compiler.compile(texts, progress=lambda done, total: seen.append((done, total)))
-    assert [(len(rules), len(faults)) for rules, faults in outcomes] == [(1, 0), (0, 1)] * 150
+    assert [(len(one.rules), len(one.faults)) for one in outcomes] == [(1, 0), (0, 1)] * 150
     assert seen == [(200, 300), (300, 300)]
 
 
@@ -31,8 +31,8 @@ def test_compiler_starts_again_when_its_child_was_killed() -> None:
         child = compiler._children._children[0]
         assert child is not None
         os.kill(child._process.pid, signal.SIGKILL)
-        ((rules, _),) = compiler.compile([GOOD])
-    assert len(rules) == 1
+        (compiled,) = compiler.compile([GOOD])
+    assert len(compiled.rules) == 1
 
 
 def stop(compiler: Compiler) -> None:
@@ -45,18 +45,18 @@ def test_batch_over_which_the_child_hangs_is_compiled_one_by_one(monkeypatch: py
     with Compiler() as compiler:
         stop(compiler)
         outcomes = compiler.compile([GOOD, BAD])
-    assert [(len(rules), len(faults)) for rules, faults in outcomes] == [(1, 0), (0, 1)]
+    assert [(len(one.rules), len(one.faults)) for one in outcomes] == [(1, 0), (0, 1)]
 
 
 def test_document_over_which_the_child_hangs_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DOCUMENT_TIMEOUT_S", 0.2)
     with Compiler() as compiler:
         stop(compiler)
-        rules, faults = compiler._children._ask_one(0, GOOD)
+        hung = compiler._children._ask_one(0, GOOD)
         monkeypatch.undo()
-        ((again, _),) = compiler.compile([GOOD])
-    assert (rules, len(again)) == ((), 1)
-    assert "took longer" in faults[0].why
+        (again,) = compiler.compile([GOOD])
+    assert (hung.rules, len(again.rules)) == ((), 1)
+    assert "took longer" in hung.faults[0].why
 
 
 def test_compiler_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -68,6 +68,6 @@ def test_compiler_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch, tmp
 def test_documents_of_an_ally_carry_its_name_and_their_paths() -> None:
     documents = [Document(path="a", text=GOOD, digest="1"), Document(path="b", text=BAD, digest="2")]
     with Compiler() as compiler:
-        rules, faults = compile_documents(documents, compiler, origin="identity--1")
-    assert [(rule.path, rule.origin) for rule in rules] == [("a", "identity--1")]
-    assert [fault.path for fault in faults] == ["b"]
+        compiled = compile_documents(documents, compiler, origin="identity--1")
+    assert [(rule.path, rule.origin) for rule in compiled.rules] == [("a", "identity--1")]
+    assert [fault.path for fault in compiled.faults] == ["b"]

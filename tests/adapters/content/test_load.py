@@ -6,7 +6,7 @@ import pytest
 
 from amagasa.adapters.content import load as module
 from amagasa.adapters.content.cache import Cache, default_cache
-from amagasa.adapters.content.load import load_plan
+from amagasa.adapters.content.load import RuleFiles, load_plan
 from amagasa.detect.engine.memo import Memo
 from tests.detect.cases import found, process_line, rule_text
 
@@ -30,9 +30,9 @@ def refuse(*_: object, **__: object) -> None:
 
 def test_second_load_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = write_rules(tmp_path / "rules")
-    first = load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    first = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     monkeypatch.setattr(module, "Compiler", refuse)
-    second = load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    second = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     assert (first.n_rules, len(first.faults)) == (second.n_rules, len(second.faults)) == (2, 1)
     assert first.plan.digest == second.plan.digest
     assert second.faults[0].path.endswith("broken.yml")
@@ -40,11 +40,11 @@ def test_second_load_compiles_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_changed_rule_alone_is_compiled_again(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules")
-    load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     (rules / "a.yml").write_text(rule_text({"s": {"A": "changed"}, "condition": "s"}, title="changed"))
     asked: list[tuple[int, int]] = []
     again = load_plan(
-        [rules], builtin=False, cache=tmp_path / "cache", progress=lambda done, total: asked.append((done, total))
+        RuleFiles(paths=(rules,)), cache=tmp_path / "cache", progress=lambda done, total: asked.append((done, total))
     )
     assert asked == [(1, 1)]
     assert sorted(rule.title for rule in again.plan.rules) == ["b", "changed"]
@@ -52,19 +52,21 @@ def test_changed_rule_alone_is_compiled_again(tmp_path: Path) -> None:
 
 def test_moved_rules_keep_their_outcome_and_take_the_new_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = write_rules(tmp_path / "rules")
-    load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     monkeypatch.setattr(module, "Compiler", refuse)
     moved = rules.rename(tmp_path / "moved")
-    assert all("moved" in rule.path for rule in load_plan([moved], builtin=False, cache=tmp_path / "cache").plan.rules)
+    assert all(
+        "moved" in rule.path for rule in load_plan(RuleFiles(paths=(moved,)), cache=tmp_path / "cache").plan.rules
+    )
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk", b"\0" * 4096])
 def test_damaged_cache_is_compiled_again(tmp_path: Path, damage: bytes) -> None:
     rules = write_rules(tmp_path / "rules")
-    first = load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    first = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     for path in (tmp_path / "cache").iterdir():
         path.write_bytes(damage)
-    again = load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    again = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     assert again.plan.digest == first.plan.digest
 
 
@@ -72,12 +74,12 @@ def test_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules")
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    assert load_plan([rules], builtin=False, cache=blocked / "cache").n_rules == 2
+    assert load_plan(RuleFiles(paths=(rules,)), cache=blocked / "cache").n_rules == 2
 
 
 def test_matchers_are_kept_for_the_next_start(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules")
-    content = load_plan([rules], builtin=False, cache=tmp_path / "cache")
+    content = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     memo = content.memo()
     assert len(found(content.plan, [process_line(A="EVIL-A")], memo=memo)) == 1
     assert memo.made
@@ -112,7 +114,7 @@ def test_loading_does_not_import_the_parser() -> None:
 @pytest.mark.data
 @pytest.mark.skipif(not PUBLIC.exists(), reason="the folder of real logs is not beside the checkout")
 def test_every_public_rule_loads(tmp_path: Path) -> None:
-    content = load_plan([PUBLIC], builtin=False, cache=tmp_path)
+    content = load_plan(RuleFiles(paths=(PUBLIC,)), cache=tmp_path)
     assert content.n_rules + len(content.faults) == 3754
     assert {fault.rule_id for fault in content.faults} == {
         rule_id for rule_id in (fault.rule_id for fault in content.faults) if rule_id

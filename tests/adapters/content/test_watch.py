@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from amagasa.adapters.content.load import RuleFiles
 from amagasa.adapters.content.watch import DiskChange, RuleWatch
+from amagasa.detect.sigma.link import Wanted
 from amagasa.vocab.severity import Level
 from tests.detect.lint.rules import GOOD, changed
 
@@ -28,7 +30,7 @@ class Folder:
         self.held = frozenset(str(self.path / name) for name in ("a.yml", "b.yml"))
 
     def watching(self, *paths: Path) -> RuleWatch:
-        return RuleWatch(paths, min_level=self._min_level, cache=self._cache)
+        return RuleWatch(RuleFiles(paths=paths, wanted=Wanted(min_level=self._min_level)), cache=self._cache)
 
     def write(self, name: str, text: str, *, is_old: bool = True) -> Path:
         file = self.path / name

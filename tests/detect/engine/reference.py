@@ -2,11 +2,13 @@
 
 Slow and without any code of the engine. What it takes as given: text is compared without case (`str.lower`) unless
 the value is `cased` or a regular expression; numbers are compared as numbers or as their decimal text; a field that
-holds a list matches if an item does; a keyword matches anywhere in the raw record or in a field.
+holds a list matches if an item does; a keyword matches anywhere in the raw record or in a field; an instant without
+an offset is in UTC, and a number is one in seconds since 1970.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, cast
@@ -32,7 +34,9 @@ from sigma.types import (
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
+    SigmaTimestampPart,
     SpecialChars,
+    TimestampPart,
 )
 
 ABSENT: Final = object()
@@ -85,6 +89,8 @@ def _field_holds(wanted: Any, value: Any, fields: Mapping[str, Any]) -> bool:
 def _value_holds(wanted: Any, value: Any, fields: Mapping[str, Any]) -> bool:
     if isinstance(wanted, SigmaString):
         return _string_regex(tuple(wanted.s), isinstance(wanted, SigmaCasedString)).fullmatch(_text(value)) is not None
+    if isinstance(wanted, SigmaTimestampPart):
+        return _is_part(wanted, value)
     if isinstance(wanted, SigmaBool):
         return value is bool(wanted) or _text(value).lower() == str(bool(wanted)).lower()
     if isinstance(wanted, SigmaNumber):
@@ -96,13 +102,16 @@ def _value_holds(wanted: Any, value: Any, fields: Mapping[str, Any]) -> bool:
     if isinstance(wanted, SigmaCompareExpression):
         return _compares(wanted, value)
     if isinstance(wanted, SigmaFieldReference):
-        return _refers(wanted, _text(value), _text(_lookup(fields, wanted.field)))
+        return _refers(wanted, value, _lookup(fields, wanted.field))
     message = f"no such value in the reference: {wanted!r}"
     raise TypeError(message)
 
 
 def _keyword_holds(wanted: Any, fields: Mapping[str, Any], raw: str) -> bool:
-    texts = [raw, *(_text(value) for value in fields.values())]
+    texts = [
+        raw,
+        *(_text(leaf) for value in fields.values() for leaf in (value if isinstance(value, list) else [value])),
+    ]
     if isinstance(wanted, SigmaExpansion):
         return any(_keyword_holds(one, fields, raw) for one in wanted.values)
     if isinstance(wanted, SigmaRegularExpression):
@@ -143,14 +152,40 @@ def _compares(wanted: SigmaCompareExpression, value: Any) -> bool:
         CompareOperators.GTE: lambda a, b: a >= b,
         CompareOperators.NEQ: lambda a, b: a != b,
     }
+    if isinstance(value, bool):
+        return False
     try:
         return operators[wanted.op](float(value), float(wanted.number.number))
     except (TypeError, ValueError):
         return False
 
 
-def _refers(wanted: SigmaFieldReference, left: str, right: str) -> bool:
-    left, right = left.lower(), right.lower()
+def _is_part(wanted: SigmaTimestampPart, value: Any) -> bool:
+    try:
+        is_number = isinstance(value, int | float) and value >= 315_532_800
+        at = datetime.fromtimestamp(value, UTC) if is_number else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    parts = {
+        TimestampPart.MINUTE: at.minute,
+        TimestampPart.HOUR: at.hour,
+        TimestampPart.DAY: at.day,
+        TimestampPart.WEEK: at.isocalendar()[1],
+        TimestampPart.MONTH: at.month,
+        TimestampPart.YEAR: at.year,
+    }
+    return parts[wanted.timestamp_part] == wanted.number
+
+
+def _refers(wanted: SigmaFieldReference, one: Any, other: Any) -> bool:
+    if other is ABSENT or other is None:
+        return False
+    if isinstance(other, list):
+        return any(_refers(wanted, one, item) for item in other)
+    left, right = _text(one).lower(), _text(other).lower()
+    if wanted.starts_with and wanted.ends_with:
+        return right in left
     if wanted.starts_with:
         return left.startswith(right)
     return left.endswith(right) if wanted.ends_with else left == right
@@ -159,4 +194,6 @@ def _refers(wanted: SigmaFieldReference, left: str, right: str) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return "" if value is ABSENT or value is None else str(value)

@@ -19,6 +19,7 @@ from amagasa.event.normalise import normalise
 from amagasa.event.record import MISSING, EventBatch, Format, LogSource, Route
 from amagasa.vocab.severity import Level
 from tests.detect.cases import chunk_of, found, plan_for, process_line, report_of, rule_text
+from tests.detect.engine import pairs
 from tests.detect.engine.reference import matches
 
 WORDS = ["", "a", "A", "ab", "abc", "a b", r"\a", "1", "10.0.0.1", "true", "*", "K", "x" * 40, "ä", "Ä"]
@@ -285,3 +286,9 @@ def test_empty_batch_of_a_route_without_rules_is_counted() -> None:
         read_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     assert evaluate(batch, plan, Memo(plan)) == MatchReport(n_events=1)
+
+
+def test_engine_and_reference_agree_on_pairs_by_chance() -> None:
+    compared = pairs.compare(4_000, seed=1)
+    assert compared.disagreements == ()
+    assert compared.n_matches > 500

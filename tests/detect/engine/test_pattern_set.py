@@ -17,7 +17,7 @@ def pattern_of(kind: str, text: str) -> tuple[str, int]:
     if kind == "start":
         return r"\A" + escaped(text), FOLDED
     if kind == "glob":
-        return rf"\A(?:{escaped(text)}.*{escaped(text)})\z", ANY_CHARACTER
+        return rf"\A(?:{escaped(text)}.*{escaped(text)})", ANY_CHARACTER | AT_END
     return escaped(text), FOLDED
 
 
@@ -98,3 +98,40 @@ def test_expression_left_to_the_other_engine_is_found_at_its_place() -> None:
     patterns = PatternSet([("x", FOLDED), (r"a.{0,90}b", CHOSEN_BY_RULE), ("y", FOLDED | AT_END)], {}, {})
     assert sorted(patterns.search(b"a 12 b y")) == [1, 2]
     assert patterns.search(b"y a") == []
+
+
+@pytest.mark.parametrize(
+    ("literals", "text"),
+    [
+        (["é\\cbxé", "ca", "\\ed---"], "\\bbae x ed za eabca"),
+        (["baa.a", "--edx", "ba", ".\\c\\\\\\"], "-cbxé.a.ée éqze\\bézzba"),
+        (["-ec.\\-d", "xace", "d-x-aaa", "c-cé", ".xx.é--", "beae.x"], "q\x00-db.aaz\x00- z-c-cé"),
+        (["ä", "true", "a"], "on/opea\x00b\x00a\x00g\x00i\x00a\x00y\x00w\x00a\x00=\x00\nä"),
+    ],
+)
+@pytest.mark.parametrize("flags", [FOLDED, FOLDED | AT_END])
+def test_literal_that_ends_with_the_text_is_found_whatever_stands_beside_it(
+    literals: list[str], text: str, flags: int
+) -> None:
+    patterns = PatternSet([(escaped(literal), flags) for literal in literals], {}, {})
+    wanted = {literal for literal in literals if (text.endswith(literal) if flags & AT_END else literal in text)}
+    assert {literals[place] for place in patterns.search(text.encode())} == wanted
+
+
+words = st.text("abc.\\é\x00\n", min_size=1, max_size=4)
+
+
+@given(st.lists(words, min_size=1, max_size=8, unique=True), st.text("abcd.\\é\x00\n", max_size=20), st.data())
+def test_set_finds_what_python_finds(literals: list[str], text: str, data: st.DataObject) -> None:
+    literals.sort()
+    text += data.draw(st.sampled_from(["", *literals]))
+    patterns = PatternSet([(escaped(literal), FOLDED) for literal in literals], {}, {})
+    assert {literals[place] for place in patterns.search(text.encode())} == {one for one in literals if one in text}
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "is_found"),
+    [("a$", "xa", True), ("^$", "", True), ("a[^b]", "a", False), ("a\\s", "a", False), ("(?s)a.", "a", False)],
+)
+def test_byte_behind_the_text_is_no_part_of_it(expression: str, text: str, *, is_found: bool) -> None:
+    assert bool(PatternSet([(expression, CHOSEN_BY_RULE)], {}, {}).search(text.encode())) is is_found

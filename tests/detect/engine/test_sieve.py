@@ -8,7 +8,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amagasa.adapters.content.load import load_plan
+from amagasa.adapters.content.load import RuleFiles, load_plan
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import MAX_KINDS, Sieve, key_bytes, sieve_of
@@ -256,7 +256,9 @@ def test_sieve_takes_more_named_records_than_one_call_holds() -> None:
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real logs is not beside the checkout")
 def test_sieve_agrees_on_real_logs(tmp_path: Path) -> None:
-    content = load_plan([DATA / "rules" / "sigma-rules.tar.gz"], builtin=True, cache=tmp_path)
+    content = load_plan(
+        RuleFiles(paths=(DATA / "rules" / "sigma-rules.tar.gz",), is_builtin_wanted=True), cache=tmp_path
+    )
     memo = Memo(content.plan)
     for path in sorted((DATA / "windows" / "atomic").glob("*.zst"))[::9]:
         with path.open("rb") as file:

@@ -81,20 +81,22 @@ def test_review_of_what_cannot_run_has_one_error_that_says_why() -> None:
 
 
 def test_review_of_what_cannot_run_keeps_to_the_finding_that_explains_it() -> None:
-    one = reviewed(changed("level: high", "level: hgih"))
+    one = reviewed(changed("|contains", "|contians"))
     assert one.rule is None
-    assert [found.code for found in one.findings] == ["unknown-level"]
+    assert [found.code for found in one.findings] == ["unknown-modifier"]
 
 
 def test_review_of_what_runs_all_the_same_calls_nothing_an_error() -> None:
-    one = reviewed(changed("status: test", "status: test\nrelated: []"))
+    one = reviewed(changed("level: high", "level: hgih\nrelated: []"))
     assert one.rule is not None
     assert not [found for found in one.findings if found.grade is Grade.ERROR]
 
 
 def test_review_of_several_documents_gives_each_its_own_rule() -> None:
     other = GOOD.replace("a1c0001", "a1c0002").replace("Certutil fetches", "Bitsadmin fetches")
-    first, broken, second = review(f"{GOOD}---\n{changed('high', 'hgih').replace('a1c0001', 'a1c0003')}---\n{other}")
+    first, broken, second = review(
+        f"{GOOD}---\n{changed('|contains', '|contians').replace('a1c0001', 'a1c0003')}---\n{other}"
+    )
     assert [one.rule and one.rule.title for one in (first, broken, second)] == [
         "Certutil fetches a file",
         None,

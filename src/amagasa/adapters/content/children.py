@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from amagasa.detect.sigma.text import Placeholders
 from amagasa.vocab.errors import WorldError
 
 # A batch of public rules takes half a second; one document a few milliseconds.
@@ -31,16 +32,23 @@ Answer = TypeVar("Answer")
 class Children(Generic[Answer]):
     """Processes that run `module` and stay until `close`; started with the first document. Not for two threads at once.
 
-    A frame (four bytes of length, big endian, then MessagePack) holds a list of texts, the answer a list of as many
-    values, decoded by `decoder`. `died` is the answer for a document over which the child dies or takes too long.
+    A frame (four bytes of length, big endian, then MessagePack) holds texts and the placeholders, the answer to it as
+    many values as texts, decoded by `decoder`. `died` is the answer for a document over which the child dies or takes
+    too long.
     """
 
     def __init__(
-        self, module: str, decoder: "msgspec.msgpack.Decoder[tuple[Answer, ...]]", died: Answer, *, n_processes: int = 1
+        self,
+        module: str,
+        decoder: "msgspec.msgpack.Decoder[tuple[Answer, ...]]",
+        died: Answer,
+        *,
+        n_processes: int = 1,
     ) -> None:
         self._module = module
         self._decoder = decoder
         self._died = died
+        self._placeholders: Placeholders = {}
         self._children: list[_Child | None] = [None] * n_processes
 
     def close(self) -> None:
@@ -54,8 +62,11 @@ class Children(Generic[Answer]):
         """Start a child now, so that the first document does not wait for it."""
         self._child(0)
 
-    def ask(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Answer]:
-        """The answer for each text. Raises WorldError where no child can start."""
+    def ask(
+        self, texts: Sequence[str], placeholders: Placeholders | None = None, *, progress: Progress | None = None
+    ) -> list[Answer]:
+        """The answer for each text, its placeholders with these values. Raises WorldError where no child can start."""
+        self._placeholders = dict(placeholders or {})
         answers: list[Answer] = []
         batches = [texts[start : start + BATCH_DOCUMENTS] for start in range(0, len(texts), BATCH_DOCUMENTS)]
         width = len(self._children)
@@ -89,7 +100,7 @@ class Children(Generic[Answer]):
 
     def _send(self, place: int, texts: Sequence[str]) -> bool:
         try:
-            self._child(place).send(msgspec.msgpack.encode(list(texts)))
+            self._child(place).send(msgspec.msgpack.encode((list(texts), self._placeholders)))
         except BrokenPipeError:
             self._drop(place)
             return False

@@ -8,14 +8,14 @@ import msgspec
 
 from amagasa.adapters.content.children import DOCUMENT_TIMEOUT_S, Children, Progress
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.sigma.rule import Compiled
+from amagasa.detect.sigma.text import Placeholders
 
-Outcome = tuple[tuple[Rule, ...], tuple[RuleFault, ...]]
 # Not the document's fault alone: a machine under load is slow too. So it is not cached, and tried again next time.
 DIED: Final = "AMG-RULE-030"
 WHY_DIED: Final = f"the compiler died over this document, or took longer than {DOCUMENT_TIMEOUT_S:.0f} s"
-_DIED: Final[Outcome] = ((), (RuleFault(rule_id="", path="", why=WHY_DIED, code=DIED),))
-_ANSWER: Final = msgspec.msgpack.Decoder(tuple[Outcome, ...])
+_DIED: Final = Compiled(faults=(RuleFault(rule_id="", path="", why=WHY_DIED, code=DIED),))
+_ANSWER: Final = msgspec.msgpack.Decoder(tuple[Compiled, ...])
 
 
 class Compiler:
@@ -43,6 +43,8 @@ class Compiler:
         """Start a child now, so that the first rule does not wait for it."""
         self._children.warm()
 
-    def compile(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Outcome]:
-        """For each YAML text its rules and faults, without a path. Raises WorldError where no child can start."""
-        return self._children.ask(texts, progress=progress)
+    def compile(
+        self, texts: Sequence[str], placeholders: Placeholders | None = None, *, progress: Progress | None = None
+    ) -> list[Compiled]:
+        """For each YAML text what became of it, without a path. Raises WorldError where no child can start."""
+        return self._children.ask(texts, placeholders, progress=progress)

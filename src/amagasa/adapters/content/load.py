@@ -1,7 +1,7 @@
-"""Paths -> a plan ready to run: read the documents, compile what the cache does not know, put the plan together."""
+"""Paths -> a plan ready to run: read the documents, compile what the cache does not know, link, make the plan."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,28 +10,46 @@ from msgspec import Struct
 
 from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import Progress
-from amagasa.adapters.content.compile import DIED, Compiler, Outcome
+from amagasa.adapters.content.compile import DIED, Compiler
+from amagasa.adapters.content.placeholders import FoundPlaceholders, placeholders_of
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.rule import VERSION, Rule
+from amagasa.detect.sigma.link import Linked, OffRule, Wanted, link
+from amagasa.detect.sigma.rule import VERSION, Compiled, Rule, together
 
 # Fewer documents than this are not worth a second process.
 _MANY: Final = 200
-_OUTCOME: Final[msgspec.msgpack.Decoder[Outcome]] = msgspec.msgpack.Decoder(Outcome)
+_COMPILED: Final = msgspec.msgpack.Decoder(Compiled)
+_LINKED: Final = msgspec.msgpack.Decoder(Linked)
+# Only a document with this word can have placeholders, and so depend on their values.
+_EXPAND: Final = "expand"
+
+
+class RuleFiles(Struct, frozen=True, kw_only=True):
+    """Where rules are on disk, and which of them are to run. `placeholders` are files beside those in the folders."""
+
+    paths: tuple[Path, ...] = ()
+    is_builtin_wanted: bool = False
+    placeholders: tuple[Path, ...] = ()
+    wanted: Wanted = Wanted()
 
 
 class LoadedContent(Struct, frozen=True, kw_only=True):
-    """A plan and what became of its documents: `n_rules` run, `faults` do not. `correlations` stand beside the plan.
+    """A plan and what became of its documents: `n_rules` run, `faults` do not, `off` could and were switched off.
 
-    `memo()` makes the runtime, with stored matchers; `keep(memo)` stores those which it had to make.
+    `correlations` stand beside the plan; `silent` are ids of rules which only correlations hear; `is_acting` as in
+    `Linked`. `memo()` makes the runtime, with stored matchers; `keep(memo)` stores those which it had to make.
     """
 
     plan: Plan
     correlations: tuple[Rule, ...] = ()
     n_rules: int
     faults: tuple[RuleFault, ...]
+    off: tuple[OffRule, ...] = ()
+    silent: tuple[str, ...] = ()
+    is_acting: bool = False
     cache: Cache
 
     def memo(self) -> Memo:
@@ -47,115 +65,115 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
         memo.made.clear()
 
 
-def load_plan(
-    paths: Sequence[Path],
-    *,
-    builtin: bool,
-    cache: Path | None = None,
-    progress: Progress | None = None,
-) -> LoadedContent:
-    """The plan of every rule under `paths` (file, folder, zip, tar.gz) and, with `builtin`, of the project's own.
+def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress | None = None) -> LoadedContent:
+    """The plan of every wanted rule in these files (file, folder, zip, tar.gz) and of the project's own, if asked.
 
     `progress(done, total)` counts documents while the compiler runs; it is not called where nothing need compile.
     Raises BadInputError for a path that is not there or of no known kind, WorldError where the compiler cannot start.
     """
     kept = Cache(cache or default_cache())
-    key = _key(paths, builtin=builtin)
-    stored = _stored(kept, key)
-    if stored is None:
-        stored = _load(paths, kept, builtin=builtin, progress=progress)
-        if _is_final(stored):
-            kept.put(key, msgspec.msgpack.encode(stored))
-    rules, faults = stored
-    plain = [rule for rule in rules if rule.correlation is None]
+    placeholders = placeholders_of(files.paths, files.placeholders)
+    key = _key(files, placeholders)
+    linked = _stored(kept, key)
+    if linked is None:
+        compiled = _compiled(files, kept, placeholders, progress)
+        linked = link(compiled, files.wanted)
+        if _is_final(compiled):
+            kept.put(key, msgspec.msgpack.encode(linked))
     return LoadedContent(
-        plan=plan_of(plain),
-        correlations=tuple(rule for rule in rules if rule.correlation is not None),
-        n_rules=len(rules),
-        faults=faults,
+        plan=plan_of([rule for rule in linked.rules if rule.correlation is None]),
+        correlations=tuple(rule for rule in linked.rules if rule.correlation is not None),
+        n_rules=len(linked.rules),
+        faults=linked.faults,
+        off=linked.off,
+        silent=linked.silent,
+        is_acting=linked.is_acting,
         cache=kept,
     )
 
 
 def compile_documents(
     documents: Sequence[Document], compiler: Compiler, *, origin: str = "", progress: Progress | None = None
-) -> Outcome:
-    """Rules and faults of the documents, with their paths; `origin` is the party which sent them ("" for our own)."""
-    outcomes = compiler.compile([one.text for one in documents], progress=progress)
-    placed = [_placed(outcome, one.path, origin) for one, outcome in zip(documents, outcomes, strict=True)]
-    return tuple(rule for rules, _ in placed for rule in rules), tuple(
-        fault for _, faults in placed for fault in faults
-    )
-
-
-def _load(paths: Sequence[Path], cache: Cache, *, builtin: bool, progress: Progress | None) -> Outcome:
-    found = list(documents_of(paths, is_builtin=builtin))
-    documents = [one for one in found if isinstance(one, Document)]
-    rules: list[Rule] = []
-    faults = [one for one in found if isinstance(one, RuleFault)]
-    for placed in outcomes_of(documents, cache, progress=progress):
-        rules.extend(placed[0])
-        faults.extend(placed[1])
-    return tuple(rules), tuple(faults)
+) -> Compiled:
+    """What became of the documents, with their paths; `origin` is the party which sent them ("" for our own)."""
+    compiled = compiler.compile([one.text for one in documents], progress=progress)
+    return together([found.at(one.path, origin) for one, found in zip(documents, compiled, strict=True)])
 
 
 def outcomes_of(
-    documents: Sequence[Document], cache: Cache, *, compiler: Compiler | None = None, progress: Progress | None = None
-) -> list[Outcome]:
-    """Rules and faults of each document, with its path; compiled are those which the cache does not know.
+    documents: Sequence[Document],
+    cache: Cache,
+    placeholders: FoundPlaceholders,
+    *,
+    compiler: Compiler | None = None,
+    progress: Progress | None = None,
+) -> list[Compiled]:
+    """What became of each document, with its path; compiled are those which the cache does not know.
 
     Without a `compiler` child processes are started where they are needed, and ended.
     """
-    compiled = ByDocument(cache, str(VERSION), _OUTCOME)
-    known = {one.digest: compiled.get(one.digest) for one in documents}
-    new = {one.digest: one.text for one in documents if known[one.digest] is None}
+    keys = [_document_key(one, placeholders) for one in documents]
+    stored = ByDocument(cache, str(VERSION), _COMPILED)
+    known = {key: stored.get(key) for key in keys}
+    new = {key: one.text for key, one in zip(keys, documents, strict=True) if known[key] is None}
     if new:
+        texts = list(new.values())
         if compiler is not None:
-            outcomes = compiler.compile(list(new.values()), progress=progress)
+            made = compiler.compile(texts, placeholders.values, progress=progress)
         else:
             with Compiler(n_processes=2 if len(new) >= _MANY else 1) as own:
-                outcomes = own.compile(list(new.values()), progress=progress)
-        known.update(zip(new, outcomes, strict=True))
-        compiled.put((digest, outcome) for digest, outcome in zip(new, outcomes, strict=True) if _is_final(outcome))
-    return [_placed(known[one.digest] or ((), ()), one.path, "") for one in documents]
+                made = own.compile(texts, placeholders.values, progress=progress)
+        known.update(zip(new, made, strict=True))
+        stored.put((key, one) for key, one in zip(new, made, strict=True) if _is_final(one))
+    return [(known[key] or Compiled()).at(one.path, "") for key, one in zip(keys, documents, strict=True)]
 
 
-def _is_final(outcome: Outcome) -> bool:
+def _compiled(files: RuleFiles, cache: Cache, placeholders: FoundPlaceholders, progress: Progress | None) -> Compiled:
+    found = list(documents_of(files.paths, is_builtin=files.is_builtin_wanted))
+    documents = [one for one in found if isinstance(one, Document)]
+    unread = (*placeholders.faults, *(one for one in found if isinstance(one, RuleFault)))
+    return together([Compiled(faults=unread), *outcomes_of(documents, cache, placeholders, progress=progress)])
+
+
+def _document_key(one: Document, placeholders: FoundPlaceholders) -> str:
+    """Hash of all that decides what the document compiles to."""
+    if _EXPAND not in one.text:
+        return one.digest
+    return hashlib.sha256(f"{one.digest}\0{placeholders.digest}".encode()).hexdigest()
+
+
+def _is_final(compiled: Compiled) -> bool:
     """Whether the same text gives this each time: not where a compiler died or was too slow."""
-    return all(fault.code != DIED for fault in outcome[1])
+    return all(fault.code != DIED for fault in compiled.faults)
 
 
-def _placed(outcome: Outcome, path: str, origin: str) -> Outcome:
-    rules, faults = outcome
-    return (
-        tuple(msgspec.structs.replace(rule, path=path, origin=origin) for rule in rules),
-        tuple(msgspec.structs.replace(fault, path=path) for fault in faults),
-    )
-
-
-def _stored(cache: Cache, key: str) -> Outcome | None:
+def _stored(cache: Cache, key: str) -> Linked | None:
     body = cache.get(key)
     if body is None:
         return None
     try:
-        return _OUTCOME.decode(body)
+        return _LINKED.decode(body)
     except msgspec.DecodeError:
         return None
 
 
-def _key(paths: Sequence[Path], *, builtin: bool) -> str:
+def _key(files: RuleFiles, placeholders: FoundPlaceholders) -> str:
     """Hash of every byte that decides the outcome; an archive counts as one file, unopened."""
-    digest = hashlib.sha256(f"{VERSION}".encode())
-    for path in paths:
+    digest = hashlib.sha256(f"{VERSION}\0{placeholders.digest}\0".encode())
+    digest.update(msgspec.msgpack.encode((files.wanted, placeholders.faults)))
+    for path in files.paths:
         digest.update(f"\0{path}\0{kind_of(path)}".encode("utf-8", "surrogateescape"))
-        if not path.is_dir():
+        if path.is_dir():
+            _add(digest, documents_of([path], is_builtin=False))
+        else:
             digest.update(_file_digest(path))
-            continue
-        for one in documents_of([path], is_builtin=False):
-            digest.update(f"\0{one.path}\0{one.digest if isinstance(one, Document) else one.why}".encode())
-    for one in documents_of([], is_builtin=builtin):
-        digest.update(f"\0{one.path}\0{one.digest if isinstance(one, Document) else one.why}".encode())
+    _add(digest, documents_of([], is_builtin=files.is_builtin_wanted))
     return f"content-{digest.hexdigest()}"
+
+
+def _add(digest: "hashlib._Hash", found: Iterable[Document | RuleFault]) -> None:
+    for one in found:
+        digest.update(f"\0{one.path}\0{one.digest if isinstance(one, Document) else one.why}".encode())
 
 
 def _file_digest(path: Path) -> bytes:

@@ -13,13 +13,15 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.adapters.content.cache import Cache, default_cache
-from amagasa.adapters.content.load import outcomes_of
+from amagasa.adapters.content.load import RuleFiles, outcomes_of
+from amagasa.adapters.content.placeholders import FILE as PLACEHOLDERS
+from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.rules import Document, documents_of
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.link import link
 from amagasa.detect.sigma.reach import reaches_out
 from amagasa.detect.sigma.rule import Rule
 from amagasa.vocab.errors import BadInputError
-from amagasa.vocab.severity import Level
 
 # A file written this short a time ago may be written still: it is looked at the next time.
 SETTLED_S: Final = 0.1
@@ -42,12 +44,11 @@ class DiskChange(Struct, frozen=True, kw_only=True):
 class RuleWatch:
     """For one thread. Remembers how the files stood when it was made, or at the last look."""
 
-    def __init__(
-        self, paths: Sequence[Path], *, min_level: Level = Level.INFORMATIONAL, cache: Path | None = None
-    ) -> None:
-        self._paths = tuple(paths)
-        self._min_level = min_level
+    def __init__(self, files: RuleFiles, *, cache: Path | None = None) -> None:
+        self._files = files
         self._cache = Cache(cache or default_cache())
+        # Whether some document in use acts on others (`sigma.link.Linked`); whoever loads them knows.
+        self.is_acting = False
         self._seen = self._marks()
 
     def look(self, held: frozenset[str]) -> DiskChange | None:
@@ -60,23 +61,27 @@ class RuleWatch:
         gone = [path for path in self._seen if path not in marks]
         if not changed and not gone:
             return None
-        found = [one for path in changed for one in _documents_in(Path(path))]
+        rule_files = [path for path in changed if Path(path).name != PLACEHOLDERS]
+        found = [one for path in rule_files for one in _documents_in(Path(path))]
         documents = [one for one in found if isinstance(one, Document)]
         change = self._change(documents, _documents_of([*changed, *gone], held))
         faults = (*(one for one in found if isinstance(one, RuleFault)), *change.faults)
         self._seen = {path: marks[path] if path in changed else self._seen.get(path, (0, 0, 0)) for path in marks}
-        return DiskChange(rules=change.rules, removed=change.removed, faults=faults, is_reaching=change.is_reaching)
+        is_reaching = change.is_reaching or self.is_acting or len(rule_files) < len(changed)
+        is_reaching |= any(Path(path).name == PLACEHOLDERS for path in gone)
+        return DiskChange(rules=change.rules, removed=change.removed, faults=faults, is_reaching=is_reaching)
 
     def _change(self, documents: Sequence[Document], before: frozenset[str]) -> DiskChange:
         rules: dict[str, tuple[Rule, ...]] = {}
         faults: list[RuleFault] = []
-        has_quiet = False  # a correlation may look at what is below the least level
-        for one, (compiled, faulted) in zip(documents, outcomes_of(documents, self._cache), strict=True):
-            faults.extend(faulted)
-            loud = tuple(rule for rule in compiled if rule.level.severity >= self._min_level.severity)
-            has_quiet |= len(loud) < len(compiled)
-            if loud or not faulted:
-                rules[one.path] = loud
+        has_quiet = False  # a correlation may look at what is not wanted
+        placeholders = placeholders_of(self._files.paths, self._files.placeholders)
+        for one, compiled in zip(documents, outcomes_of(documents, self._cache, placeholders), strict=True):
+            linked = link(compiled, self._files.wanted)
+            faults.extend(linked.faults)
+            has_quiet |= bool(linked.off)
+            if linked.rules or not linked.faults:
+                rules[one.path] = linked.rules
         still = {one.path for one in documents}
         return DiskChange(
             rules=rules,
@@ -86,7 +91,9 @@ class RuleWatch:
         )
 
     def _marks(self) -> dict[str, _Mark]:
-        return dict(mark for path in self._paths for mark in _marks_below(str(path), 0))
+        return dict(
+            mark for path in (*self._files.paths, *self._files.placeholders) for mark in _marks_below(str(path), 0)
+        )
 
 
 def _marks_below(path: str, depth: int) -> Iterator[tuple[str, _Mark]]:
@@ -107,11 +114,16 @@ def _marks_below(path: str, depth: int) -> Iterator[tuple[str, _Mark]]:
         try:
             if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
                 yield from _marks_below(entry.path, depth + 1)
-            elif entry.name.lower().endswith((".yml", ".yaml")) and entry.is_file():
+            elif _may_matter(entry.name, depth) and entry.is_file():
                 status = entry.stat()
                 yield entry.path, (status.st_mtime_ns, status.st_size, status.st_ino)
         except OSError:
             continue  # it was there a moment ago
+
+
+def _may_matter(name: str, depth: int) -> bool:
+    """Rules anywhere; placeholders beside the folder's first rules alone, where they are read."""
+    return name.lower().endswith((".yml", ".yaml")) or (name == PLACEHOLDERS and depth == 0)
 
 
 def _is_settled(mark: _Mark) -> bool:

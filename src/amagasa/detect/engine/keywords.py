@@ -92,8 +92,8 @@ def _leaves(value: Value) -> Iterator[str]:
 
 
 def part_of(atom: Atom) -> str | None:
-    """The longest part of the keyword that a line must show unless it hides it; None where there is none."""
+    """The longest part of the keyword, in small letters, that a line must show unless it hides it; None: none."""
     if atom.predicate is not Predicate.CONTAINS:
         return None
     longest = max(_PART.findall(atom.value), key=len, default="")
-    return longest if len(longest) >= _MIN_PART else None
+    return longest.lower() if len(longest) >= _MIN_PART else None

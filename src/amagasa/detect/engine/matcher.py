@@ -6,6 +6,7 @@ missing field satisfy only NULL (and EXISTS false, where missing). For a list an
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -13,6 +14,7 @@ from amagasa.detect.engine.pattern_set import ANY_CHARACTER, AT_END, CHOSEN_BY_R
 from amagasa.detect.folding import escaped, fold
 from amagasa.detect.sigma.rule import Atom, Predicate
 from amagasa.event.record import MISSING, Value
+from amagasa.event.stamps import from_clf, from_value
 
 _COMPARE: Final[dict[Predicate, Callable[[float, float], bool]]] = {
     Predicate.LT: lambda value, limit: value < limit,
@@ -21,13 +23,25 @@ _COMPARE: Final[dict[Predicate, Callable[[float, float], bool]]] = {
     Predicate.GTE: lambda value, limit: value >= limit,
     Predicate.NEQ: lambda value, limit: value != limit,
 }
+# Parts of an instant. Weeks are those of ISO 8601: the first is that of the year's first Thursday.
+_PARTS: Final[dict[Predicate, Callable[[datetime], int]]] = {
+    Predicate.MINUTE: lambda at: at.minute,
+    Predicate.HOUR: lambda at: at.hour,
+    Predicate.DAY: lambda at: at.day,
+    Predicate.WEEK: lambda at: at.isocalendar().week,
+    Predicate.MONTH: lambda at: at.month,
+    Predicate.YEAR: lambda at: at.year,
+}
+_MAX_INSTANT_CHARACTERS: Final = 64
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*", re.ASCII)
 _MAX_ADDRESS_CHARACTERS: Final = 64
+# Of a glob: at its end it asks nothing.
+_ANY_TEXT: Final = ".*"
 _EXPRESSIONS: Final[dict[Predicate, Callable[[str], str]]] = {
     Predicate.CONTAINS: escaped,
     Predicate.STARTSWITH: lambda text: r"\A" + escaped(text),
     Predicate.ENDSWITH: escaped,
-    Predicate.GLOB: lambda glob: rf"\A(?:{glob})\z",
+    Predicate.GLOB: lambda glob: rf"\A(?:{glob.removesuffix(_ANY_TEXT)})",
     Predicate.REGEX: str,
 }
 
@@ -44,6 +58,7 @@ class FieldMatcher:
         self._equal: dict[str, list[int]] = {}
         self._equal_cased: dict[str, list[int]] = {}
         self._compare: list[tuple[int, Callable[[float, float], bool], float]] = []
+        self._parts: list[tuple[int, Callable[[datetime], int], int]] = []
         self._networks = Networks()
         folded: list[tuple[str, int, int]] = []
         as_is: list[tuple[str, int, int]] = []
@@ -51,7 +66,7 @@ class FieldMatcher:
             if atom.predicate in _EXPRESSIONS and (atom.value or atom.predicate is Predicate.REGEX):
                 is_as_is = atom.is_cased or atom.predicate is Predicate.REGEX
                 expression = _EXPRESSIONS[atom.predicate](atom.value)
-                (as_is if is_as_is else folded).append((expression, _flags(atom.predicate), number))
+                (as_is if is_as_is else folded).append((expression, _flags(atom), number))
             else:
                 self._add(number, atom)
         self._folded = self._patterns(folded, known, made)
@@ -81,6 +96,8 @@ class FieldMatcher:
                 self._networks.add(atom.value, number)
             case Predicate.LT | Predicate.LTE | Predicate.GT | Predicate.GTE | Predicate.NEQ:
                 self._compare.append((number, _COMPARE[atom.predicate], float(atom.value)))
+            case part if part in _PARTS:
+                self._parts.append((number, _PARTS[part], int(atom.value)))
             case _:
                 self._any.append(number)
 
@@ -105,6 +122,8 @@ class FieldMatcher:
         if self._compare and _NUMBER.fullmatch(text):
             value = float(text)
             found.extend(number for number, compare, limit in self._compare if compare(value, limit))
+        if self._parts and (at := instant_of(text)) is not None:
+            found.extend(number for number, part, wanted in self._parts if part(at) == wanted)
         if self._networks:
             found.extend(self._networks.holding(text))
         return found
@@ -147,6 +166,16 @@ class Networks:
         ]
 
 
+def instant_of(text: str) -> datetime | None:
+    """Text as an instant in UTC: ISO 8601, seconds to nanoseconds since 1970, or as access logs write it.
+
+    What carries no offset is taken to be in UTC.
+    """
+    if not text or len(text) > _MAX_INSTANT_CHARACTERS:
+        return None
+    return from_value(text) or from_clf(text)
+
+
 def text_of(value: Value) -> str:
     """A scalar as text. Numbers with thousands of digits, which Python will not write in decimal, in hexadecimal."""
     if isinstance(value, str):
@@ -172,9 +201,11 @@ def leaves(value: Value) -> Sequence[str]:
     return [leaf for item in value if item is not None and item is not MISSING for leaf in leaves(item)]
 
 
-def _flags(predicate: Predicate) -> int:
-    if predicate is Predicate.REGEX:
+def _flags(atom: Atom) -> int:
+    if atom.predicate is Predicate.REGEX:
         return CHOSEN_BY_RULE
-    if predicate is Predicate.ENDSWITH:
+    if atom.predicate is Predicate.ENDSWITH:
         return FOLDED | AT_END
-    return ANY_CHARACTER if predicate is Predicate.GLOB else FOLDED
+    if atom.predicate is Predicate.GLOB:
+        return ANY_CHARACTER if atom.value.endswith(_ANY_TEXT) else ANY_CHARACTER | AT_END
+    return FOLDED

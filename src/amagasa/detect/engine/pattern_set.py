@@ -25,6 +25,10 @@ EVERYWHERE: Final = 1 << 29
 _OURS: Final = AT_END | EVERYWHERE
 ANY_CHARACTER: Final = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_UTF8
 CHOSEN_BY_RULE: Final = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+# Hyperscan 5.4 misses a literal that ends with the last byte it is given, once in some hundred thousand searches
+# (`ca` in `\\bbae x ed za eabca`, beside two other literals). So it is given one byte more, and nothing that takes in
+# this byte counts.
+_BEHIND: Final = b"\n"
 
 MAX_COUNT: Final = 40
 MAX_GROUP_COUNT: Final = 8
@@ -54,8 +58,8 @@ class PatternSet:
                 places = self._compile(patterns, places, key, made)
         self._places = None if len(places) == len(patterns) else places
         self._at_end = tuple(bool(patterns[place][1] & AT_END) for place in places)
-        if not any(self._at_end):
-            self._at_end = ()
+        # An expression can ask where the text ends, so those of rules are searched for without the byte behind, too.
+        self._is_ending_asked = any(patterns[place][1] & CHOSEN_BY_RULE == CHOSEN_BY_RULE for place in places)
 
     def _set_apart(self, patterns: Sequence[tuple[str, int]]) -> tuple[int, ...]:
         """RE2 gets what Hyperscan would compile for seconds; the places of the others."""
@@ -70,14 +74,12 @@ class PatternSet:
         """Places of the patterns found in `data` (UTF-8), in no order, each once."""
         found: list[int] = []
         if self._database is not None:
-            append = found.append
-
-            def hit(place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
-                append(place)
-
-            self._database.scan(data, match_event_handler=self._hit_at_end(found, len(data)) if self._at_end else hit)
-            if self._places is not None:
-                found = [self._places[place] for place in found]
+            seen: set[int] = set()
+            hit = self._hit(seen, len(data))
+            self._database.scan(data + _BEHIND, match_event_handler=hit)
+            if self._is_ending_asked:
+                self._database.scan(data, match_event_handler=hit)
+            found = [*seen] if self._places is None else [self._places[place] for place in seen]
         if self._alone:
             found.extend(place for place, expression in self._alone if expression.search(data))
         return found
@@ -86,21 +88,23 @@ class PatternSet:
         """Behind every place where some pattern (each `EVERYWHERE`) is found, in no order."""
         found: list[int] = []
         append = found.append
+        length = len(data)
 
         def hit(_place: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            append(end)
+            if end <= length:
+                append(end)
 
         if self._database is not None:
-            self._database.scan(data, match_event_handler=hit)
+            self._database.scan(data + _BEHIND, match_event_handler=hit)
         return found
 
-    def _hit_at_end(self, found: list[int], length: int) -> Callable[[int, int, int, int, object], None]:
-        append = found.append
+    def _hit(self, seen: set[int], length: int) -> Callable[[int, int, int, int, object], None]:
+        add = seen.add
         at_end = self._at_end
 
         def hit(place: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            if end == length or not at_end[place]:
-                append(place)
+            if end == length or (end < length and not at_end[place]):
+                add(place)
 
         return hit
 
@@ -136,13 +140,13 @@ class PatternSet:
 
 
 def refusal(expression: str, flags: int) -> str | None:
-    """Why no engine takes the expression; None where one does."""
-    if _is_heavy(expression) and _alone(expression, flags) is not None:
+    """Why no engine takes the expression; None where one does. RE2 is asked first, being ten times as fast."""
+    if _alone(expression, flags) is not None:
         return None
     try:
         _compiled([(expression, flags)])
     except hyperscan.error as error:
-        return None if _alone(expression, flags) is not None else str(error)
+        return str(error)
     return None
 
 
@@ -163,7 +167,7 @@ def _alone(expression: str, flags: int) -> Any:
     options.log_errors = False
     options.dot_nl = bool(flags & hyperscan.HS_FLAG_DOTALL)
     try:
-        return re2.compile(expression, options)
+        return re2.compile(rf"(?:{expression})\z" if flags & AT_END else expression, options)
     except re2.error:
         return None
 

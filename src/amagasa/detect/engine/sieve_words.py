@@ -167,7 +167,7 @@ class _Field:
             case Predicate.EQUALS | Predicate.STARTSWITH | Predicate.ENDSWITH | Predicate.CONTAINS:
                 self._add_text(atom, maybe if atom.is_cased else code)
             case Predicate.GLOB:
-                self._add_glob(atom, code)
+                self._add_glob(atom, maybe if atom.is_cased else code)
             case Predicate.REGEX:
                 pass  # an automaton (`write_field`), or a maybe of its own in every condition (`condition`)
             case Predicate.CIDR:
@@ -193,6 +193,7 @@ class _Field:
             self.lists["any"].append(code | 1)
             return
         glob = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), _MARKS.sub(_mark, atom.value))
+        glob = fold(glob)
         written = glob.encode().replace(_ANY_TEXT, b"\xff").replace(_ANY_CHARACTER, b"\xfe")
         longest = max(re.split(r"[\ue000\ue001]", glob), key=len)
         if len(longest) >= MIN_PART:

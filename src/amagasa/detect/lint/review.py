@@ -1,6 +1,6 @@
 """A rule file -> what the text says, what the compiler makes of it, and what the compiled rule tells, put together.
 
-Run in the compiler's child process: rule text is hostile, and here pySigma reads it.
+Run in the compiler's child process: rule text is hostile.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from amagasa.detect.lint.fields import Sources, lacking
 from amagasa.detect.lint.finding import Finding, Grade, with_source
 from amagasa.detect.lint.truth import check_truth
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.compile import compile_rules
+from amagasa.detect.sigma.compile import compile_all
 from amagasa.detect.sigma.rule import Rule
 from amagasa.event.feeds import feeds_of, names_of
 from amagasa.vocab.text import show
@@ -58,9 +58,9 @@ class RuleFile(Struct, frozen=True, kw_only=True):
 def review(text: str) -> tuple[Review, ...]:
     """Every document of a file. Never raises for what the text holds."""
     documents = lint(text)
-    rules, faults = compile_rules([("", text)])
+    compiled = compile_all([("", text)])
     lines = text.split("\n")
-    left_rules, left_faults = list(rules), list(faults)
+    left_rules, left_faults = list(compiled.rules), list(compiled.faults)
     found = []
     for document in documents:
         rule = _rule_of(document, left_rules, is_only=len(documents) == 1)

@@ -31,7 +31,11 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class DiskRules:
-    """Watches from the moment it is made. `in_use` are the paths of the documents in use; the worker sets it anew."""
+    """Watches from the moment it is made.
+
+    `in_use` are the paths of the documents in use, `is_acting` says whether some of them act on others: the worker
+    sets both when it has loaded them, and `in_use` anew.
+    """
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
@@ -40,6 +44,7 @@ class DiskRules:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disk-rules", daemon=True)
         self.in_use: frozenset[str] = frozenset()
+        self.is_acting = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -68,6 +73,7 @@ class DiskRules:
             wait_s = max(EVERY_S, _IDLE * (time.monotonic() - began))
 
     def _look(self) -> None:
+        self._watch.is_acting = self.is_acting
         change = self._watch.look(self.in_use)
         if change is None:
             return
@@ -80,9 +86,10 @@ class DiskRules:
 
     def _everything(self) -> Found:
         """All rules on disk, loaded anew: where a document changes what others mean, nothing less is right."""
-        loaded = load_content(files_of(self._begin)).at_least(self._begin.min_level)
+        loaded = load_content(files_of(self._begin))
+        self.is_acting = loaded.content.is_acting
         added = items_on_disk(loaded.rules)
-        removed = frozenset(map(disk_key, self.in_use)) - added.keys()
-        return Found(
-            added=added, removed=removed, faults=tuple(one for one in loaded.faults if one not in loaded.unlinked)
-        )
+        # What cannot be compiled any more goes on as it was.
+        removed = frozenset(map(disk_key, self.in_use)) - added.keys() - {disk_key(one.path) for one in loaded.faults}
+        faults = tuple(one for one in loaded.faults if one not in loaded.unlinked)
+        return Found(added=added, removed=removed, faults=faults)

@@ -6,7 +6,7 @@ from amagasa.entry.node.compiler import answer_texts
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    answer_texts(review)
+    answer_texts(lambda text, _: review(text))
 
 
 if __name__ == "__main__":

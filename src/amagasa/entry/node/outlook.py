@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.app.active_content import by_item
 from amagasa.app.layers import SMALL, Layer, Layers, Rules, Task, path_of
@@ -272,7 +273,9 @@ class Outlook:
         in_force = {key: self._layers.rules_of(key) for key in sorted(self._layers.keys)}
         rules = [rule for some in in_force.values() for rule in some]
         free = frozenset(rule.id for key, some in in_force.items() if path_of(key) is None for rule in some)
-        self._rule_links, self._unlinked = link(rules, least=self._base.least, free=free)
+        links, self._unlinked = link(rules, least=self._base.least, free=free)
+        silent = {*links.silent, *(set(self._base.content.silent) - free)}
+        self._rule_links = replace(links, silent=tuple(sorted(silent)))
 
     def _unlinked_content(self) -> tuple[RuleFault, ...]:
         paths = self.paths_on_disk

@@ -22,6 +22,7 @@ from amagasa.app.watch import Recorded, record_batch, record_state, record_time
 from amagasa.app.worker_messages import Active, Batch, Begin, Correlating, Ready, SourceSpec, SourceState
 from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.entry.node.ticking import Ticking
@@ -95,7 +96,7 @@ class Node:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._compiler = RuleCompiler()
+        self._compiler = RuleCompiler(world.folder / "content")
         self._keeper = ContentKeeper(world.store, world.clock, world.signals, self._compiler)
         self._watcher = Watcher(
             Listener(
@@ -238,7 +239,7 @@ class Node:
             ),
             is_builtin_wanted="builtin" in settings.detect.rules,
             rule_paths=tuple(own),
-            min_level=settings.detect.min_level,
+            wanted=Wanted(min_level=settings.detect.min_level),
             chunk_bytes=settings.limits.chunk_bytes,
             max_ahead=settings.limits.queue_chunks,
             awaits_content=True,

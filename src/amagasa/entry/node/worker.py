@@ -63,11 +63,12 @@ class Worker:
         self._states: dict[str, str] = {}
         self._pace = Pace(time.monotonic)
         self._disk = DiskRules(begin)  # before they are loaded: no change in between is missed
-        self._base: Loaded = load_content(files_of(begin)).at_least(begin.min_level)
+        self._base: Loaded = load_content(files_of(begin))
         self._outlook = Outlook(self._base)
         self._disk.in_use = self._outlook.paths_on_disk
         self._disk_faults = tuple(one for one in self._base.faults if one not in self._base.unlinked)
         self._links = Links()
+        self._disk.is_acting = self._base.content.is_acting
         self._is_disk_changing = False
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec.path, spec.token, spec.format, chunk_bytes=begin.chunk_bytes))
