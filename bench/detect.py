@@ -76,7 +76,7 @@ def measure(name: str, data: bytes, content: LoadedContent) -> None:
     for label in ("first pass", "second pass"):
         n_found, spent = timed(lambda: detect(data, content, memo))
         n_compiled = len(memo.made)
-        content.keep(memo)
+        content.keep(memo.made)
         print(
             f"  {label}: {n_events / spent:,.0f}/s, {spent:.2f} CPU-s, ratio {parsing / spent:.2f}, "
             f"{n_found} detections, {n_compiled} matchers compiled"

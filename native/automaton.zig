@@ -19,7 +19,7 @@ pub const Automaton = struct {
     first: u64,
     ends: []const End,
 
-    pub fn init(gpa: Allocator, blob: *Blob) Error!Automaton {
+    pub fn init(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Automaton {
         var self: Automaton = undefined;
         for (&self.takes) |*positions| positions.* = try blob.long();
         const n_positions = try blob.count();
@@ -28,7 +28,10 @@ pub const Automaton = struct {
         for (self.follow[0..n_positions]) |*positions| positions.* = try blob.long();
         self.first = try blob.long();
         const ends = try gpa.alloc(End, try blob.count());
-        for (ends) |*end| end.* = .{ .last = try blob.long(), .least = try blob.word(), .code = try blob.word() };
+        for (ends) |*end| {
+            end.* = .{ .last = try blob.long(), .least = try blob.word(), .code = try blob.word() };
+            if (end.code >> 1 >= n_atoms) return error.Malformed;
+        }
         self.ends = ends;
         return self;
     }

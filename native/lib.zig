@@ -36,9 +36,18 @@ export fn sieve_new(
     return Sieve.init(words[0..n_words], bytes[0..n_bytes], key[0..n_key]) catch null;
 }
 
-/// 0 done; 1 malformed; 2 full; 3 out of memory.
-export fn sieve_add_route(self: *Sieve, words: [*]const u32, n_words: usize, bytes: [*]const u8, n_bytes: usize) u32 {
-    self.addRoute(words[0..n_words], bytes[0..n_bytes]) catch |problem| return switch (problem) {
+/// `what` as `sieve.Addition` lists it. 0 done; 1 malformed; 2 full; 3 out of memory.
+export fn sieve_add(
+    self: *Sieve,
+    what: u32,
+    number: u32,
+    words: [*]const u32,
+    n_words: usize,
+    bytes: [*]const u8,
+    n_bytes: usize,
+) u32 {
+    const addition = std.enums.fromInt(sieves.Addition, what) orelse return 1;
+    self.add(addition, number, words[0..n_words], bytes[0..n_bytes]) catch |problem| return switch (problem) {
         error.Malformed => 1,
         error.Full => 2,
         error.OutOfMemory => 3,

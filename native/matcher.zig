@@ -108,27 +108,27 @@ pub const Matcher = struct {
     wide_networks: []const u32,
 
     /// The words' lists: null, exists, missing, any, empty; needles equal, heads, tails, parts with globs, globs alone; comparisons; networks.
-    pub fn init(gpa: Allocator, blob: *Blob) Error!Matcher {
-        const null_codes = try gpa.dupe(u32, try blob.list());
-        const exists_codes = try gpa.dupe(u32, try blob.list());
-        const missing_codes = try gpa.dupe(u32, try blob.list());
-        const any_codes = try gpa.dupe(u32, try blob.list());
-        const empty_codes = try gpa.dupe(u32, try blob.list());
+    pub fn init(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Matcher {
+        const null_codes = try codesOf(gpa, blob, n_atoms);
+        const exists_codes = try codesOf(gpa, blob, n_atoms);
+        const missing_codes = try codesOf(gpa, blob, n_atoms);
+        const any_codes = try codesOf(gpa, blob, n_atoms);
+        const empty_codes = try codesOf(gpa, blob, n_atoms);
         return .{
             .null_codes = null_codes,
             .exists_codes = exists_codes,
             .missing_codes = missing_codes,
             .any_codes = any_codes,
             .empty_codes = empty_codes,
-            .equal = try Ends.init(gpa, try needles(gpa, blob), .head),
-            .heads = try Ends.init(gpa, try needles(gpa, blob), .head),
-            .tails = try Ends.init(gpa, try needles(gpa, blob), .tail),
-            .parts = try Parts.init(gpa, try needlesWithGlobs(gpa, blob)),
-            .loose = try needlesWithGlobs(gpa, blob),
-            .automata = try automataOf(gpa, blob),
-            .comparisons = try comparisonsOf(gpa, blob),
-            .networks = try networksOf(gpa, blob),
-            .wide_networks = try gpa.dupe(u32, try blob.list()),
+            .equal = try Ends.init(gpa, try needles(gpa, blob, n_atoms), .head),
+            .heads = try Ends.init(gpa, try needles(gpa, blob, n_atoms), .head),
+            .tails = try Ends.init(gpa, try needles(gpa, blob, n_atoms), .tail),
+            .parts = try Parts.init(gpa, try needlesWithGlobs(gpa, blob, n_atoms)),
+            .loose = try needlesWithGlobs(gpa, blob, n_atoms),
+            .automata = try automataOf(gpa, blob, n_atoms),
+            .comparisons = try comparisonsOf(gpa, blob, n_atoms),
+            .networks = try networksOf(gpa, blob, n_atoms),
+            .wide_networks = try codesOf(gpa, blob, n_atoms),
         };
     }
 
@@ -205,19 +205,33 @@ pub const Matcher = struct {
     }
 };
 
-pub fn needles(gpa: Allocator, blob: *Blob) Error![]Needle {
+/// One code; its atom must be one of the sieve's.
+fn codeOf(blob: *Blob, n_atoms: usize) Error!u32 {
+    const code = try blob.word();
+    return if (code >> 1 >= n_atoms) error.Malformed else code;
+}
+
+pub fn codesOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]const u32 {
+    const codes = try gpa.dupe(u32, try blob.list());
+    for (codes) |code| if (code >> 1 >= n_atoms) return error.Malformed;
+    return codes;
+}
+
+pub fn needles(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]Needle {
     const made = try gpa.alloc(Needle, try blob.count());
     for (made) |*one| {
-        one.* = .{ .text = try blob.text(), .code = try blob.word() };
+        one.* = .{ .text = try blob.text(), .code = try codeOf(blob, n_atoms) };
         if (one.text.len == 0) return error.Malformed;
     }
     return made;
 }
 
 /// Texts with their codes and globs; a text may be empty.
-fn needlesWithGlobs(gpa: Allocator, blob: *Blob) Error![]Needle {
+fn needlesWithGlobs(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]Needle {
     const made = try gpa.alloc(Needle, try blob.count());
-    for (made) |*one| one.* = .{ .text = try blob.text(), .code = try blob.word(), .glob = try blob.text() };
+    for (made) |*one| {
+        one.* = .{ .text = try blob.text(), .code = try codeOf(blob, n_atoms), .glob = try blob.text() };
+    }
     return made;
 }
 
@@ -250,25 +264,27 @@ fn isLike(glob: []const u8, text: []const u8) bool {
     return next == glob.len;
 }
 
-fn automataOf(gpa: Allocator, blob: *Blob) Error![]const Automaton {
+fn automataOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]const Automaton {
     const made = try gpa.alloc(Automaton, try blob.count());
-    for (made) |*one| one.* = try Automaton.init(gpa, blob);
+    for (made) |*one| one.* = try Automaton.init(gpa, blob, n_atoms);
     return made;
 }
 
-fn comparisonsOf(gpa: Allocator, blob: *Blob) Error![]Comparison {
+fn comparisonsOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]Comparison {
     const made = try gpa.alloc(Comparison, try blob.count());
     for (made) |*one| {
         const op = std.enums.fromInt(Comparison.Op, try blob.word()) orelse return error.Malformed;
-        const code = try blob.word();
+        const code = try codeOf(blob, n_atoms);
         one.* = .{ .op = op, .code = code, .limit = @bitCast(try blob.long()) };
     }
     return made;
 }
 
-fn networksOf(gpa: Allocator, blob: *Blob) Error![]Network {
+fn networksOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]Network {
     const made = try gpa.alloc(Network, try blob.count());
-    for (made) |*one| one.* = .{ .address = try blob.word(), .mask = try blob.word(), .code = try blob.word() };
+    for (made) |*one| {
+        one.* = .{ .address = try blob.word(), .mask = try blob.word(), .code = try codeOf(blob, n_atoms) };
+    }
     return made;
 }
 
@@ -372,15 +388,27 @@ const Ends = struct {
 };
 
 /// Texts that stand anywhere in a value. Each is looked for by its rarest four (or by all of its three, two, one)
-/// characters: a bit says whether any needle has these four, a table which ones.
+/// characters, its gram: a bit for the first two says whether to look on, a table which texts have the gram.
 pub const Parts = struct {
     const Anchored = struct { needle: u32, offset: u32 };
     const Bucket = struct { gram: u32, width: u32, from: u32, to: u32 };
+    const Keyed = struct {
+        gram: u32,
+        width: u32,
+        one: Anchored,
+
+        fn before(_: void, a: Keyed, b: Keyed) bool {
+            return if (a.width == b.width) a.gram < b.gram else a.width < b.width;
+        }
+    };
     needles: []const Needle,
     anchored: []const Anchored,
     buckets: []const Bucket,
     /// Places in `buckets` by hash of gram and width.
     table: []const u32,
+    /// Whether some gram begins with these two characters, the first the lower byte.
+    pairs: []const u64,
+    /// Whether some gram has this hash; a power of two of words.
     bits: []const u64,
     has_width: [5]bool,
 
@@ -390,48 +418,13 @@ pub const Parts = struct {
             .anchored = &.{},
             .buckets = &.{},
             .table = &.{},
+            .pairs = &.{},
             .bits = &.{},
             .has_width = @splat(false),
         };
         if (own.len == 0) return self;
-        var counts: std.AutoHashMapUnmanaged(u32, u32) = .empty;
-        defer counts.deinit(gpa);
-        for (own) |one| {
-            if (one.text.len == 0) return error.Malformed;
-            if (one.text.len < 4) continue;
-            for (0..one.text.len - 3) |i| {
-                const entry = try counts.getOrPutValue(gpa, gramAt(one.text, i, 4), 0);
-                entry.value_ptr.* += 1;
-            }
-        }
-        const Keyed = struct { gram: u32, width: u32, one: Anchored };
-        const keyed = try gpa.alloc(Keyed, own.len);
+        const keyed = try keyedByGram(gpa, own);
         defer gpa.free(keyed);
-        for (own, keyed, 0..) |one, *made, number| {
-            const width: u32 = @intCast(@min(one.text.len, 4));
-            var best: u32 = 0;
-            if (width == 4) {
-                var least: u32 = std.math.maxInt(u32);
-                for (0..one.text.len - 3) |i| {
-                    const count = counts.get(gramAt(one.text, i, 4)).? * 4 + commonness(one.text[i..][0..4]);
-                    if (count < least) {
-                        least = count;
-                        best = @intCast(i);
-                    }
-                }
-            }
-            made.* = .{
-                .gram = gramAt(one.text, best, width),
-                .width = width,
-                .one = .{ .needle = @intCast(number), .offset = best },
-            };
-            self.has_width[width] = true;
-        }
-        std.mem.sort(Keyed, keyed, {}, struct {
-            fn before(_: void, a: Keyed, b: Keyed) bool {
-                return if (a.width == b.width) a.gram < b.gram else a.width < b.width;
-            }
-        }.before);
         const anchored = try gpa.alloc(Anchored, own.len);
         var buckets: std.ArrayList(Bucket) = .empty;
         for (keyed, anchored, 0..) |one, *to, i| {
@@ -444,31 +437,76 @@ pub const Parts = struct {
         }
         const table = try gpa.alloc(u32, sizeFor(buckets.items.len));
         @memset(table, std.math.maxInt(u32));
-        const bits = try gpa.alloc(u64, sizeFor(buckets.items.len) * 8 / 64 + 64);
+        const pairs = try gpa.alloc(u64, 1024);
+        @memset(pairs, 0);
+        const bits = try gpa.alloc(u64, std.math.ceilPowerOfTwoAssert(usize, @max(16, buckets.items.len / 4)));
         @memset(bits, 0);
+        self.bits = bits;
         self.anchored = anchored;
         self.buckets = try buckets.toOwnedSlice(gpa);
         self.table = table;
-        self.bits = bits[0..std.math.floorPowerOfTwo(usize, bits.len)];
         for (self.buckets, 0..) |one, number| {
+            self.has_width[one.width] = true;
             const hash = mixed(one.gram, one.width);
+            const bit = hash >> 24 & (bits.len * 64 - 1);
+            bits[bit / 64] |= @as(u64, 1) << @intCast(bit % 64);
             var place = hash & (table.len - 1);
             while (table[place] != std.math.maxInt(u32)) place = (place + 1) & (table.len - 1);
             table[place] = @intCast(number);
-            const bit = hash >> 20 & (self.bits.len * 64 - 1);
-            bits[bit / 64] |= @as(u64, 1) << @intCast(bit % 64);
+            const pair: u16 = @truncate(one.gram);
+            if (one.width == 1) {
+                for (0..256) |second| setPair(pairs, pair | @as(u16, @intCast(second)) << 8);
+            } else setPair(pairs, pair);
         }
+        self.pairs = pairs;
         return self;
     }
 
-    /// How ordinary the four characters are in what programs write: letters of words are, marks between them less so.
+    fn setPair(pairs: []u64, pair: u16) void {
+        pairs[pair / 64] |= @as(u64, 1) << @intCast(pair % 64);
+    }
+
+    fn keyedByGram(gpa: Allocator, own: []const Needle) Error![]Keyed {
+        const counts = try gpa.alloc(u32, 1 << 16);
+        defer gpa.free(counts);
+        @memset(counts, 0);
+        for (own) |one| {
+            if (one.text.len == 0) return error.Malformed;
+            for (0..one.text.len - 1) |i| counts[gramAt(one.text, i, 2)] += 1;
+        }
+        const keyed = try gpa.alloc(Keyed, own.len);
+        for (own, keyed, 0..) |one, *made, number| {
+            const width: u32 = @intCast(@min(one.text.len, 4));
+            var best: u32 = 0;
+            var least: u32 = std.math.maxInt(u32);
+            if (width == 4) for (0..one.text.len - 3) |i| {
+                const found = counts[gramAt(one.text, i, 2)] + 64 * commonness(one.text[i..][0..4]);
+                if (found < least) {
+                    least = found;
+                    best = @intCast(i);
+                }
+            };
+            made.* = .{
+                .gram = gramAt(one.text, best, width),
+                .width = width,
+                .one = .{ .needle = @intCast(number), .offset = best },
+            };
+        }
+        std.mem.sort(Keyed, keyed, {}, Keyed.before);
+        return keyed;
+    }
+
+    /// How ordinary the characters are in what programs write, the first two above all: letters of words are.
     fn commonness(gram: *const [4]u8) u32 {
         var sum: u32 = 0;
-        for (gram) |byte| sum += switch (byte) {
-            'a', 'c', 'd', 'e', 'i', 'l', 'm', 'n', 'o', 'r', 's', 't', '\\', '.', ' ' => 3,
-            'b', 'f', 'g', 'h', 'p', 'u', 'w', 'y', '0'...'9', '-', '/' => 2,
-            else => 0,
-        };
+        for (gram, 0..) |byte, i| {
+            const one: u32 = switch (byte) {
+                'a', 'c', 'd', 'e', 'i', 'l', 'm', 'n', 'o', 'r', 's', 't', '\\', '.', ' ' => 3,
+                'b', 'f', 'g', 'h', 'p', 'u', 'w', 'y', '0'...'9', '-', '/' => 2,
+                else => 0,
+            };
+            sum += if (i < 2) 2 * one else one;
+        }
         return sum;
     }
 
@@ -482,18 +520,20 @@ pub const Parts = struct {
         return (@as(u64, gram) | @as(u64, width) << 40) *% prime >> 12 & std.math.maxInt(u52);
     }
 
+    /// `text` stands in a buffer with four bytes more behind it, so that a gram can be read at each of its characters.
     pub fn findAll(self: *const Parts, text: []const u8, held: *Held) void {
         if (self.needles.len == 0) return;
-        const bits_mask = self.bits.len * 64 - 1;
-        // Behind the text stand four bytes more, so that a gram can be read at each of its characters.
+        const pairs = self.pairs[0..1024];
         const padded = text.ptr[0 .. text.len + 4];
         for (0..text.len) |at| {
             const four = std.mem.readInt(u32, padded[at..][0..4], .little);
+            const pair: u16 = @truncate(four);
+            if (pairs[pair / 64] >> @intCast(pair % 64) & 1 == 0) continue;
             inline for (.{ 4, 3, 2, 1 }) |width| {
                 if (self.has_width[width]) {
                     const gram = four & (@as(u32, std.math.maxInt(u32)) >> @intCast(32 - 8 * width));
                     const hash = mixed(gram, width);
-                    const bit = hash >> 20 & bits_mask;
+                    const bit = hash >> 24 & (self.bits.len * 64 - 1);
                     if (self.bits[bit / 64] >> @intCast(bit % 64) & 1 != 0) self.look(gram, width, hash, text, at, held);
                 }
             }

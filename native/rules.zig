@@ -4,6 +4,7 @@ const std = @import("std");
 const Blob = @import("blob.zig").Blob;
 const Error = @import("blob.zig").Error;
 const Parts = @import("matcher.zig").Parts;
+const codesOf = @import("matcher.zig").codesOf;
 const needlesOf = @import("matcher.zig").needles;
 
 const Allocator = std.mem.Allocator;
@@ -67,9 +68,9 @@ pub const Route = struct {
         const minds_hits = try blob.word() != 0;
         var keyword_characters: u128 = 0;
         for (0..4) |i| keyword_characters |= @as(u128, try blob.word()) << @intCast(32 * i);
-        const keywords = try Parts.init(gpa, try needlesOf(gpa, blob));
+        const keywords = try Parts.init(gpa, try needlesOf(gpa, blob, n_atoms));
         const columns = try gpa.alloc(Column, try blob.count());
-        for (columns) |*column| column.* = try columnOf(gpa, blob);
+        for (columns) |*column| column.* = try columnOf(gpa, blob, n_atoms);
         const rules = try gpa.alloc([]const u32, try blob.count());
         for (rules) |*rule| {
             rule.* = try gpa.dupe(u32, try blob.list());
@@ -84,6 +85,7 @@ pub const Route = struct {
         var filed: std.ArrayList(u32) = .empty;
         for (0..n_filed) |_| {
             const atom = try blob.word();
+            if (atom >= n_atoms) return error.Malformed;
             const first: u32 = @intCast(filed.items.len);
             try filed.appendSlice(gpa, try placesOf(gpa, blob, rules.len));
             var place = placeOf(atom, table.len);
@@ -158,13 +160,13 @@ fn placesOf(gpa: Allocator, blob: *Blob, n_rules: usize) Error![]const u32 {
     return places;
 }
 
-fn columnOf(gpa: Allocator, blob: *Blob) Error!Column {
+fn columnOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Column {
     const field = try blob.word();
     const how = std.enums.fromInt(Column.How, try blob.word()) orelse return error.Malformed;
     const wide = try blob.list();
     const slots = try gpa.alloc(u16, wide.len);
     for (slots, wide) |*slot, one| slot.* = std.math.cast(u16, one) orelse return error.Malformed;
-    return .{ .field = field, .how = how, .slots = slots, .codes = try gpa.dupe(u32, try blob.list()) };
+    return .{ .field = field, .how = how, .slots = slots, .codes = try codesOf(gpa, blob, n_atoms) };
 }
 
 // A condition in Polish notation: an atom's number times four; or 1 AND, 2 OR (with their number of parts times four),
@@ -193,7 +195,7 @@ fn answerOf(words: []const u32, at: *usize, atoms: *const Atoms) Answer {
             var found: Answer = .yes;
             for (0..word >> 2) |_| {
                 const part = answerOf(words, at, atoms);
-                if (@intFromEnum(part) < @intFromEnum(found)) found = part;
+                if (@backingInt(part) < @backingInt(found)) found = part;
             }
             return found;
         },
@@ -201,12 +203,12 @@ fn answerOf(words: []const u32, at: *usize, atoms: *const Atoms) Answer {
             var found: Answer = .no;
             for (0..word >> 2) |_| {
                 const part = answerOf(words, at, atoms);
-                if (@intFromEnum(part) > @intFromEnum(found)) found = part;
+                if (@backingInt(part) > @backingInt(found)) found = part;
             }
             return found;
         },
         else => switch (word) {
-            3 => return @enumFromInt(2 - @intFromEnum(answerOf(words, at, atoms))),
+            3 => return @fromBackingInt(@intCast(2 - @backingInt(answerOf(words, at, atoms)))),
             word_maybe => return .maybe,
             else => return .no,
         },

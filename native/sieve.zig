@@ -68,6 +68,9 @@ pub const Scan = extern struct {
 /// Where the reason is a rule: the route, and its rules between two places of `Scan.asking`.
 const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, route: u32, first: u32, last: u32 };
 
+/// What can be added to a sieve while it is in use.
+pub const Addition = enum(u32) { keys, field, route, place };
+
 pub const Sieve = struct {
     arena: std.heap.ArenaAllocator,
     key: hashing.Key,
@@ -76,8 +79,7 @@ pub const Sieve = struct {
     slots: json.Slots = .{},
     layouts: [n_layouts]Layout = @splat(.{}),
     matchers: [max_fields]matching.Matcher = undefined,
-    constants: [max_fields][2]u32 = undefined,
-    n_fields: usize = 0,
+    has_field: [max_fields]bool = @splat(false),
     routes: [max_routes]rules.Route = undefined,
     n_routes: usize = 0,
     places: [max_routes]Place = undefined,
@@ -126,7 +128,8 @@ pub const Sieve = struct {
         const folds = try blob.list();
         if (folds.len != texts.Folds.count) return error.Malformed;
         for (&self.folds.points, folds) |*point, fold| point.* = std.math.cast(u16, fold) orelse return error.Malformed;
-        try self.addKeys(&blob);
+        for (try blob.list()) |flags| try self.keys.addNode(flags & 1 != 0, flags & 2 != 0);
+        try self.readKeys(&blob);
         for (&self.layouts) |*layout| {
             layout.node = try blob.half();
             layout.channel = try slotsOf(gpa, &blob);
@@ -137,11 +140,9 @@ pub const Sieve = struct {
         return self;
     }
 
-    /// New nodes, then new steps.
-    fn addKeys(self: *Sieve, blob: *Blob) Error!void {
-        for (try blob.list()) |flags| try self.keys.addNode(flags & 1 != 0, flags & 2 != 0);
-        const count = try blob.word();
-        for (0..count) |_| {
+    /// New steps.
+    fn readKeys(self: *Sieve, blob: *Blob) Error!void {
+        for (0..try blob.count()) |_| {
             const parent = try blob.half();
             const child = try blob.half();
             const slot = try blob.half();
@@ -153,30 +154,45 @@ pub const Sieve = struct {
         }
     }
 
-    /// New keys, new fields, the route, and where it is met.
-    pub fn addRoute(self: *Sieve, words: []const u32, bytes: []const u8) Error!void {
+    /// Everything that is added reads words which are checked, and texts of which a copy is kept.
+    pub fn add(self: *Sieve, what: Addition, number: u32, words: []const u32, bytes: []const u8) Error!void {
         const gpa = self.arena.allocator();
         var blob = Blob{ .words = words, .bytes = try gpa.dupe(u8, bytes) };
-        try self.addKeys(&blob);
-        const n_new = try blob.word();
-        for (0..n_new) |_| try self.addField(gpa, &blob);
-        const number = try blob.word();
-        if (number == self.n_routes) {
-            if (self.n_routes == max_routes) return error.Full;
-            const route = try rules.Route.init(gpa, &blob, self.atoms.rounds.len);
-            if (route.columns.len > max_columns or route.rules.len > self.done.len) return error.Full;
-            for (route.columns) |column| {
-                if (column.field >= self.n_fields) return error.Malformed;
-                for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
-            }
-            self.routes[number] = route;
-            self.n_routes += 1;
-        } else if (number > self.n_routes) return error.Malformed;
+        switch (what) {
+            .keys => try self.readKeys(&blob),
+            .field => try self.readField(gpa, number, &blob),
+            .route => try self.readRoute(gpa, number, &blob),
+            .place => try self.readPlace(number, &blob),
+        }
+        try blob.end();
+    }
+
+    fn readField(self: *Sieve, gpa: Allocator, number: u32, blob: *Blob) Error!void {
+        if (number >= max_fields) return error.Full;
+        self.matchers[number] = try matching.Matcher.init(gpa, blob, self.atoms.rounds.len);
+        self.has_field[number] = true;
+    }
+
+    fn readRoute(self: *Sieve, gpa: Allocator, number: u32, blob: *Blob) Error!void {
+        if (number >= max_routes) return error.Full;
+        if (number != self.n_routes) return error.Malformed;
+        const route = try rules.Route.init(gpa, blob, self.atoms.rounds.len);
+        if (route.columns.len > max_columns or route.rules.len > self.done.len) return error.Full;
+        for (route.columns) |column| {
+            if (column.field >= max_fields or !self.has_field[column.field]) return error.Malformed;
+            if (column.how != .plain and column.how != .unknown and column.slots.len != 3) return error.Malformed;
+            for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
+        }
+        self.routes[number] = route;
+        self.n_routes += 1;
+    }
+
+    /// A kind of record and the number of its route.
+    fn readPlace(self: *Sieve, number: u32, blob: *Blob) Error!void {
         const layout = try blob.word();
         const event_id = try blob.word();
         const channel = try blob.text();
-        try blob.end();
-        if (layout >= n_layouts) return error.Malformed;
+        if (layout >= n_layouts or number >= self.n_routes) return error.Malformed;
         if (self.n_places == max_routes) return error.Full;
         var place = placeOf(layout, event_id, channel);
         while (self.by_place[place] != json.none) place = (place + 1) & (self.by_place.len - 1);
@@ -188,13 +204,6 @@ pub const Sieve = struct {
             .route = number,
         };
         self.n_places += 1;
-    }
-
-    fn addField(self: *Sieve, gpa: Allocator, blob: *Blob) Error!void {
-        if (self.n_fields == max_fields) return error.Full;
-        const matcher = try matching.Matcher.init(gpa, blob);
-        self.matchers[self.n_fields] = matcher;
-        self.n_fields += 1;
     }
 
     fn forget(self: *Sieve) void {
@@ -228,7 +237,7 @@ pub const Sieve = struct {
             }
             while (next_hit < hits.len and hits[next_hit] <= reader.at) next_hit += 1;
             task.n_records += 1;
-            task.n_by_reason[@intFromEnum(reason)] += 1;
+            task.n_by_reason[@backingInt(reason)] += 1;
             if (reason != .quiet) {
                 const asking = if (reason == .rule) self.asking else &.{};
                 const first_: u32 = @intCast(task.n_asking);
@@ -238,7 +247,7 @@ pub const Sieve = struct {
                     .from = @intCast(at),
                     .to = @intCast(reader.at),
                     .line = @intCast(task.line),
-                    .reason = @intFromEnum(reason),
+                    .reason = @backingInt(reason),
                     .route = self.route,
                     .first = first_,
                     .last = @intCast(task.n_asking),

@@ -4,6 +4,9 @@
 
 const std = @import("std");
 
+const width = 16;
+const Block = @Vector(width, u8);
+
 /// Folds of U+0080 to U+07FF, each at most three bytes, made by the exact engine's own folding.
 pub const Folds = struct {
     pub const first = 0x80;
@@ -16,6 +19,17 @@ pub fn folded(folds: *const Folds, raw: []const u8, out: []u8) ?[]u8 {
     var i: usize = 0;
     var n: usize = 0;
     while (i < raw.len) {
+        if (i + width <= raw.len) {
+            const block: Block = raw[i..][0..width].*;
+            const is_special = (block == @as(Block, @splat('\\'))) | (block >= @as(Block, @splat(0x80)));
+            if (!@reduce(.Or, is_special)) {
+                const is_large = (block -% @as(Block, @splat('A'))) < @as(Block, @splat(26));
+                out[n..][0..width].* = @select(u8, is_large, block | @as(Block, @splat(0x20)), block);
+                i += width;
+                n += width;
+                continue;
+            }
+        }
         const byte = raw[i];
         if (byte < 0x80 and byte != '\\') {
             out[n] = lower(byte);
@@ -41,7 +55,7 @@ pub fn folded(folds: *const Folds, raw: []const u8, out: []u8) ?[]u8 {
             n += 1;
             i += 2;
         } else {
-            const length = wide(folds, raw[i..], out, &n) orelse return null;
+            const length = beyondAscii(folds, raw[i..], out, &n) orelse return null;
             i += length;
         }
     }
@@ -53,7 +67,7 @@ pub fn lower(byte: u8) u8 {
 }
 
 /// One character beyond ASCII; its length in `raw`.
-fn wide(folds: *const Folds, raw: []const u8, out: []u8, n: *usize) ?usize {
+fn beyondAscii(folds: *const Folds, raw: []const u8, out: []u8, n: *usize) ?usize {
     const lead = raw[0];
     if (lead >= 0xC2 and lead <= 0xDF) {
         if (raw.len < 2 or !isTail(raw[1])) return null;

@@ -97,7 +97,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
         plan = self.content.plan
-        sieve = sieve_for([plan])
+        sieve = self.sieve_for([plan])
         return Sight([(plan, self.content.memo())], self.indicators, policy=self.policy, sieve=sieve, links=self.links)
 
     @property
@@ -112,7 +112,13 @@ class Loaded(Struct, frozen=True, kw_only=True):
     def keep(self, sight: Sight) -> None:
         """Store the matchers that the sight had to make, for the next start."""
         for _, memo in sight.plans:
-            self.content.keep(memo)
+            self.content.keep(memo.made)
+        if sight.sieve is not None:
+            self.content.keep(sight.sieve.made())
+
+    def sieve_for(self, plans: Sequence[Plan]) -> Sieve | None:
+        """A sieve for the plans; None where its native half was not built."""
+        return sieve_of(plans, secrets.token_bytes(key_bytes()), self.content.cache)
 
 
 def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Loaded:
@@ -156,11 +162,6 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
         policy=policy,
         passed_over=passed_over,
     )
-
-
-def sieve_for(plans: Sequence[Plan]) -> Sieve | None:
-    """A sieve for the plans; None where its native half was not built."""
-    return sieve_of(plans, secrets.token_bytes(key_bytes()))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ and the hashes of nothing; `cs-host` and relative URLs, which name the attacked 
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
@@ -55,6 +56,7 @@ _DOMAINS: Final = {
     "subjectusername": "subjectdomainname",
     "accountname": "accountdomain",
 }
+_TELLING_DOMAINS: Final = frozenset(_DOMAINS.values())
 _NOTHING: Final = frozenset({"", "-", "?", "(null)", "null", "none", "n/a", "unknown", "localhost", "0x0"})
 _EVERYWHERE: Final = frozenset(
     {
@@ -90,15 +92,28 @@ def entities_of(fields: Mapping[str, Value]) -> tuple[Entity, ...]:
 
     Only text values and lists of texts are looked at. Never raises, whatever the fields hold.
     """
-    lowered = {name.lower(): value for name, value in fields.items()}
-    found = {
-        entity
-        for name, value in lowered.items()
-        if (kind := _KINDS.get(name)) is not None
-        for text in _texts(value)
-        for entity in _read(kind, text, _texts_domain(lowered, name))
-    }
+    lowered = {low: value for name, value in fields.items() if (low := _telling(name))}
+    found: set[Entity] = set()
+    for name, value in lowered.items():
+        kind = _KINDS.get(name)
+        if kind is not None:
+            domain = _texts_domain(lowered, name) if name in _DOMAINS else ""
+            for text in _texts(value):
+                found.update(_named(kind, text, domain))
     return tuple(sorted(found))[:MAX_ENTITIES]
+
+
+@lru_cache(maxsize=4096)
+def _telling(name: str) -> str:
+    """The field's name without case; "" where it names nothing."""
+    low = name.lower()
+    return low if low in _KINDS or low in _TELLING_DOMAINS else ""
+
+
+# The same hosts, accounts and programs stand in most events.
+@lru_cache(maxsize=4096)
+def _named(kind: EntityKind, text: str, domain: str) -> tuple[Entity, ...]:
+    return tuple(_read(kind, text, domain))
 
 
 def address_of(text: str) -> str | None:

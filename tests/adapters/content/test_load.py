@@ -83,7 +83,7 @@ def test_matchers_are_kept_for_the_next_start(tmp_path: Path) -> None:
     memo = content.memo()
     assert len(found(content.plan, [process_line(A="EVIL-A")], memo=memo)) == 1
     assert memo.made
-    content.keep(memo)
+    content.keep(memo.made)
     again = content.memo()
     assert len(found(content.plan, [process_line(A="EVIL-A")], memo=again)) == 1
     assert again.made == {}

@@ -212,7 +212,7 @@ def test_sieve_learns_a_route_within_a_chunk() -> None:
     sieve = sieve_for(plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"}))
     lines = [process_line(CommandLine=f"harmless {number}") for number in range(50)]
     rest = sieve.rest_of(chunk_of(lines))
-    assert (rest.chunk.numbers, rest.n_through) == ((1,), 49)
+    assert (rest.chunk.numbers, rest.n_through) == ((), 50)
 
 
 def test_sieve_keeps_the_numbers_of_records() -> None:

@@ -14,6 +14,7 @@ from amagasa.adapters.content.compile import DIED, Compiler
 from amagasa.adapters.content.placeholders import FoundPlaceholders, placeholders_of
 from amagasa.adapters.content.rules import Document, documents_of, kind_of
 from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Linked, OffRule, Wanted, link
@@ -40,7 +41,7 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
     """A plan and what became of its documents: `n_rules` run, `faults` do not, `off` could and were switched off.
 
     `correlations` stand beside the plan; `silent` are ids of rules which only correlations hear; `is_acting` as in
-    `Linked`. `memo()` makes the runtime, with stored matchers; `keep(memo)` stores those which it had to make.
+    `Linked`. `memo()` makes the runtime, with stored matchers; `keep(memo.made)` stores what it had to make.
     """
 
     plan: Plan
@@ -56,13 +57,13 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
         """A fresh memo of the plan, for one thread."""
         return Memo(self.plan, self.cache)
 
-    def keep(self, memo: Memo) -> None:
-        """Store what the memo compiled, for the next start."""
-        for key, body in memo.made.items():
+    def keep(self, made: Databases) -> None:
+        """Store what a memo or a sieve made, for the next start, and empty it."""
+        for key, body in made.items():
             self.cache.put(key, body)
-        if memo.made:
+        if made:
             self.cache.trim()
-        memo.made.clear()
+        made.clear()
 
 
 def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress | None = None) -> LoadedContent:

@@ -11,7 +11,7 @@ from amagasa.detect.report import Detection, MatchReport
 from amagasa.event.record import MISSING, EventBatch, Row, Value
 
 # By the number of a record: the rules which may match it, by their places on its route. A sieve knows them.
-Suspects: TypeAlias = Mapping[int, Sequence[int]]
+Suspects: TypeAlias = Mapping[int, tuple[int, ...]]
 
 
 class _Values(dict[str, Value]):
@@ -64,27 +64,34 @@ def _rows_of(batch: EventBatch, fields: tuple[str, ...]) -> Sequence[Row]:
 
 def _judged(
     batch: EventBatch, memo: Memo, route: RouteMemo, *, rows: Sequence[Row], suspects: Suspects
-) -> dict[int, list[Hit]]:
+) -> dict[int, Sequence[Hit]]:
     """What matches of the suspected rules, by the row's index."""
-    found: dict[int, list[Hit]] = {}
-    for index, record in enumerate(batch.records):
-        places = suspects.get(record, ())
-        if not places:
-            continue
-        get = _Values(zip(route.plan.fields, rows[index], strict=True)).__getitem__
-        matching = [
-            place
-            for place, rule in ((place, route.plan.rules[place]) for place in places)
-            if memo.may_judge(rule) and memo.judge.holds(rule.part, get)
-        ]
-        if matching:
-            found[index] = [(place, memo.judge.held(speaking(memo.plan, route, place)[0], get)) for place in matching]
+    found: dict[int, Sequence[Hit]] = {}
+    for index, record in enumerate(batch.records if suspects else ()):
+        places = suspects.get(record)
+        if places:
+            hits = route.judged.get((rows[index], places))
+            if hits is None:
+                hits = _judge(memo, route, rows[index], places)
+                memo.remember(route, rows[index], places, hits)
+            if hits:
+                found[index] = hits
     return found
+
+
+def _judge(memo: Memo, route: RouteMemo, row: Row, places: Places) -> tuple[tuple[int, frozenset[int]], ...]:
+    get = _Values(zip(route.plan.fields, row, strict=True)).__getitem__
+    found = []
+    for place in places:
+        rule = route.plan.rules[place]
+        if memo.may_judge(rule) and memo.judge.holds(rule.part, get):
+            found.append((place, frozenset(memo.judge.held(speaking(memo.plan, route, place)[0], get))))
+    return tuple(found)
 
 
 def _found(
     batch: EventBatch, memo: Memo, route: RouteMemo, *, rows: Sequence[Row], indexes: Sequence[int]
-) -> dict[int, list[Hit]]:
+) -> dict[int, Sequence[Hit]]:
     """What matches of all rules in the rows at `indexes`."""
     is_whole = len(indexes) == len(rows)
     chosen = rows if is_whole else [rows[index] for index in indexes]
@@ -95,7 +102,7 @@ def _found(
     for index, atoms in keywords.items():
         rest = [place for place in found.get(index, ()) if place not in own]
         found[index] = tuple(sorted((*rest, *memo.with_keywords(route, chosen[index], atoms))))
-    hits: dict[int, list[Hit]] = {}
+    hits: dict[int, Sequence[Hit]] = {}
     for index, places in found.items():
         if places:
             held = memo.held(route, chosen[index]) | keywords.get(index, frozenset())

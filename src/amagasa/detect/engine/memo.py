@@ -36,6 +36,7 @@ class RouteMemo:
         self.matched: dict[Row, Places] = {}
         self.by_classes: dict[tuple[int, ...], Places] = {}
         self.asked_by_class: dict[int, frozenset[int]] = {}
+        self.judged: dict[tuple[Row, Places], tuple[tuple[int, frozenset[int]], ...]] = {}
         self.evidence: dict[int, tuple[frozenset[int], tuple[str, ...]]] = {}
         self.keywords: Keywords | None = None
         self.is_ready = False
@@ -46,6 +47,7 @@ class RouteMemo:
         self.matched.clear()
         self.by_classes.clear()
         self.asked_by_class.clear()
+        self.judged.clear()
 
 
 class Memo:
@@ -120,6 +122,13 @@ class Memo:
             for place in plan.keyword_rules
             if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
         )
+
+    def remember(self, memo: RouteMemo, row: Row, places: Places, hits: tuple[tuple[int, frozenset[int]], ...]) -> None:
+        """What came of judging these rules for the row."""
+        size = sum(map(_length, row))
+        if size <= MAX_ROW_CHARACTERS:
+            memo.judged[row, places] = hits
+            self._n_characters += size + 2 * ENTRY_CHARACTERS
 
     def _evaluate(self, memo: RouteMemo, classes: tuple[int, ...]) -> Places:
         plan = memo.plan

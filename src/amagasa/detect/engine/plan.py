@@ -123,6 +123,10 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         return found
 
     @cached_property
+    def _parts(self) -> dict[int, Decided]:
+        return {}
+
+    @cached_property
     def _routes(self) -> dict[str, RoutePlan]:
         return {}
 
@@ -139,13 +143,24 @@ def _route_plan(plan: Plan, route: Route) -> RoutePlan:
     for source, places in plan._by_source.items():  # noqa: SLF001 - this is the plan's own second half
         if applies(source, route):
             for place in places:
-                part = _decide(plan, place, plan.rules[place].condition, known)
+                part = _part_of(plan, place, known)
                 if part is True:
                     part = Expr(Join.AND)
                 if part is not False:
                     rules.append(RouteRule(place, part))
     rules.sort(key=lambda rule: rule.place)
     return _filed(plan, tuple(rules))
+
+
+def _part_of(plan: Plan, place: int, known: dict[str, str | int]) -> Decided:
+    """What is left of the rule's condition; made once for all routes where the rule asks for nothing that is known."""
+    rule = plan.rules[place]
+    if any(atom.field in known for atom in rule.atoms):
+        return _decide(plan, place, rule.condition, known)
+    part = plan._parts.get(place)  # noqa: SLF001 - as above
+    if part is None:
+        part = plan._parts[place] = _decide(plan, place, rule.condition, {})  # noqa: SLF001 - as above
+    return part
 
 
 def _filed(plan: Plan, rules: tuple[RouteRule, ...]) -> RoutePlan:

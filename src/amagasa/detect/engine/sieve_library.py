@@ -1,12 +1,22 @@
 """The sieve's functions in the native library."""
 
 import ctypes
+from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
 from amagasa.event.native import library
 
 N_REASONS = 7
+
+
+class Addition(IntEnum):
+    """What can be added to a sieve in use."""
+
+    KEYS = 0
+    FIELD = 1
+    ROUTE = 2
+    PLACE = 3
 
 
 class Scan(ctypes.Structure):
@@ -39,9 +49,12 @@ def sieve_library() -> Any:
         return None
     found.sieve_key_words.restype = ctypes.c_uint32
     found.sieve_new.restype = ctypes.c_void_p
-    found.sieve_new.argtypes = (*(ctypes.c_void_p, ctypes.c_size_t) * 3,)
-    found.sieve_add_route.restype = ctypes.c_uint32
-    found.sieve_add_route.argtypes = (ctypes.c_void_p, *(ctypes.c_void_p, ctypes.c_size_t) * 2)
+    found.sieve_new.argtypes = (*(ctypes.c_char_p, ctypes.c_size_t) * 3,)
+    found.sieve_add.restype = ctypes.c_uint32
+    found.sieve_add.argtypes = (
+        *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32),
+        *(ctypes.c_char_p, ctypes.c_size_t) * 2,
+    )
     found.sieve_scan.restype = None
     found.sieve_scan.argtypes = (ctypes.c_void_p, ctypes.POINTER(Scan))
     found.sieve_free.restype = None

@@ -1,5 +1,6 @@
 """`amagasa detect`: detect in files, without a node."""
 
+import gc
 import os
 import sys
 import time
@@ -115,6 +116,9 @@ def _look(loaded: Loaded, files: ContentFiles, processes: int) -> Look:
     if processes > 1:
         return look_in_processes(files.sight, processes)
     sight = loaded.sight()
+    # What was loaded stays to the end: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
     inner = look_here(sight)
 
     def run(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Seen]]:

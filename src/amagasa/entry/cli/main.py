@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from amagasa.entry.cli.output import complain, log_to_stderr
+from amagasa.entry.cli.output import complain
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, AmagasaError, WorldError
 
 # Name -> (module, what it does). A module has `app` (a group of verbs) or `command` (the one verb).
@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 
+# Whoever looks through many files starts it often: it does without what loads the log.
+LOGS_NOTHING: Final = frozenset({"detect"})
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -94,7 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of `amagasa`. Exit codes: 0 done, 1 bad answer, 2 wrong usage, 3 could not, 130 interrupted."""
     given = sys.argv[1:] if arguments is None else arguments
     called = next((word for word in given if not word.startswith("-")), None)
-    log_to_stderr()
+    if called not in LOGS_NOTHING:
+        importlib.import_module("amagasa.entry.cli.log").log_to_stderr()
     try:
         try:
             build(called)(given)

@@ -1,16 +1,14 @@
 """What commands print: a table on a terminal, one JSON document or NDJSON where asked, messages on stderr."""
 
 import contextlib
-import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final
 
 import msgspec
-import structlog
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -121,30 +119,3 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
 def is_progress_wanted() -> bool:
     """Progress goes to stderr and only to a terminal."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def log_to_stderr() -> None:
-    """Lines on stderr: coloured for a terminal, JSON for a collector."""
-    is_terminal = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=True) if is_terminal else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Said())),
-    )
-
-
-class _Said:
-    """Standard error for the log. What cannot be written (its disk is full) is dropped, and the node goes on."""
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            return sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()

@@ -22,7 +22,7 @@ from amagasa.detect.engine.sieve import Sieve
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
-from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of, sieve_for
+from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of
 from amagasa.event.record import Route
 
 # So many rules are compiled at once where they come: a thread would take longer to say that it is done.
@@ -75,7 +75,7 @@ class Outlook:
         self._unlinked: tuple[RuleFault, ...] = ()
         self._link()
         self.links = with_patterns(self._rule_links, self._indicators)
-        self.sight = self._sight(sieve_for([plan for plan, _ in self._layers.plans]))
+        self.sight = self._sight(base.sieve_for([plan for plan, _ in self._layers.plans]))
 
     def take(self, change: Change) -> list[Active]:
         """A change to come into force. Raises ValueError behind a gap: some change before it was lost.
@@ -242,7 +242,7 @@ class Outlook:
         """The layer of a task; the matchers of a large one are stored for the next start."""
         layer = task.made(tuple(routes.values()), self._base.content.cache)
         if len(layer.items) > SMALL:
-            self._base.content.keep(layer.memo)
+            self._base.content.keep(layer.memo.made)
         return layer
 
     def _prepared(self, wish: Wish, routes: Mapping[str, Route], held: IndicatorSet) -> Aside:
@@ -297,7 +297,7 @@ class Outlook:
             return
         if self._sieving is None:
             if not self._wishes and self._merging is None and time.monotonic() - self._changed_at > QUIET_S:
-                self._sieving = self._merger.submit(sieve_for, [plan for plan, _ in self._layers.plans])
+                self._sieving = self._merger.submit(self._base.sieve_for, [plan for plan, _ in self._layers.plans])
         elif self._sieving.done():
             sieve = self._sieving.result()
             self._sieving, self._may_sieve = None, sieve is not None

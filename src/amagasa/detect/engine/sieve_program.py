@@ -1,0 +1,263 @@
+"""What a sieve is made of, piece by piece as it meets the log: steps to fields, questions about these, rules of routes.
+
+A piece is plain data and depends on the plans alone, so the pieces can be kept for the next start: a sieve then takes
+up what it has met before without a rule being looked at.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from amagasa.detect.engine.keywords import part_of
+from amagasa.detect.engine.plan import Plan, RoutePlan
+from amagasa.detect.engine.sieve_words import (
+    INTERFACE,
+    NONE,
+    Numbers,
+    Words,
+    characters_of,
+    condition,
+    folds,
+    write_field,
+    write_needles,
+)
+from amagasa.detect.sigma.rule import FIELDREFS, Atom, Predicate
+from amagasa.event.record import LogSource, Route
+from amagasa.event.route import WINDOWS
+from amagasa.event.windows_places import (
+    BARRED,
+    CHANNEL,
+    CLOSED,
+    ENTERED,
+    EVENT_ID,
+    IGNORED,
+    MINDS_SPACES,
+    TELLING_NODE,
+    How,
+    Layout,
+    Node,
+    Place,
+    Places,
+    places_of,
+)
+
+# Raised whenever the same plans would give other pieces.
+VERSION: Final = 1
+_WINDOWS: Final = LogSource(product=WINDOWS)
+
+
+class Piece(Struct, frozen=True, kw_only=True, array_like=True):
+    """Words and the texts that they point into."""
+
+    words: bytes
+    texts: bytes
+
+
+class RoutePiece(Struct, frozen=True, kw_only=True, array_like=True):
+    """A route, and what must be there before it: fields, and places that have slots.
+
+    `bounds`: where each plan's rules begin, and the end; `unjudged`: rules which only the exact engine can look for.
+    """
+
+    piece: Piece
+    fields: tuple[str, ...]
+    places: tuple[Place, ...]
+    bounds: tuple[int, ...]
+    unjudged: frozenset[int]
+
+
+class Kept(Struct, kw_only=True, array_like=True):
+    """Everything made so far. `slots` by their numbers; routes by layout and name."""
+
+    n_atoms: int
+    slots: list[Place]
+    fields: dict[str, Piece]
+    routes: dict[str, RoutePiece]
+
+
+class Program:
+    """Of these plans. `known` may hold under `name` what an earlier program of the same plans gave."""
+
+    def __init__(self, plans: Sequence[Plan], known: Mapping[str, bytes]) -> None:
+        self.plans = tuple(plans)
+        atoms = [atom for plan in plans for atom in plan.atoms]
+        asked = {atom.field for atom in atoms if atom.field is not None}
+        asked |= {atom.value for atom in atoms if atom.predicate in FIELDREFS}
+        self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
+        self._kept = _read(known.get(self.name)) or Kept(n_atoms=self._numbers.count, slots=[], fields={}, routes={})
+        self._slots = {place: number for number, place in enumerate(self._kept.slots)}
+        self._is_new = False
+
+    @property
+    def name(self) -> str:
+        """Under which it is kept: the hash of all that decides what is in it."""
+        digests = ",".join(plan.digest for plan in self.plans)
+        return f"sieve-{hashlib.sha256(f'{INTERFACE} {VERSION} {digests}'.encode()).hexdigest()}"
+
+    def new(self) -> bytes | None:
+        """What is to be kept for the next start; None where nothing was added to what was known."""
+        if not self._is_new:
+            return None
+        self._is_new = False
+        return msgspec.msgpack.encode(self._kept)
+
+    def keywords(self) -> frozenset[str]:
+        """What rules for the whole of Windows look for anywhere in a record."""
+        rules = [rule for plan in self.plans for rule in plan.rules if rule.logsource == _WINDOWS]
+        atoms = [atom for rule in rules for atom in rule.atoms if atom.field is None]
+        return frozenset(part for atom in atoms if (part := part_of(atom)))
+
+    def start(self) -> tuple[Piece, list[Place]]:
+        """What a sieve begins with, and the places to which there are steps by then."""
+        words = Words()
+        words.add(INTERFACE, max(1, self._kept.n_atoms), sum(len(plan.rules) for plan in self.plans))
+        words.list(folds())
+        words.list([(node in MINDS_SPACES) + 2 * (node in CLOSED) for node in Node])
+        told = sorted({place for places in (*CHANNEL.values(), *EVENT_ID.values()) for place in places})
+        self._number(told)
+        places = list(dict.fromkeys((*BARRED, *ENTERED, *IGNORED, *told)))
+        self._write_steps(words, places)
+        for layout in Layout:
+            words.add(TELLING_NODE.get(layout, NONE))
+            words.list([self._slots[place] for place in CHANNEL[layout]])
+            words.list([self._slots[place] for place in EVENT_ID[layout]])
+        return _piece(words), places
+
+    def steps(self, places: Sequence[Place]) -> Piece:
+        """Steps to places which the sieve does not know yet."""
+        words = Words()
+        self._write_steps(words, places)
+        return _piece(words)
+
+    def field(self, field: str) -> Piece:
+        """All questions about a field."""
+        found = self._kept.fields.get(field)
+        if found is None:
+            words = Words()
+            write_field(words, self._atoms_of(field), field, self._numbers)
+            found = self._kept.fields[field] = _piece(words)
+            self._is_new = True
+        return found
+
+    def route(self, layout: Layout, route: Route, event_id: int) -> RoutePiece:
+        """Columns and rules of a route in one layout."""
+        name = f"{layout}/{route.name}"
+        found = self._kept.routes.get(name)
+        if found is None:
+            found = self._kept.routes[name] = self._made(layout, route, event_id)
+            self._is_new = True
+        return found
+
+    def _made(self, layout: Layout, route: Route, event_id: int) -> RoutePiece:
+        plans = [plan.for_route(route) for plan in self.plans]
+        fields = sorted({field for plan in plans for field in plan.fields})
+        channel = dict(route.known).get("Channel")
+        found = {field: places_of(field, layout, str(channel) if channel else None, event_id) for field in fields}
+        places = list(dict.fromkeys(place for one in found.values() for place in one.places))
+        self._number(places)
+        words = Words()
+        self._write_keywords(words, plans)
+        words.add(len(fields))
+        for field in fields:
+            self._write_column(words, field, found[field])
+        bounds = self._write_rules(words, plans)
+        return RoutePiece(
+            piece=_piece(words),
+            fields=tuple(fields),
+            places=tuple(places),
+            bounds=tuple(bounds),
+            unjudged=frozenset(
+                low + place for own, low in zip(plans, bounds, strict=False) for place in own.keyword_rules
+            ),
+        )
+
+    def _number(self, places: Sequence[Place]) -> None:
+        for place in places:
+            if place not in self._slots:
+                self._slots[place] = len(self._kept.slots)
+                self._kept.slots.append(place)
+
+    def _write_steps(self, words: Words, places: Sequence[Place]) -> None:
+        words.add(len(places))
+        for place in places:
+            words.add(place[0], ENTERED.get(place, NONE), self._slots.get(place, NONE), place in BARRED)
+            words.text(place[1])
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self.plans)
+
+    def _atoms_of(self, field: str) -> dict[int, Atom]:
+        return {
+            first + number: atom
+            for plan, first in zip(self.plans, self._numbers.firsts, strict=True)
+            for number, atom in plan.by_field.get(field, {}).items()
+        }
+
+    def _write_keywords(self, words: Words, plans: Sequence[RoutePlan]) -> None:
+        """Whether the hits matter here, characters behind which a keyword may hide, keywords of this route alone."""
+        atoms = {
+            plan.atoms[number] for plan, own in zip(self.plans, plans, strict=True) for number in own.keyword_atoms
+        }
+        parts = {part for atom in atoms if (part := part_of(atom))}
+        covered = parts & self.keywords()
+        characters = characters_of(parts)
+        words.add(bool(covered), *((characters >> shift) & 0xFFFFFFFF for shift in (0, 32, 64, 96)))
+        write_needles(words, [(part, 0) for part in sorted(parts - covered)])
+
+    def _write_column(self, words: Words, field: str, places: Places) -> None:
+        words.add(self.fields[field], places.how)
+        words.list([self._slots[place] for place in places.places])
+        is_unknown = places.how is How.UNKNOWN
+        words.list([number * 2 + 1 for number in self._atoms_of(field)] if is_unknown else [])
+
+    def _write_rules(self, words: Words, plans: Sequence[RoutePlan]) -> list[int]:
+        rules: list[list[int]] = []
+        always: set[int] = set()
+        filed: dict[int, list[int]] = {}
+        bounds = [0]
+        for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True):
+            base = bounds[-1]
+            rules.extend(condition(rule.part, plan.atoms, first, self._numbers) for rule in own.rules)
+            bounds.append(len(rules))
+            always.update(base + place for place in own.always)
+            for number, places in own.by_atom.items():
+                anchors = self._anchors(plan.atoms[number], first + number)
+                if anchors is None:
+                    always.update(base + place for place in places)
+                for anchor in anchors or ():
+                    filed.setdefault(anchor, []).extend(base + place for place in places)
+        words.add(len(rules))
+        for rule in rules:
+            words.list(rule)
+        words.list(sorted(always))
+        words.add(len(filed))
+        for number, ruled in filed.items():
+            words.add(number)
+            words.list(ruled)
+        return bounds
+
+    def _anchors(self, atom: Atom, number: int) -> frozenset[int] | None:
+        """Atoms of the sieve of which one is held or maybe where this atom holds; None where that cannot be said."""
+        if atom.predicate in FIELDREFS:
+            return None
+        if atom.field is None:
+            return frozenset() if part_of(atom) else None
+        if atom.predicate is Predicate.REGEX and self._numbers.automaton(atom) is None:
+            return self._numbers.anchors(atom.field, self._numbers.need(atom))
+        return frozenset((number,))
+
+
+def _piece(words: Words) -> Piece:
+    return Piece(words=words.words.tobytes(), texts=bytes(words.bytes))
+
+
+def _read(kept: bytes | None) -> Kept | None:
+    try:
+        return msgspec.msgpack.decode(kept, type=Kept) if kept else None
+    except msgspec.DecodeError:
+        return None
