@@ -43,6 +43,8 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("GET", "/api/content"): (None, EVERY),
     ("GET", "/api/content/{content_id}"): (None, EVERY),
     ("POST", "/api/content/rules"): ({"text": seed.RULE, "share": True}, WRITE),
+    ("POST", "/api/content/rules/many"): ({"texts": [seed.RULE]}, WRITE),
+    ("POST", "/api/content/removals"): ({"ids": ["x"]}, WRITE),
     ("POST", "/api/content/addresses"): ({"address": "203.0.113.9"}, WRITE),
     ("DELETE", "/api/content/{content_id}"): (None, WRITE),
     ("GET", "/api/accounts"): (None, ADMINISTER),
