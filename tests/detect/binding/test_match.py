@@ -416,6 +416,13 @@ def test_match_search_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     assert "could not decide" in found.whys[0]
 
 
+@pytest.mark.parametrize("join", [" AND ", " OR ", " FOLLOWEDBY "])
+def test_match_pattern_of_a_thousand_observations_is_answered(join: str) -> None:
+    found = match(join.join(f"[p:i = {i}]" for i in range(1_000)), crowd(1_000))
+    assert isinstance(found, Matched)
+    assert len(found.observations) == (1 if join == " OR " else 1_000)
+
+
 def test_match_references_in_circles_do_not_multiply() -> None:
     circle = {str(i): {"type": "x", "o_refs": ["0", "1", "2", "3"], "n": i} for i in range(4)}
     path = ".".join(["o_refs[*]"] * 60)

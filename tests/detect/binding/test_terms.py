@@ -64,6 +64,7 @@ def test_demands_window_around_one_observation_is_none() -> None:
         f"({A} FOLLOWEDBY {B}) REPEATS 100000 TIMES",
         f"({A} OR {B} AND {C}) REPEATS 100000 TIMES",
         " AND ".join([f"({A} OR {B} AND {C})"] * 13),
+        " FOLLOWEDBY ".join([A] * 3_000),
         f"(({A} OR {B} AND {C}) REPEATS 60 TIMES AND {A}) REPEATS 60 TIMES",
     ],
 )

@@ -1,5 +1,6 @@
 """STIX patterns: what is read, what is refused, why and where, and that nothing makes the parser raise."""
 
+import sys
 from typing import get_args
 
 import pytest
@@ -11,6 +12,7 @@ from stix2patterns.v21.pattern import Pattern  # type: ignore[import-untyped]
 from amagasa.detect.stix.parse import Edition, parse
 from amagasa.detect.stix.pattern import (
     MAX_DEPTH,
+    MAX_PATTERN_CHARACTERS,
     AllOf,
     AnyOf,
     Comparison,
@@ -279,6 +281,51 @@ def test_parse_any_text_gives_a_tree_or_a_reason(pattern: str) -> None:
     if isinstance(parsed, PatternFault):
         assert parsed.why
         assert len(parsed.why) < 500
+
+
+HOSTILE = [
+    "'", "\\", "'\\", "/*", "*/", "//", "/", "b'", "b'AAAA", "h'00", "t'2026-", "(", "[", "[(", "[a:b=1]",
+    "[a:b=1] AND ", "[a:b=1] REPEATS 2 TIMES ", "a.", ".b", "[0]", "NOT ", "1", "-", "9.", "AND", " ", "\x85", "\u3042",
+    "\ud800", "x'y'", "[a:b IN (1,", "=", "<", "[a:b='\\\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize("head", ["", "[a:b = ", "[a:b IN (", "[a:"])
+def test_parse_of_any_piece_repeated_to_the_full_length_ends(piece: str, head: str) -> None:
+    whole = (head + piece * (MAX_PATTERN_CHARACTERS // len(piece)))[:MAX_PATTERN_CHARACTERS]
+    assert isinstance(parse(whole), (*get_args(Expression), PatternFault))
+
+
+def n_calls_of(pattern: str) -> int:
+    """How many functions are called to parse it: work without a clock."""
+    n_calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal n_calls
+        n_calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        parse(pattern)
+    finally:
+        sys.setprofile(None)
+    return n_calls
+
+
+@pytest.mark.parametrize(
+    ("piece", "join"),
+    [
+        ("[a:b = 1]", " AND "),
+        ("[a:b = 1]", " FOLLOWEDBY "),
+        ("[a:b.c[*].'d' NOT LIKE 'it\\'s'] START t'2026-01-01T00:00:00Z' STOP t'2026-01-01T00:00:01Z'", " OR "),
+        ("[a:b = 1 AND (a:c = 2 OR a:d IN (1, 2))]", " OR "),
+        ("[a:b = 1] /* x */ //y\n", " OR "),
+    ],
+)
+def test_parse_work_grows_with_the_length_alone(piece: str, join: str) -> None:
+    few, many = n_calls_of(join.join([piece] * 50)), n_calls_of(join.join([piece] * 400))
+    assert few * 7 < many < few * 9
 
 
 @given(st.text(alphabet="abc%_'\\ .*[]()\u3042", max_size=12))

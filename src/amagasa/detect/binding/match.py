@@ -113,7 +113,7 @@ def _may_match(demands: Demands, candidates: Sequence[Candidates], pool: Pool) -
     """Whether a few alternatives could match if observations could be shared: that is told at once."""
     if len(demands.terms) > MAX_TOLD_AT_ONCE:
         return True
-    return any(solve_shared(term, pool, candidates) is not None for term in demands.terms)
+    return solve_shared(demands.terms, pool, candidates) is not Answer.NONE
 
 
 def _solved(demands: Demands, candidates: Sequence[Candidates], pool: Pool) -> frozenset[int] | str | None:

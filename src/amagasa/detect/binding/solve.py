@@ -79,19 +79,23 @@ def solve(
     `candidates` are those of each leaf.
     """
     looks = _Looks(max_looks)
+    return _first(_Contest(term, pool, candidates, looks).solution for term in terms)
+
+
+def solve_shared(
+    terms: Iterable[Term], pool: Pool, candidates: Sequence[Candidates], max_looks: int = MAX_LOOKS
+) -> Taken | Answer:
+    """The same where an observation may serve several blocks of a term, each of them once."""
+    looks = _Looks(max_looks)
+    return _first(_Contest(term, pool, candidates, looks).shared for term in terms)
+
+
+def _first(searches: Iterable[Callable[[], Taken | None]]) -> Taken | Answer:
     try:
-        for term in terms:
-            found = _Contest(term, pool, candidates, looks).solution()
-            if found is not None:
-                return found
+        found = (search() for search in searches)
+        return next((taken for taken in found if taken is not None), Answer.NONE)
     except _SpentError:
         return Answer.UNKNOWN
-    return Answer.NONE
-
-
-def solve_shared(term: Term, pool: Pool, candidates: Sequence[Candidates]) -> Taken | None:
-    """The same for one term where an observation may serve several blocks, each of them once. Always decided."""
-    return _Contest(term, pool, candidates, _Looks(NEVER)).earliest(_Limits.of_nothing(len(term.blocks)))
 
 
 class _SpentError(Exception):
@@ -176,6 +180,10 @@ class _Contest:
         """None where the term cannot be met. Raises _SpentError."""
         return self.searched(0, _Limits.of_nothing(len(self._term.blocks)), self._are_parts_possible)
 
+    def shared(self) -> Taken | None:
+        """The earliest observations, whether or not they are shared. Raises _SpentError."""
+        return self.earliest(_Limits.of_nothing(len(self._term.blocks)))
+
     def searched(self, n_fixed: int, limits: "_Limits", is_possible: Callable[[], bool] = lambda: True) -> Taken | None:
         """With the first bounds fixed by the limits, which are raised to what every solution has to keep.
 
@@ -227,6 +235,7 @@ class _Contest:
         while is_raised:
             is_raised = False
             for bound in self._bounds:
+                self._looks.spend(len(bound.before) + len(bound.after))
                 least = max(fillings[i].latest_first for i in bound.before) - bound.slack_us
                 for i in bound.after:
                     if least > lower[i]:

@@ -26,6 +26,8 @@ from amagasa.detect.stix.pattern import (
 MAX_TERMS: Final = 4_096  # alternatives: ORs of several observations joined by AND multiply
 MAX_BLOCKS: Final = 32_768  # written down on the way: REPEATS of what has an order of its own is counted out
 
+MAX_JOINED: Final = 1_000_000  # blocks that bounds name: FOLLOWEDBY holds between each and all before it
+
 Span: TypeAlias = tuple[int, int]  # START and STOP in microseconds: from the first until before the second
 # What one observation must be: one of these `[...]` (by position in the pattern), touching all of these spans.
 Leaf: TypeAlias = tuple[tuple[int, tuple[Span, ...]], ...]
@@ -90,7 +92,7 @@ class _Draft(Struct, frozen=True):
 
 class _Counting:
     def __init__(self) -> None:
-        self._n_blocks = 0
+        self._n_blocks = self._n_joined = 0
         self.has_copies = False
 
     def terms(self, node: Expression, first: int, spans: tuple[Span, ...]) -> list[_Draft]:
@@ -112,7 +114,7 @@ class _Counting:
             case Together():
                 return [draft for draft, _ in self._products(parts)]
             case Followed():
-                return [_in_order(draft, widths) for draft, widths in self._products(parts)]
+                return [self._in_order(draft, widths) for draft, widths in self._products(parts)]
 
     def _parts(self, nodes: tuple[Expression, ...], first: int, spans: tuple[Span, ...]) -> Iterator[list[_Draft]]:
         for node in nodes:
@@ -151,6 +153,17 @@ class _Counting:
         self.has_copies = self.has_copies or n > 1
         return self._beside([draft] * n)
 
+    def _in_order(self, draft: _Draft, widths: list[int]) -> _Draft:
+        bounds = list(draft.bounds)
+        done = widths[0]
+        for width in widths[1:]:
+            self._n_joined += done + width
+            if self._n_joined > MAX_JOINED:
+                raise _TooManyError
+            bounds.append(Bound(tuple(range(done)), tuple(range(done, done + width)), 0))
+            done += width
+        return _Draft(draft.blocks, tuple(bounds))
+
     def _beside(self, drafts: list[_Draft] | tuple[_Draft, ...]) -> _Draft:
         blocks: list[tuple[Leaf, int]] = []
         bounds: list[Bound] = []
@@ -180,15 +193,6 @@ def _within(draft: _Draft, slack_us: int) -> _Draft:
         return draft  # one observation is always close to itself
     everyone = tuple(range(len(draft.blocks)))
     return _Draft(draft.blocks, (*draft.bounds, Bound(everyone, everyone, slack_us)))
-
-
-def _in_order(draft: _Draft, widths: list[int]) -> _Draft:
-    bounds = list(draft.bounds)
-    done = widths[0]
-    for width in widths[1:]:
-        bounds.append(Bound(tuple(range(done)), tuple(range(done, done + width)), 0))
-        done += width
-    return _Draft(draft.blocks, tuple(bounds))
 
 
 def _merged(drafts: list[_Draft]) -> list[_Draft]:

@@ -105,13 +105,8 @@ class Bindings(Struct, tag=True):
     def _solved(self, terms: Sequence[Term], log: "_Log", pattern: Pattern, *, is_reversed: bool) -> tuple[Entry, ...]:
         pool = log.pool(is_reversed=is_reversed)
         candidates = log.candidates(pool)
-        if not pattern.demands.has_copies:
-            for term in terms:
-                taken = solve_shared(term, pool, candidates)
-                if taken is not None:
-                    return log.records(taken)
-            return ()
-        answer = solve(terms, pool, candidates, MAX_LOOKS)
+        search = solve if pattern.demands.has_copies else solve_shared
+        answer = search(terms, pool, candidates, MAX_LOOKS)
         self.n_dropped += answer is Answer.UNKNOWN
         return log.records(answer) if isinstance(answer, list) else ()
 
