@@ -6,9 +6,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from amagasa.app.left_out import ExcludedBy, OffRules
 from amagasa.app.path import Seen
 from amagasa.detect.correlation.hit import Hit
-from amagasa.detect.report import Detection, RuleFault, Silence
+from amagasa.detect.report import Detection, Excluded, RuleFault, Silence
+from amagasa.detect.sigma.link import OffRule
 from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS
 from amagasa.vocab.severity import Level
@@ -32,7 +34,10 @@ class Together(Protocol):
 class Summary(Struct, kw_only=True):
     """What was read and what came of it. Always `n_accepted + n_rejected == n_read`.
 
-    `n_silenced` counts records which an indicator names and for which it does not speak, by the reason.
+    `n_silenced` counts records which an indicator names and for which it does not speak, by the reason. `rules_off` are
+    rules which could run and were switched off because others take their place; those of another status or level than
+    asked for are counted in `n_rules_off_by` alone. `n_excluded` matches are no detections, by the site's exclusions.
+    `n_at_or_above` and `taken_out` are for the making of it.
     """
 
     n_read: int = 0
@@ -51,6 +56,12 @@ class Summary(Struct, kw_only=True):
     bytes: int = 0
     not_looked_at: list[SourceFault] = []
     n_at_or_above: int = 0
+    n_rules_off: int = 0
+    n_rules_off_by: dict[str, int] = {}
+    rules_off: list[OffRule] = []
+    n_excluded: int = 0
+    excluded: list[ExcludedBy] = []
+    taken_out: list[Excluded] = []
 
     def exit_code(self) -> int:
         """1 where a finding reached `--fail-on`; else 3 where some part could not be looked at or run; else 0."""
@@ -75,6 +86,7 @@ def detect_files(
     by_rule: Counter[str] = Counter()
     faults: dict[RuleFault, None] = {}
     silenced: Counter[Silence] = Counter()
+    excluded: Counter[tuple[int, str]] = Counter()
 
     def take(detection: Detection) -> None:
         by_rule[detection.content_id] += 1
@@ -85,6 +97,7 @@ def detect_files(
         _count(summary, chunk, seen)
         faults.update(dict.fromkeys(seen.report.faults))
         silenced.update(seen.report.silenced)
+        excluded.update({(one.exclusion, one.rule_id): one.n for one in seen.report.excluded})
         for detection in seen.report.detections:
             take(detection)
         if correlate is not None and seen.hits:
@@ -97,6 +110,8 @@ def detect_files(
     summary.n_detections = by_rule.total()
     summary.detections_by_rule = dict(by_rule.most_common())
     summary.faults = list(faults)
+    summary.n_excluded = excluded.total()
+    summary.taken_out = [Excluded(exclusion=by, rule_id=rule_id, n=n) for (by, rule_id), n in sorted(excluded.items())]
     summary.n_silenced = {why.value: n for why, n in silenced.most_common()}
     return summary
 
@@ -107,6 +122,14 @@ def add_content(summary: Summary, *, n_rules: int, n_indicators: int, faults: Se
     summary.n_indicators = n_indicators
     summary.faults = [*faults, *summary.faults]
     summary.n_rules_faulted = len(summary.faults)
+
+
+def add_left_out(summary: Summary, off: OffRules, excluded: Sequence[ExcludedBy]) -> None:
+    """Add what is left out on purpose."""
+    summary.n_rules_off = off.n
+    summary.n_rules_off_by = off.by
+    summary.rules_off = list(off.replaced)
+    summary.excluded = list(excluded)
 
 
 def _chunks(records: Iterable[Chunk | Reject | SourceFault], summary: Summary) -> Iterator[Chunk]:

@@ -47,7 +47,8 @@ def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     report = MatchReport()
     for batch in events.batches:
         for (plan, memo), hidden, suspects in zip(sight.plans, sight.hidden, rest.suspects, strict=True):
-            report = report.merge(evaluate(batch, plan, memo, suspects=suspects).without(hidden))
+            found = evaluate(batch, plan, memo, suspects=suspects).without(hidden)
+            report = report.merge(sight.exclusions.spare(found, plan, batch, now=now))
         report = report.merge(sight.looking.evaluate(batch, now=now))
     report, hits = split(report.in_order(), sight.links, now=now)
     return Seen(

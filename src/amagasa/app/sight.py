@@ -7,6 +7,7 @@ from amagasa.detect.correlation.link import Links
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Rest, Sieve
+from amagasa.detect.exclusion import Exclusions
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.looking import Looking
 from amagasa.detect.indicators.policy import Policy
@@ -19,7 +20,8 @@ class Sight:
     """What a node looks with: plans of rules (built-in, own, the ally's), their memos, indicators, and correlations.
 
     The sieve is of the same plans; it spares them records in which certainly nothing matches. `hidden` are for each
-    plan the ids of rules which no longer count (`app.layers`); `met` the routes that were asked for.
+    plan the ids of rules which no longer count (`app.layers`); `met` the routes that were asked for. Set `exclusions`
+    for what is to be left out.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Sight:
         self.looking = Looking(indicators, policy)
         self.sieve = sieve
         self.links = links or Links()
+        self.exclusions = Exclusions()
 
     def rest_of(self, chunk: Chunk) -> Rest:
         """The records that must be looked at; the others fell through: sound ones, in which nothing matches."""
@@ -50,4 +53,5 @@ class Sight:
         if len(self.met) < MAX_MET:
             self.met[route.name] = route
         wanted = dict.fromkeys(field for plan, _ in self.plans for field in plan.wanted(route))
+        wanted |= dict.fromkeys(self.exclusions.wanted(route))
         return tuple(wanted | dict.fromkeys(self.looking.wanted(route)))

@@ -110,11 +110,20 @@ class RuleFault(Struct, frozen=True, kw_only=True):
     code: str = "AMG-RULE-000"
 
 
+class Excluded(Struct, frozen=True, kw_only=True):
+    """How many matches of a rule an exclusion (by its place among all) took out."""
+
+    exclusion: int
+    rule_id: str
+    n: int
+
+
 class MatchReport(Struct, frozen=True, kw_only=True):
     """Result of `evaluate`. `merge` is associative and commutative up to the order of detections and faults.
 
     `silenced` counts the records which an indicator names and for which it does not speak, by the reason. `parts` are
     records which satisfy one `[...]` of a pattern over several records; their `rule_id` names it, and they say nothing.
+    `excluded` counts what the site's exclusions took out, each rule once an exclusion.
     """
 
     n_events: int = 0
@@ -122,6 +131,7 @@ class MatchReport(Struct, frozen=True, kw_only=True):
     faults: tuple[RuleFault, ...] = ()
     silenced: Mapping[Silence, int] = {}
     parts: tuple[Detection, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
 
     def in_order(self) -> "MatchReport":
         """The same of one chunk, its detections by record."""
@@ -152,4 +162,15 @@ class MatchReport(Struct, frozen=True, kw_only=True):
             faults=tuple(faults),
             silenced=silenced,
             parts=self.parts + other.parts,
+            excluded=_counted(self.excluded, other.excluded),
         )
+
+
+def _counted(some: tuple[Excluded, ...], others: tuple[Excluded, ...]) -> tuple[Excluded, ...]:
+    if not some or not others:
+        return some or others
+    counts: dict[tuple[int, str], int] = {}
+    for one in (*some, *others):
+        key = (one.exclusion, one.rule_id)
+        counts[key] = counts.get(key, 0) + one.n
+    return tuple(Excluded(exclusion=by, rule_id=rule_id, n=n) for (by, rule_id), n in sorted(counts.items()))

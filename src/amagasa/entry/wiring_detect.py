@@ -1,9 +1,9 @@
 """Wiring of what detection needs: sources and content. Apart from `wiring`, so that `detect` loads no store, no web."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.compile import Compiler
+from amagasa.adapters.content.exclusions import load_exclusions
 from amagasa.adapters.content.indicators import load_indicators
 from amagasa.adapters.content.load import LoadedContent, RuleFiles, load_plan, outcomes_of
 from amagasa.adapters.content.placeholders import placeholders_of
@@ -23,11 +24,13 @@ from amagasa.adapters.source.records import open_records
 from amagasa.adapters.spool.sorted_hits import SortedHits
 from amagasa.app.correlating import FileCorrelation
 from amagasa.app.layers import Layer, items_on_disk
+from amagasa.app.left_out import ExcludedBy, OffRules, excluded_by, off_rules
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Begin, Content, MoreIndicators
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
+from amagasa.detect.exclusion import Exclusion, Exclusions, excluded_outright
 from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.indicator import IndicatorSet, n_indicators
 from amagasa.detect.indicators.joining import joined
@@ -49,6 +52,7 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
 
     rules: tuple[Path, ...] = ()
     placeholders: tuple[Path, ...] = ()
+    exclusions: tuple[Path, ...] = ()
     wanted: Wanted = Wanted()
     indicators: tuple[Path, ...] = ()
     may_be_empty: bool = False
@@ -61,6 +65,7 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
         return (
             *self.rules,
             *self.placeholders,
+            *self.exclusions,
             *self.indicators,
             *self.allowlists,
             *([self.ageing] if self.ageing else []),
@@ -93,12 +98,24 @@ class Loaded(Struct, frozen=True, kw_only=True):
     passed_over: tuple[str, ...] = ()
     least: Level = Level.INFORMATIONAL
     unlinked: tuple[RuleFault, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
         plan = self.content.plan
         sieve = self.sieve_for([plan])
-        return Sight([(plan, self.content.memo())], self.indicators, policy=self.policy, sieve=sieve, links=self.links)
+        sight = Sight([(plan, self.content.memo())], self.indicators, policy=self.policy, sieve=sieve, links=self.links)
+        sight.exclusions = Exclusions(self.exclusions)
+        return sight
+
+    @property
+    def off(self) -> OffRules:
+        """What was switched off."""
+        return off_rules(self.content.off)
+
+    def excluded(self, counts: Mapping[tuple[int, str], int]) -> tuple[ExcludedBy, ...]:
+        """The exclusions and what they took out, by (place of the exclusion, id of the rule)."""
+        return excluded_by(self.exclusions, counts, self.rules, datetime.now(UTC).date())
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -149,18 +166,22 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
             named = ", ".join(str(path) for path in files.indicators)
             faults = (RuleFault(rule_id="", path=named, why="no indicator is in there", code="AMG-INDICATOR-NONE"),)
     links, unlinked = link((*content.plan.rules, *content.correlations))
-    links = replace(links, silent=tuple(sorted({*links.silent, *content.silent})))
+    values = placeholders_of(files.rules, files.placeholders).values if files.exclusions else {}
+    exclusions, unread = load_exclusions(files.exclusions, values)
+    unheard = excluded_outright(content.correlations, exclusions, datetime.now(UTC).date())
+    links = replace(links, silent=tuple(sorted({*links.silent, *content.silent, *unheard})))
     return Loaded(
         content=content,
         links=with_patterns(links, indicators),
         indicators=indicators,
         n_rules=content.n_rules - len(unlinked),
         n_indicators=n_indicators(indicators),
-        faults=(*content.faults, *unlinked, *faults),
+        faults=(*content.faults, *unlinked, *unread, *faults),
         least=files.wanted.min_level,
         unlinked=unlinked,
         policy=policy,
         passed_over=passed_over,
+        exclusions=exclusions,
     )
 
 

@@ -9,51 +9,56 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from errno import EISDIR, ENOENT
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO
 
 import msgspec
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from amagasa.app.detect_files import Look, Summary, add_content, detect_files
+from amagasa.app.detect_files import Look, Summary, add_content, add_left_out, detect_files
 from amagasa.app.path import Seen
 from amagasa.detect.report import Detection
-from amagasa.entry.cli.findings import Findings, cannot_write, print_summary, public, write_summary
+from amagasa.detect.sigma.link import Wanted
+from amagasa.detect.sigma.rule import Status
+from amagasa.entry.cli import detect_options as asked
+from amagasa.entry.cli.findings import (
+    Findings,
+    cannot_write,
+    document_of,
+    print_summary,
+    public,
+    write_summary,
+)
 from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, say, write_json
 from amagasa.entry.node.pool import look_here, look_in_processes
 from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, open_all, size_of
-from amagasa.event.record import Chunk, Format, Reject, SourceFault
+from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
 from amagasa.vocab.text import show
 
-MAX_PROCESSES = 64
 _NOTHING_DONE = "nothing was read or written; name another file"
 Sink = Callable[[Detection], None]
 
 
 def detect_command(  # noqa: PLR0913 - one parameter an option of the command line
-    paths: Annotated[list[str], typer.Argument(help="File, folder or - (stdin); plain, .gz, .zst, .zip, .tar.gz.")],
+    paths: asked.Paths,
     *,
-    rules: Annotated[
-        list[Path] | None, typer.Option("--rules", help="File, folder, zip or tar.gz of Sigma; else the built-in.")
-    ] = None,
-    indicators: Annotated[
-        list[Path] | None, typer.Option("--indicators", help="STIX, MISP, CSV or plain list of indicators.")
-    ] = None,
-    allowlist: Annotated[
-        list[Path] | None, typer.Option("--allowlist", help="TOML: what indicators shall not speak of.")
-    ] = None,
-    ageing: Annotated[Path | None, typer.Option("--ageing", help="TOML: how confidence falls with age.")] = None,
-    format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")] = None,
-    summary: Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")] = None,
-    processes: Annotated[int, typer.Option("--processes", "-p", min=1, max=MAX_PROCESSES)] = 1,
-    fail_on: Annotated[
-        Level | None, typer.Option("--fail-on", help="Exit 1 at findings of this level or above.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document: the counts with the detections.")] = False,
-    as_ndjson: Annotated[bool, typer.Option("--ndjson", help="Detections on stdout, one a line.")] = False,
+    rules: asked.Rules = None,
+    status: asked.Statuses = None,
+    level: asked.LeastLevel = Level.INFORMATIONAL,
+    placeholders: asked.Placeholders = None,
+    exclusions: asked.Exclusions = None,
+    indicators: asked.Indicators = None,
+    allowlist: asked.Allowlist = None,
+    ageing: asked.Ageing = None,
+    format_: asked.Form = None,
+    output: asked.Output = None,
+    summary: asked.SummaryFile = None,
+    processes: asked.Processes = 1,
+    fail_on: asked.FailOn = None,
+    as_json: asked.AsJson = False,
+    as_ndjson: asked.AsNdjson = False,
 ) -> None:
     """Detect in files; no node needed.
 
@@ -63,7 +68,13 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     started, cpu_s = time.monotonic(), _cpu_s()
     _refuse_missing(paths)
     files = ContentFiles(
-        rules=_all_of(rules), indicators=_all_of(indicators), allowlists=_all_of(allowlist), ageing=ageing
+        rules=_all_of(rules),
+        placeholders=_all_of(placeholders),
+        exclusions=_all_of(exclusions),
+        wanted=Wanted(statuses=_statuses(status or []), min_level=level),
+        indicators=_all_of(indicators),
+        allowlists=_all_of(allowlist),
+        ageing=ageing,
     )
     _refuse_places([*paths, *map(str, files.paths())], output, summary)
     findings, kept = Findings(), list[Detection]()
@@ -82,11 +93,9 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
         )
-    add_content(counts, n_rules=loaded.n_rules, n_indicators=loaded.n_indicators, faults=loaded.faults)
-    counts.elapsed_s, counts.cpu_s = round(time.monotonic() - started, 3), round(_cpu_s() - cpu_s, 3)
-    _finish(counts, summary)
+    _finish(counts, loaded, summary, elapsed_s=time.monotonic() - started, cpu_s=_cpu_s() - cpu_s)
     if as_json:
-        write_json(msgspec.to_builtins(counts) | {"detections": [public(detection) for detection in kept]})
+        write_json(document_of(counts) | {"detections": [public(detection) for detection in kept]})
     elif not as_ndjson:
         findings.print()
     _say(counts, loaded)
@@ -97,6 +106,31 @@ def _all_of(paths: list[Path] | None) -> tuple[Path, ...]:
     return tuple(paths or ())
 
 
+def _finish(counts: Summary, loaded: Loaded, summary: Path | None, *, elapsed_s: float, cpu_s: float) -> None:
+    """Add what loading gave and what is left out on purpose, and write it all where that is asked for."""
+    add_content(counts, n_rules=loaded.n_rules, n_indicators=loaded.n_indicators, faults=loaded.faults)
+    add_left_out(counts, loaded.off, loaded.excluded({(one.exclusion, one.rule_id): one.n for one in counts.taken_out}))
+    counts.elapsed_s, counts.cpu_s = round(elapsed_s, 3), round(cpu_s, 3)
+    if summary is not None:
+        write_summary(counts, summary)
+
+
+def _statuses(given: list[str]) -> tuple[Status, ...]:
+    """`stable,test` or the option twice."""
+    words = [word.strip().lower() for one in given for word in one.split(",")]
+    known = {status.value: status for status in Status}
+    wrong = [word for word in words if word not in known]
+    if wrong:
+        raise BadInputError(
+            "AMG-STATUS",
+            "Sigma has no such status",
+            expected=", ".join(known),
+            got=wrong[0],
+            then="nothing was read",
+        )
+    return tuple(dict.fromkeys(known[word] for word in words))
+
+
 def _say(counts: Summary, loaded: Loaded) -> None:
     print_summary(counts)
     paths = loaded.passed_over
@@ -104,11 +138,6 @@ def _say(counts: Summary, loaded: Loaded) -> None:
         names = ", ".join(show(Path(path).name, 60) for path in paths[:3])
         more = " ..." if len(paths) > 3 else ""
         say(f"passed over {len(paths)} files in folders which hold no indicators: {names}{more}")
-
-
-def _finish(counts: Summary, summary: Path | None) -> None:
-    if summary is not None:
-        write_summary(counts, summary)
 
 
 def _look(loaded: Loaded, files: ContentFiles, processes: int) -> Look:

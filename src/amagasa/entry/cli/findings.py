@@ -13,6 +13,7 @@ from rich.table import Table
 
 from amagasa.app.detect_files import Summary
 from amagasa.detect.report import Detection, Silence, Together
+from amagasa.detect.sigma.link import OffBy
 from amagasa.entry.cli.output import err, say
 from amagasa.event.entity import EntityKind
 from amagasa.vocab.errors import WorldError
@@ -103,6 +104,15 @@ class Findings:
         Console(highlight=False, width=None if sys.stdout.isatty() else 180).print(table)
 
 
+# Of `Summary`, of use to no reader.
+_INNER = ("n_at_or_above", "taken_out")
+_OFF = {
+    OffBy.LEVEL: "below the level",
+    OffBy.STATUS: "of another status",
+    OffBy.REPLACED: "replaced by others",
+}
+
+
 def _source_of(detection: Detection) -> str:
     by_kind: Mapping[EntityKind, str] = {entity.kind: entity.value for entity in reversed(detection.entities)}
     return by_kind.get(EntityKind.SOURCE_ADDRESS) or by_kind.get(EntityKind.HOST) or ""
@@ -125,6 +135,7 @@ def print_summary(counts: Summary) -> None:
     if counts.n_silenced:
         reasons = ", ".join(f"{n:,} {_SILENCED[Silence(why)]}" for why, n in counts.n_silenced.items())
         console.print(f"records that indicators name and do not speak of: {reasons}")
+    print_left_out(counts, console)
     for fault in counts.not_looked_at[:MAX_SHOWN]:
         console.print(f"[red]not looked at[/] {escape(show(fault.path))}: {escape(fault.why)} [dim]\\[{fault.code}][/]")
     if counts.n_rejected:
@@ -140,10 +151,33 @@ def print_summary(counts: Summary) -> None:
         say(f"... and {len(counts.faults) - MAX_SHOWN:,} more that did not run: --summary FILE lists them all")
 
 
+def print_left_out(counts: Summary, console: Console) -> None:
+    """Rules switched off and matches excluded, each with its reason."""
+    if counts.n_rules_off:
+        reasons = ", ".join(f"{n:,} {_OFF[OffBy(by)]}" for by, n in counts.n_rules_off_by.items())
+        console.print(f"{counts.n_rules_off:,} rules are switched off: {reasons}")
+    for rule in counts.rules_off[:MAX_SHOWN]:
+        console.print(f"[dim]switched off[/] {escape(show(rule.rule_id))}: {escape(show(rule.why))}")
+    for one in counts.excluded[:MAX_SHOWN]:
+        said = f"({escape(show(one.reason))}; {escape(show(one.exclusion))})"
+        if one.is_expired:
+            console.print(f"[yellow]exclusion expired[/] on {one.expires}, it takes nothing out any more {said}")
+        elif not one.n_rules:
+            console.print(f"[yellow]exclusion fits no rule[/] that is loaded {said}")
+        else:
+            until = f"until {one.expires}" if one.expires else "for ever"
+            console.print(f"excluded {one.n:,} matches of {one.n_rules:,} rules, {until} {said}")
+
+
+def document_of(counts: Summary) -> dict[str, Any]:
+    """The counts as they are written."""
+    document: dict[str, Any] = msgspec.to_builtins(counts)
+    return {key: value for key, value in document.items() if key not in _INNER}
+
+
 def write_summary(counts: Summary, path: Path) -> None:
     """Write the counts as one JSON document. Raises WorldError (AMG-OUT) where the file cannot be written."""
-    document = msgspec.to_builtins(counts)
-    del document["n_at_or_above"]
+    document = document_of(counts)
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
     except OSError as problem:
