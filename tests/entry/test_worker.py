@@ -23,6 +23,7 @@ from amagasa.app.worker_messages import (
     Content,
     Correlating,
     FromWorker,
+    LeftOut,
     MoreIndicators,
     Ready,
     RuleChange,
@@ -235,7 +236,7 @@ class Main:
         source = replace(self._begin.sources[0], token=self.committed[-1].token)
         return replace(self._begin, sources=(source,))
 
-    def tell(self, message: Ready | Correlating | Active | SourceState) -> None:
+    def tell(self, message: Ready | LeftOut | Correlating | Active | SourceState) -> None:
         """Nothing of it matters here."""
 
     def _record(self, batch: Batch) -> None:

@@ -1,6 +1,7 @@
 """The console's queries. Each asks first whether the actor may read."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
+from amagasa.app.left_out import ExcludedBy
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
 from amagasa.app.titles import told_by
@@ -48,12 +50,30 @@ class RuleFaultView(Struct, frozen=True, kw_only=True):
     why: str
 
 
+class RulesSince(Struct, frozen=True, kw_only=True):
+    """So many rules look since then."""
+
+    n_rules: int
+    since: datetime
+
+
 class RulesView(Struct, frozen=True, kw_only=True):
-    """The rules on disk that the node looks with; `n_rules` is 0 until they are loaded. The first 1,000 faults."""
+    """The rules on disk that the node looks with; `n_rules` is 0 until they are loaded. The first 1,000 of each list.
+
+    `since`: how many look from when on, the last steps; `n_coming` files are being compiled. `n_off` rules could run
+    and do not, by their level or status, or since others (`replaced`) take their place. `excluded` are the site's
+    exclusions with what they took out since the detection process began.
+    """
 
     n_rules: int = 0
+    n_coming: int = 0
+    since: tuple[RulesSince, ...] = ()
     n_faults: int = 0
     faults: tuple[RuleFaultView, ...] = ()
+    n_off: int = 0
+    n_off_by: dict[str, int] = {}
+    replaced: tuple[RuleFaultView, ...] = ()
+    excluded: tuple[ExcludedBy, ...] = ()
 
 
 class MissingError(BadInputError):
@@ -190,11 +210,10 @@ class Queries:
         if noted is None:
             return RulesView()
         known = msgspec.json.decode(noted, type=RulesView)
-        faults = tuple(
-            RuleFaultView(rule_id=show(one.rule_id), path=show(one.path), why=show(one.why, 300))
-            for one in known.faults
+        excluded = tuple(
+            replace(one, exclusion=show(one.exclusion), reason=show(one.reason, 300)) for one in known.excluded
         )
-        return replace(known, faults=faults)
+        return replace(known, faults=_shown(known.faults), replaced=_shown(known.replaced), excluded=excluded)
 
     def rejects(self, actor: Actor, page: Page) -> list[RejectView]:
         """Records that could not be read, newest first."""
@@ -221,3 +240,9 @@ def _reject(dead: Dead) -> RejectView:
 
 def _missing(code: str, what: str, got: str) -> MissingError:
     return MissingError(code, f"there is no such {what} here", got=got, then="it may have been removed")
+
+
+def _shown(faults: Sequence[RuleFaultView]) -> tuple[RuleFaultView, ...]:
+    return tuple(
+        RuleFaultView(rule_id=show(one.rule_id), path=show(one.path), why=show(one.why, 300)) for one in faults
+    )

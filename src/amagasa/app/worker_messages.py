@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from amagasa.app.left_out import ExcludedBy, OffRules
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
@@ -28,13 +29,14 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
-    With `awaits_content` it reads nothing before the first `Content`: what it read sooner would never be looked at with
-    the content that was active before.
+    `site` is the folder in which its exclusions are. With `awaits_content` it reads nothing before the first `Content`:
+    what it read sooner would never be looked at with the content that was active before.
     """
 
     sources: tuple[SourceSpec, ...]
     is_builtin_wanted: bool
     rule_paths: tuple[str, ...]
+    site: str = ""
     wanted: Wanted = Wanted()
     chunk_bytes: int = 1_048_576
     max_ahead: int = 8
@@ -87,10 +89,11 @@ ToWorker = Begin | Change | Ack | Stop
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag=True):
-    """Rules are loaded, sources are being followed."""
+    """Rules are loaded, sources are being followed. `n_coming` documents with rules are being compiled still."""
 
     n_rules: int
     faults: tuple[RuleFault, ...]
+    n_coming: int = 0
 
 
 class Correlating(Struct, frozen=True, kw_only=True, tag=True):
@@ -138,11 +141,18 @@ class Active(Struct, frozen=True, kw_only=True, tag=True):
     mended: tuple[str, ...] = ()
 
 
+class LeftOut(Struct, frozen=True, kw_only=True, tag=True):
+    """What is left out on purpose: rules that are off, and what exclusions took out since the worker began."""
+
+    off: OffRules
+    excluded: tuple[ExcludedBy, ...]
+
+
 class Stopped(Struct, frozen=True, kw_only=True, tag=True):
     """The worker's last message: every batch it read was sent before."""
 
 
-FromWorker = Ready | Correlating | Batch | SourceState | Active | Stopped
+FromWorker = Ready | LeftOut | Correlating | Batch | SourceState | Active | Stopped
 
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

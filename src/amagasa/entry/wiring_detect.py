@@ -1,7 +1,7 @@
 """Wiring of what detection needs: sources and content. Apart from `wiring`, so that `detect` loads no store, no web."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.compile import Compiler
+from amagasa.adapters.content.exclusions import FILE as EXCLUSIONS
 from amagasa.adapters.content.exclusions import load_exclusions
 from amagasa.adapters.content.indicators import load_indicators
-from amagasa.adapters.content.load import LoadedContent, RuleFiles, load_plan, outcomes_of
+from amagasa.adapters.content.load import LoadedContent, RuleFiles, is_known, load_plan, outcomes_of
 from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.policies import load_policy
 from amagasa.adapters.content.rules import text_document
@@ -57,6 +58,7 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
     indicators: tuple[Path, ...] = ()
     may_be_empty: bool = False
     is_builtin_wanted: bool = False
+    are_first_alone: bool = False
     allowlists: tuple[Path, ...] = ()
     ageing: Path | None = None
 
@@ -78,6 +80,7 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
             is_builtin_wanted=self.is_builtin_wanted or not self.rules,
             placeholders=self.placeholders,
             wanted=self.wanted,
+            are_first_alone=self.are_first_alone,
         )
 
     def sight(self) -> Sight:
@@ -113,9 +116,14 @@ class Loaded(Struct, frozen=True, kw_only=True):
         """What was switched off."""
         return off_rules(self.content.off)
 
-    def excluded(self, counts: Mapping[tuple[int, str], int]) -> tuple[ExcludedBy, ...]:
-        """The exclusions and what they took out, by (place of the exclusion, id of the rule)."""
-        return excluded_by(self.exclusions, counts, self.rules, datetime.now(UTC).date())
+    def excluded(
+        self, counts: Mapping[tuple[int, str], int], rules: Iterable[Rule] | None = None
+    ) -> tuple[ExcludedBy, ...]:
+        """The exclusions and what they took out, by (place of the exclusion, id of the rule).
+
+        `rules` are those that they may be for, these here where none are given.
+        """
+        return excluded_by(self.exclusions, counts, self.rules if rules is None else rules, datetime.now(UTC).date())
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -251,8 +259,27 @@ class RuleCompiler:
 
 def files_of(begin: Begin) -> ContentFiles:
     """The rules on disk that a worker begins with."""
-    paths = tuple(Path(path) for path in begin.rule_paths)
-    return ContentFiles(rules=paths, is_builtin_wanted=begin.is_builtin_wanted, wanted=begin.wanted, may_be_empty=True)
+    exclusions = Path(begin.site) / EXCLUSIONS
+    return ContentFiles(
+        rules=tuple(Path(path) for path in begin.rule_paths),
+        is_builtin_wanted=begin.is_builtin_wanted,
+        wanted=begin.wanted,
+        exclusions=(exclusions,) if begin.site and exclusions.is_file() else (),
+        may_be_empty=True,
+    )
+
+
+def begin_with(begin: Begin) -> Loaded:
+    """What a worker begins to look with: all rules on disk; at the very first start, the built-in ones.
+
+    The first start is that at which no source was read before and the rules were never compiled here: then nothing
+    that was read is read again once the others are there (`content.n_coming`).
+    """
+    files = files_of(begin)
+    is_first = begin.is_builtin_wanted and not any(source.token for source in begin.sources)
+    if is_first and not is_known(files.rule_files()):
+        return load_content(replace(files, are_first_alone=True))
+    return load_content(files)
 
 
 def rule_watch(begin: Begin) -> RuleWatch:

@@ -12,12 +12,13 @@ from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.compile import DIED, Compiler
 from amagasa.adapters.content.placeholders import FoundPlaceholders, placeholders_of
-from amagasa.adapters.content.rules import Document, documents_of, kind_of
+from amagasa.adapters.content.rules import BUILT_IN, Document, documents_of, kind_of
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Linked, OffRule, Wanted, link
+from amagasa.detect.sigma.reach import acts_on_others
 from amagasa.detect.sigma.rule import VERSION, Compiled, Rule, together
 
 # Fewer documents than this are not worth a second process.
@@ -29,19 +30,24 @@ _EXPAND: Final = "expand"
 
 
 class RuleFiles(Struct, frozen=True, kw_only=True):
-    """Where rules are on disk, and which of them are to run. `placeholders` are files beside those in the folders."""
+    """Where rules are on disk, and which of them are to run. `placeholders` are files beside those in the folders.
+
+    With `are_first_alone`: the built-in ones, and documents that act on others, such as filters; the rest comes later.
+    """
 
     paths: tuple[Path, ...] = ()
     is_builtin_wanted: bool = False
     placeholders: tuple[Path, ...] = ()
     wanted: Wanted = Wanted()
+    are_first_alone: bool = False
 
 
 class LoadedContent(Struct, frozen=True, kw_only=True):
     """A plan and what became of its documents: `n_rules` run, `faults` do not, `off` could and were switched off.
 
     `correlations` stand beside the plan; `silent` are ids of rules which only correlations hear; `is_acting` as in
-    `Linked`. `memo()` makes the runtime, with stored matchers; `keep(memo.made)` stores what it had to make.
+    `Linked`; `n_coming` documents were left for later. `memo()` makes the runtime, with stored matchers;
+    `keep(memo.made)` stores what it had to make.
     """
 
     plan: Plan
@@ -51,6 +57,7 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
     off: tuple[OffRule, ...] = ()
     silent: tuple[str, ...] = ()
     is_acting: bool = False
+    n_coming: int = 0
     cache: Cache
 
     def memo(self) -> Memo:
@@ -66,6 +73,12 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
         made.clear()
 
 
+def is_known(files: RuleFiles, *, cache: Path | None = None) -> bool:
+    """Whether all of it comes out of the cache. Raises BadInputError as `load_plan`."""
+    placeholders = placeholders_of(files.paths, files.placeholders)
+    return _key(files, placeholders) in Cache(cache or default_cache())
+
+
 def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress | None = None) -> LoadedContent:
     """The plan of every wanted rule in these files (file, folder, zip, tar.gz) and of the project's own, if asked.
 
@@ -75,11 +88,12 @@ def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress
     kept = Cache(cache or default_cache())
     placeholders = placeholders_of(files.paths, files.placeholders)
     key = _key(files, placeholders)
-    linked = _stored(kept, key)
+    linked = None if files.are_first_alone else _stored(kept, key)
+    n_coming = 0
     if linked is None:
-        compiled = _compiled(files, kept, placeholders, progress)
+        compiled, n_coming = _compiled(files, kept, placeholders, progress)
         linked = link(compiled, files.wanted)
-        if _is_final(compiled):
+        if _is_final(compiled) and not files.are_first_alone:
             kept.put(key, msgspec.msgpack.encode(linked))
     return LoadedContent(
         plan=plan_of([rule for rule in linked.rules if rule.correlation is None]),
@@ -89,6 +103,7 @@ def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress
         off=linked.off,
         silent=linked.silent,
         is_acting=linked.is_acting,
+        n_coming=n_coming,
         cache=kept,
     )
 
@@ -129,11 +144,18 @@ def outcomes_of(
     return [(known[key] or Compiled()).at(one.path, "") for key, one in zip(keys, documents, strict=True)]
 
 
-def _compiled(files: RuleFiles, cache: Cache, placeholders: FoundPlaceholders, progress: Progress | None) -> Compiled:
+def _compiled(
+    files: RuleFiles, cache: Cache, placeholders: FoundPlaceholders, progress: Progress | None
+) -> tuple[Compiled, int]:
+    """What became of the documents, and how many were left for later."""
     found = list(documents_of(files.paths, is_builtin=files.is_builtin_wanted))
     documents = [one for one in found if isinstance(one, Document)]
+    n_all = len(documents)
+    if files.are_first_alone:
+        documents = [one for one in documents if one.path.startswith(BUILT_IN) or acts_on_others(one.text)]
     unread = (*placeholders.faults, *(one for one in found if isinstance(one, RuleFault)))
-    return together([Compiled(faults=unread), *outcomes_of(documents, cache, placeholders, progress=progress)])
+    outcomes = outcomes_of(documents, cache, placeholders, progress=progress)
+    return together([Compiled(faults=unread), *outcomes]), n_all - len(documents)
 
 
 def _document_key(one: Document, placeholders: FoundPlaceholders) -> str:

@@ -20,6 +20,8 @@ MAX_DOCUMENT_BYTES: Final = 1_048_576
 # Of one archive or folder, unpacked: forty times the public rule set.
 MAX_TOTAL_BYTES: Final = 268_435_456
 MAX_DOCUMENTS: Final = 100_000
+# The path of a rule of our own begins with it.
+BUILT_IN: Final = "builtin:"
 _SUFFIXES: Final = (".yml", ".yaml")
 TEST_SUFFIXES: Final = (".test.yml", ".test.yaml")
 _TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -174,7 +176,7 @@ def _builtin() -> Iterator[Document | RuleFault]:
         if room.is_dir():
             for entry in sorted(room.iterdir(), key=lambda entry: entry.name):
                 if entry.name.endswith(_SUFFIXES):
-                    yield document(f"builtin:{room.name}/{entry.name}", entry.read_bytes())
+                    yield document(f"{BUILT_IN}{room.name}/{entry.name}", entry.read_bytes())
 
 
 def _fault(path: str, why: str, code: str) -> RuleFault:

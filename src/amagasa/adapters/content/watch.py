@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.adapters.content.cache import Cache, default_cache
+from amagasa.adapters.content.exclusions import FILE as EXCLUSIONS
 from amagasa.adapters.content.load import RuleFiles, outcomes_of
 from amagasa.adapters.content.placeholders import FILE as PLACEHOLDERS
 from amagasa.adapters.content.placeholders import placeholders_of
@@ -26,6 +27,8 @@ from amagasa.vocab.errors import BadInputError
 # A file written this short a time ago may be written still: it is looked at the next time.
 SETTLED_S: Final = 0.1
 MAX_DEPTH: Final = 64
+# They say how rules are to be read, and what of their matches is to be told.
+_SITE_FILES: Final = frozenset({PLACEHOLDERS, EXCLUSIONS})
 _Mark = tuple[int, int, int]  # instant of the last change in ns, size, inode
 
 
@@ -61,14 +64,14 @@ class RuleWatch:
         gone = [path for path in self._seen if path not in marks]
         if not changed and not gone:
             return None
-        rule_files = [path for path in changed if Path(path).name != PLACEHOLDERS]
+        rule_files = [path for path in changed if Path(path).name not in _SITE_FILES]
         found = [one for path in rule_files for one in _documents_in(Path(path))]
         documents = [one for one in found if isinstance(one, Document)]
         change = self._change(documents, _documents_of([*changed, *gone], held))
         faults = (*(one for one in found if isinstance(one, RuleFault)), *change.faults)
         self._seen = {path: marks[path] if path in changed else self._seen.get(path, (0, 0, 0)) for path in marks}
         is_reaching = change.is_reaching or self.is_acting or len(rule_files) < len(changed)
-        is_reaching |= any(Path(path).name == PLACEHOLDERS for path in gone)
+        is_reaching |= any(Path(path).name in _SITE_FILES for path in gone)
         return DiskChange(rules=change.rules, removed=change.removed, faults=faults, is_reaching=is_reaching)
 
     def _change(self, documents: Sequence[Document], before: frozenset[str]) -> DiskChange:
@@ -122,8 +125,8 @@ def _marks_below(path: str, depth: int) -> Iterator[tuple[str, _Mark]]:
 
 
 def _may_matter(name: str, depth: int) -> bool:
-    """Rules anywhere; placeholders beside the folder's first rules alone, where they are read."""
-    return name.lower().endswith((".yml", ".yaml")) or (name == PLACEHOLDERS and depth == 0)
+    """Rules anywhere; the site's own files in the folder itself alone, where they are read."""
+    return name.lower().endswith((".yml", ".yaml")) or (depth == 0 and name in _SITE_FILES)
 
 
 def _is_settled(mark: _Mark) -> bool:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from amagasa.app.layers import Rules, disk_key, items_on_disk
 from amagasa.app.worker_messages import Begin
 from amagasa.detect.report import RuleFault
-from amagasa.entry.wiring_detect import files_of, load_content, rule_watch
+from amagasa.entry.wiring_detect import Loaded, files_of, load_content, rule_watch
 from amagasa.vocab.errors import AmagasaError
 
 EVERY_S: Final = 0.5
@@ -23,18 +23,22 @@ log = structlog.get_logger("worker")
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """Rules by key that are new or changed, keys that are gone, and what cannot run of the files that changed."""
+    """Rules by key that are new or changed, keys that are gone, and what cannot run of the files that changed.
+
+    `whole` is set where all rules on disk were loaded anew; then `faults` are all there are.
+    """
 
     added: Mapping[str, Rules]
     removed: frozenset[str]
     faults: tuple[RuleFault, ...]
+    whole: Loaded | None = None
 
 
 class DiskRules:
     """Watches from the moment it is made.
 
     `in_use` are the paths of the documents in use, `is_acting` says whether some of them act on others: the worker
-    sets both when it has loaded them, and `in_use` anew.
+    sets both when it has loaded them, and `in_use` anew. With `is_part` only some of the rules were loaded before.
     """
 
     def __init__(self, begin: Begin) -> None:
@@ -45,6 +49,7 @@ class DiskRules:
         self._thread = threading.Thread(target=self._run, name="disk-rules", daemon=True)
         self.in_use: frozenset[str] = frozenset()
         self.is_acting = False
+        self.is_part = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -63,7 +68,7 @@ class DiskRules:
             return None
 
     def _run(self) -> None:
-        wait_s = EVERY_S
+        wait_s = 0.0 if self.is_part else EVERY_S
         while not self._stopping.wait(wait_s):
             began = time.monotonic()
             try:
@@ -73,6 +78,9 @@ class DiskRules:
             wait_s = max(EVERY_S, _IDLE * (time.monotonic() - began))
 
     def _look(self) -> None:
+        if self.is_part:
+            self._found.put(self._everything())
+            self.is_part = False
         self._watch.is_acting = self.is_acting
         change = self._watch.look(self.in_use)
         if change is None:
@@ -92,4 +100,4 @@ class DiskRules:
         # What cannot be compiled any more goes on as it was.
         removed = frozenset(map(disk_key, self.in_use)) - added.keys() - {disk_key(one.path) for one in loaded.faults}
         faults = tuple(one for one in loaded.faults if one not in loaded.unlinked)
-        return Found(added=added, removed=removed, faults=faults)
+        return Found(added=added, removed=removed, faults=faults, whole=loaded)

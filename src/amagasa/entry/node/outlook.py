@@ -19,9 +19,11 @@ from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.sieve import Sieve
+from amagasa.detect.exclusion import Exclusions
 from amagasa.detect.indicators.indicator import IndicatorSet
 from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of
 from amagasa.event.record import Route
 
@@ -73,6 +75,8 @@ class Outlook:
         self._changed_at = time.monotonic()
         self._rule_links = Links()
         self._unlinked: tuple[RuleFault, ...] = ()
+        self._silent = base.content.silent
+        self._exclusions = Exclusions(base.exclusions)
         self._link()
         self.links = with_patterns(self._rule_links, self._indicators)
         self.sight = self._sight(base.sieve_for([plan for plan, _ in self._layers.plans]))
@@ -96,6 +100,18 @@ class Outlook:
         new = {key: rules for key, rules in added.items() if rules and self._planned(key) != rules}
         gone = removed | {key for key, rules in added.items() if not rules}
         self._wishes.append(Wish(version=None, added=new, removed=gone))
+
+    def keep_to(self, whole: Loaded) -> None:
+        """What the site wants left out and kept silent, from now on, by all rules on disk as they were loaded anew."""
+        self._silent = whole.content.silent
+        if whole.exclusions != self._exclusions.exclusions:
+            self._exclusions = Exclusions(whole.exclusions)
+            self.sight.exclusions = self._exclusions
+
+    @property
+    def rules(self) -> list[Rule]:
+        """All that are in force."""
+        return [rule for key in sorted(self._layers.keys) for rule in self._layers.rules_of(key)]
 
     @property
     def has_content(self) -> bool:
@@ -274,7 +290,7 @@ class Outlook:
         rules = [rule for some in in_force.values() for rule in some]
         free = frozenset(rule.id for key, some in in_force.items() if path_of(key) is None for rule in some)
         links, self._unlinked = link(rules, least=self._base.least, free=free)
-        silent = {*links.silent, *(set(self._base.content.silent) - free)}
+        silent = {*links.silent, *(set(self._silent) - free)}
         self._rule_links = replace(links, silent=tuple(sorted(silent)))
 
     def _unlinked_content(self) -> tuple[RuleFault, ...]:
@@ -282,7 +298,7 @@ class Outlook:
         return tuple(one for one in self._unlinked if one.path not in paths)
 
     def _sight(self, sieve: Sieve | None) -> Sight:
-        return Sight(
+        sight = Sight(
             self._layers.plans,
             self._indicators,
             policy=self._base.policy,
@@ -290,6 +306,8 @@ class Outlook:
             links=self.links,
             hidden=self._layers.hidden,
         )
+        sight.exclusions = self._exclusions
+        return sight
 
     def _sieve(self) -> None:
         """Once all is quiet, a sieve: it learns each route anew, which is no work to do after every single change."""

@@ -19,12 +19,13 @@ from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
-from amagasa.app.worker_messages import Active, Batch, Begin, Correlating, Ready, SourceSpec, SourceState
+from amagasa.app.worker_messages import Active, Batch, Begin, Correlating, LeftOut, Ready, SourceSpec, SourceState
 from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world
@@ -117,7 +118,7 @@ class Node:
         self._windows = OpenWindows(world.store, manner, world.clock.now)
         self._time = Ticking(self._record_time)
         self._is_ready = False
-        self._n_rules = 0
+        self._rules = RulesNoted()
         self._rule_faults: dict[RuleFault, None] = {}
         self._unseen: tuple[RuleFault, ...] = ()
         self._are_rules_noted = True
@@ -239,7 +240,8 @@ class Node:
             ),
             is_builtin_wanted="builtin" in settings.detect.rules,
             rule_paths=tuple(own),
-            wanted=Wanted(min_level=settings.detect.min_level),
+            site=str(content),
+            wanted=Wanted(statuses=settings.detect.statuses, min_level=settings.detect.min_level),
             chunk_bytes=settings.limits.chunk_bytes,
             max_ahead=settings.limits.queue_chunks,
             awaits_content=True,
@@ -275,14 +277,22 @@ class Node:
             self._world.signals.publish("incident", {"id": incident.id})
         announce(self._world.signals, recorded.crossings)
 
-    def _tell(self, message: Ready | Correlating | Active | SourceState) -> None:
+    def _tell(self, message: Ready | LeftOut | Correlating | Active | SourceState) -> None:
         match message:
             case Ready():
-                self._n_rules = message.n_rules
+                self._rules.heard(message, now=self._world.clock.now())
                 self._rule_faults = {}
-                log.info("watching", rules=message.n_rules, rules_that_cannot_run=len(message.faults))
+                log.info(
+                    "watching",
+                    rules=message.n_rules,
+                    rules_that_cannot_run=len(message.faults),
+                    files_to_come=message.n_coming,
+                )
                 self._note_rules(dict.fromkeys(message.faults))
                 self._is_ready = True
+            case LeftOut():
+                self._rules.left_out = message
+                self._note_rules({})
             case Correlating():
                 self._windows.use(message.links)
             case Active():
@@ -312,7 +322,7 @@ class Node:
             self._rule_faults |= faults
             faulty = (*self._rule_faults, *self._unseen)
             listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in faulty]
-            document = {"n_rules": self._n_rules, "n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
+            document = self._rules.noted() | {"n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
             try:
                 with self._world.store.write() as tx:
                     tx.save_meta("rules", msgspec.json.encode(document).decode())

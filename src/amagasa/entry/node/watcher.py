@@ -19,6 +19,7 @@ from amagasa.app.worker_messages import (
     Content,
     Correlating,
     FromWorker,
+    LeftOut,
     Ready,
     SourceState,
     Stop,
@@ -45,7 +46,7 @@ class Listener:
         begin: Callable[[], Begin],
         content: Callable[[], Content | None],
         record: Callable[[Batch], None],
-        tell: Callable[[Ready | Correlating | Active | SourceState], None],
+        tell: Callable[[Ready | LeftOut | Correlating | Active | SourceState], None],
         trouble: Callable[[str], None],
     ) -> None:
         self.begin = begin

@@ -41,9 +41,10 @@ from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import RuleFault
 from amagasa.entry.node.disk import DiskRules
 from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.entry.node.leaving import Leaving
 from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
-from amagasa.entry.wiring_detect import Follower, Loaded, files_of, follower_of, load_content
+from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.record import Chunk, Reject
 
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
@@ -63,10 +64,14 @@ class Worker:
         self._states: dict[str, str] = {}
         self._pace = Pace(time.monotonic)
         self._disk = DiskRules(begin)  # before they are loaded: no change in between is missed
-        self._base: Loaded = load_content(files_of(begin))
+        self._base: Loaded = begin_with(begin)
         self._outlook = Outlook(self._base)
         self._disk.in_use = self._outlook.paths_on_disk
-        self._disk_faults = tuple(one for one in self._base.faults if one not in self._base.unlinked)
+        self._disk.is_part = bool(self._base.content.n_coming)
+        # Of a part, faults are not known: what it lacks may be coming.
+        known = () if self._disk.is_part else self._base.faults
+        self._disk_faults = tuple(one for one in known if one not in self._base.unlinked)
+        self._leaving = Leaving(self._base)
         self._links = Links()
         self._disk.is_acting = self._base.content.is_acting
         self._is_disk_changing = False
@@ -80,7 +85,8 @@ class Worker:
         # What was loaded stays for the life of the process: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
-        self._send(Ready(n_rules=self._base.n_rules, faults=self._faults()))
+        self._send(Ready(n_rules=self._base.n_rules, faults=self._faults(), n_coming=self._base.content.n_coming))
+        self._tell_left_out()
         self._disk.start()
         self._begin_with_content()
         is_idle = False
@@ -98,11 +104,17 @@ class Worker:
                         break
             self._change()
             self._send_batches(*self._pace.due())
+            if self._leaving.is_due:
+                self._tell_left_out()
         self._send_batches(*self._pace.rest())
         self._disk.stop()
         self._outlook.close()
         self._base.keep(self._outlook.sight)
         self._send(Stopped())
+
+    def _tell_left_out(self) -> None:
+        if self._leaving.has_any:
+            self._send(self._leaving.told(self._outlook.rules))
 
     def _begin_with_content(self) -> None:
         """Read nothing before the content that was active is looked with again."""
@@ -119,14 +131,18 @@ class Worker:
         while (found := self._disk.found()) is not None:
             self._outlook.take_disk(found.added, found.removed)
             anew = {path_of(key) for key in (*found.added, *found.removed)} | {one.path for one in found.faults}
-            old = tuple(one for one in self._disk_faults if one.path not in anew)
+            old = tuple(one for one in self._disk_faults if one.path not in anew and found.whole is None)
             self._disk_faults = (*old, *found.faults)
+            if found.whole is not None:
+                self._outlook.keep_to(found.whole)
+                self._leaving.load(found.whole)
             self._is_disk_changing = True
         self._tell(self._outlook.advance())
         if self._is_disk_changing and self._outlook.is_settled:
             self._is_disk_changing = False
             self._disk.in_use = self._outlook.paths_on_disk
             self._send(Ready(n_rules=self._outlook.n_on_disk, faults=self._faults()))
+            self._tell_left_out()
 
     def _tell(self, active: list[Active]) -> None:
         """What came into force; first by what links detections are correlated from now on."""
@@ -169,6 +185,7 @@ class Worker:
             seen = Seen(n_read=1, n_accepted=0, rejects=(item,))
         else:
             seen = look(item, self._outlook.sight, now=datetime.now(UTC))
+        self._leaving.count(seen.report.excluded)
         events = [one.event_at for one in seen.report.detections if one.event_at is not None]
         return Batch(
             source=spec.name,

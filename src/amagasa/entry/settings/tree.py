@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.sigma.rule import Status
 from amagasa.vocab.severity import Level
 
 Language: TypeAlias = Literal["en", "ja"]
@@ -158,6 +159,14 @@ class DetectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Level,
         _said("Rules below this level are not used.", "これより低いレベルのルールは使いません。"),
     ] = Level.INFORMATIONAL
+    statuses: Annotated[
+        tuple[Status, ...],
+        _said(
+            "Rules of these statuses alone are used. Empty: of any, or of none.",
+            "この status のルールだけを使います。空なら、どれでも(書かれていなくても)使います。",
+            form='a list of "stable", "test", "experimental", "deprecated", "unsupported"',
+        ),
+    ] = ()
     lateness_s: Annotated[
         int,
         _said(
