@@ -23,6 +23,15 @@ pub const Column = struct {
     codes: []const u32,
 };
 
+/// An atom that compares a column with another.
+pub const Reference = struct {
+    pub const How = enum(u32) { equal, contains, head, tail };
+    column: u32,
+    other: u32,
+    how: How,
+    atom: u32,
+};
+
 /// The answers for atoms in this round; those not set are no.
 pub const Atoms = struct {
     rounds: []u32,
@@ -50,6 +59,7 @@ pub const Atoms = struct {
 
 pub const Route = struct {
     columns: []const Column,
+    references: []const Reference,
     /// Whether a line with one of the hits handed over is for the exact engine.
     minds_hits: bool,
     /// Characters which a keyword may hide behind `\\u00..`.
@@ -71,6 +81,14 @@ pub const Route = struct {
         const keywords = try Parts.init(gpa, try needlesOf(gpa, blob, n_atoms));
         const columns = try gpa.alloc(Column, try blob.count());
         for (columns) |*column| column.* = try columnOf(gpa, blob, n_atoms);
+        const references = try gpa.alloc(Reference, try blob.count());
+        for (references) |*one| {
+            one.column = try blob.word();
+            one.other = try blob.word();
+            one.how = std.enums.fromInt(Reference.How, try blob.word()) orelse return error.Malformed;
+            one.atom = try blob.word();
+            if (one.column >= columns.len or one.other >= columns.len or one.atom >= n_atoms) return error.Malformed;
+        }
         const rules = try gpa.alloc([]const u32, try blob.count());
         for (rules) |*rule| {
             rule.* = try gpa.dupe(u32, try blob.list());
@@ -94,6 +112,7 @@ pub const Route = struct {
         }
         return .{
             .columns = columns,
+            .references = references,
             .minds_hits = minds_hits,
             .keyword_characters = keyword_characters,
             .keywords = keywords,

@@ -18,7 +18,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 1;
+pub const interface = 2;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -93,6 +93,7 @@ pub const Sieve = struct {
     atoms: rules.Atoms,
     done: []u32,
     scratch: []u8,
+    other_scratch: []u8,
     /// What a record was named for last: its route, and rules by their place there.
     route: u32 = 0,
     asking: []const u32 = &.{},
@@ -121,6 +122,7 @@ pub const Sieve = struct {
             },
             .done = try gpa.alloc(u32, n_rules),
             .scratch = try gpa.alloc(u8, 2 * max_line_bytes + 64),
+            .other_scratch = try gpa.alloc(u8, 2 * max_line_bytes + 64),
         };
         @memset(self.held.seen, 0);
         @memset(self.atoms.rounds, 0);
@@ -177,7 +179,7 @@ pub const Sieve = struct {
         if (number >= max_routes) return error.Full;
         if (number != self.n_routes) return error.Malformed;
         const route = try rules.Route.init(gpa, blob, self.atoms.rounds.len);
-        if (route.columns.len > max_columns or route.rules.len > self.done.len) return error.Full;
+        if (route.columns.len + route.references.len > max_columns or route.rules.len > self.done.len) return error.Full;
         for (route.columns) |column| {
             if (column.field >= max_fields or !self.has_field[column.field]) return error.Malformed;
             if (column.how != .plain and column.how != .unknown and column.slots.len != 3) return error.Malformed;
@@ -320,11 +322,18 @@ pub const Sieve = struct {
 
     fn verdict(self: *Sieve, number: u32) error{Full}!Reason {
         const route = &self.routes[number];
+        var tokens: [max_columns]json.Token = undefined;
         var own: [max_columns]u32 = undefined;
-        for (route.columns, own[0..route.columns.len]) |*column, *class| {
-            class.* = try self.classOf(column) orelse return .odd_value;
+        for (route.columns, 0..) |*column, i| {
+            tokens[i] = self.tokenOf(column) orelse return .odd_value;
+            own[i] = try self.classOf(column, tokens[i]) orelse return .odd_value;
         }
-        const classes = own[0..route.columns.len];
+        var n = route.columns.len;
+        for (route.references) |*one| {
+            own[n] = try self.classOfReference(route, one, &tokens);
+            n += 1;
+        }
+        const classes = own[0..n];
         const key = self.key.hash(@as(u64, 1) << 32 | number, std.mem.sliceAsBytes(classes));
         const verdict_ = self.verdicts.get(key) orelse made: {
             var codes: [max_columns][]const u32 = undefined;
@@ -341,37 +350,71 @@ pub const Sieve = struct {
         return .rule;
     }
 
-    /// The class of what the record has in this column; null where only the exact engine can tell.
-    fn classOf(self: *Sieve, column: *const rules.Column) error{Full}!?u32 {
-        var token: json.Token = .{};
+    /// What the record has in this column; null where only the exact engine can tell.
+    fn tokenOf(self: *const Sieve, column: *const rules.Column) ?json.Token {
         switch (column.how) {
-            .unknown => return try self.unknown(column),
-            .plain => token = self.first(column.slots),
+            .unknown => return .{},
+            .plain => {
+                const token = self.first(column.slots);
+                return if (token.kind == .odd) null else token;
+            },
             else => {
-                token = self.slots.get(column.slots[0]);
-                if (!token.isPresent()) {
-                    var whole = self.slots.get(column.slots[1]);
-                    if (whole.kind == .missing) whole = self.slots.get(column.slots[2]);
-                    if (whole.kind == .text) {
-                        if (whole.has_escape or !isAscii(whole.bytes)) return null;
-                        if (digestIn(whole.bytes, @tagName(column.how))) |digest| token = .{ .kind = .text, .bytes = digest };
-                    }
-                }
+                const token = self.slots.get(column.slots[0]);
+                if (token.kind == .odd) return null;
+                if (token.isPresent()) return token;
+                var whole = self.slots.get(column.slots[1]);
+                if (whole.kind == .missing) whole = self.slots.get(column.slots[2]);
+                if (whole.kind != .text) return .{};
+                if (whole.has_escape or !isAscii(whole.bytes)) return null;
+                const digest = digestIn(whole.bytes, @tagName(column.how)) orelse return .{};
+                return .{ .kind = .text, .bytes = digest };
             },
         }
-        switch (token.kind) {
-            .odd => return null,
-            .missing, .null => return try self.absent(column),
-            else => {},
-        }
+    }
+
+    /// The class of a value; null where only the exact engine can tell.
+    fn classOf(self: *Sieve, column: *const rules.Column, token: json.Token) error{Full}!?u32 {
+        if (column.how == .unknown) return try self.unknown(column);
+        if (!token.isPresent()) return try self.absent(column);
         const key = self.key.hash(@as(u64, column.field) << 1 | @intFromBool(token.has_escape), token.bytes);
         if (self.values.get(key)) |class| return class;
-        const text = self.foldedText(token) orelse return null;
+        const text = self.foldedText(token, self.scratch) orelse return null;
         self.matchers[column.field].ofText(text, &self.held);
         if (self.held.is_full) return null;
         const class = try self.classes.intern(&self.key, self.held.found());
         self.values.put(key, class);
         return class;
+    }
+
+    /// Of the one atom that compares two columns: held, not held or maybe.
+    fn classOfReference(
+        self: *Sieve,
+        route: *const rules.Route,
+        one: *const rules.Reference,
+        tokens: *const [max_columns]json.Token,
+    ) error{Full}!u32 {
+        const left = tokens[one.column];
+        const right = tokens[one.other];
+        const is_known = route.columns[one.column].how != .unknown and route.columns[one.other].how != .unknown;
+        const answer: rules.Answer = if (!is_known) .maybe else if (!left.isPresent() or !right.isPresent())
+            .no
+        else
+            self.compare(one.how, left, right);
+        const code = [1]u32{one.atom << 1 | @intFromBool(answer == .maybe)};
+        const codes = code[0..@intFromBool(answer != .no)];
+        return self.classes.intern(&self.key, codes);
+    }
+
+    fn compare(self: *Sieve, how: rules.Reference.How, left: json.Token, right: json.Token) rules.Answer {
+        const text = self.foldedText(left, self.scratch) orelse return .maybe;
+        const other = self.foldedText(right, self.other_scratch) orelse return .maybe;
+        const holds = switch (how) {
+            .equal => std.mem.eql(u8, text, other),
+            .contains => std.mem.find(u8, text, other) != null,
+            .head => std.mem.startsWith(u8, text, other),
+            .tail => std.mem.endsWith(u8, text, other),
+        };
+        return if (holds) .yes else .no;
     }
 
     /// Null only where the field itself is there as null; else it is missing.
@@ -394,9 +437,10 @@ pub const Sieve = struct {
         return class;
     }
 
-    fn foldedText(self: *Sieve, token: json.Token) ?[]const u8 {
+    /// Folded into `to`, with room for four bytes more behind it.
+    fn foldedText(self: *const Sieve, token: json.Token, to: []u8) ?[]const u8 {
         if (token.bytes.len > max_line_bytes) return null;
-        return texts.folded(&self.folds, token.bytes, self.scratch[0 .. self.scratch.len - 8]);
+        return texts.folded(&self.folds, token.bytes, to[0 .. to.len - 8]);
     }
 };
 

@@ -25,7 +25,7 @@ from amagasa.detect.engine.sieve_words import (
     write_field,
     write_needles,
 )
-from amagasa.detect.sigma.rule import FIELDREFS, Atom, Predicate
+from amagasa.detect.sigma.rule import Atom, Predicate
 from amagasa.event.record import LogSource, Route
 from amagasa.event.route import WINDOWS
 from amagasa.event.windows_places import (
@@ -46,7 +46,14 @@ from amagasa.event.windows_places import (
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 1
+VERSION: Final = 2
+# In the order in which the sieve numbers them.
+REFERENCES: Final = (
+    Predicate.FIELDREF,
+    Predicate.FIELDREF_CONTAINS,
+    Predicate.FIELDREF_STARTSWITH,
+    Predicate.FIELDREF_ENDSWITH,
+)
 _WINDOWS: Final = LogSource(product=WINDOWS)
 
 
@@ -86,7 +93,7 @@ class Program:
         self.plans = tuple(plans)
         atoms = [atom for plan in plans for atom in plan.atoms]
         asked = {atom.field for atom in atoms if atom.field is not None}
-        asked |= {atom.value for atom in atoms if atom.predicate in FIELDREFS}
+        asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES}
         self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
         self._kept = _read(known.get(self.name)) or Kept(n_atoms=self._numbers.count, slots=[], fields={}, routes={})
         self._slots = {place: number for number, place in enumerate(self._kept.slots)}
@@ -164,6 +171,7 @@ class Program:
         words.add(len(fields))
         for field in fields:
             self._write_column(words, field, found[field])
+        self._write_references(words, plans, fields)
         bounds = self._write_rules(words, plans)
         return RoutePiece(
             piece=_piece(words),
@@ -215,6 +223,19 @@ class Program:
         is_unknown = places.how is How.UNKNOWN
         words.list([number * 2 + 1 for number in self._atoms_of(field)] if is_unknown else [])
 
+    def _write_references(self, words: Words, plans: Sequence[RoutePlan], fields: Sequence[str]) -> None:
+        """Atoms that compare two columns."""
+        columns = {field: number for number, field in enumerate(fields)}
+        references = [
+            (columns[atom.field], columns[atom.value], REFERENCES.index(atom.predicate), first + number)
+            for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True)
+            for number in own.references
+            if (atom := plan.atoms[number]).field is not None
+        ]
+        words.add(len(references))
+        for reference in references:
+            words.add(*reference)
+
     def _write_rules(self, words: Words, plans: Sequence[RoutePlan]) -> list[int]:
         rules: list[list[int]] = []
         always: set[int] = set()
@@ -243,8 +264,6 @@ class Program:
 
     def _anchors(self, atom: Atom, number: int) -> frozenset[int] | None:
         """Atoms of the sieve of which one is held or maybe where this atom holds; None where that cannot be said."""
-        if atom.predicate in FIELDREFS:
-            return None
         if atom.field is None:
             return frozenset() if part_of(atom) else None
         if atom.predicate is Predicate.REGEX and self._numbers.automaton(atom) is None:

@@ -17,9 +17,9 @@ from amagasa.detect.engine.keywords import part_of
 from amagasa.detect.engine.literals import NOTHING, AllOf, Need, need_of
 from amagasa.detect.engine.plan import Join, Part, Plan
 from amagasa.detect.folding import fold
-from amagasa.detect.sigma.rule import FIELDREFS, Atom, Predicate
+from amagasa.detect.sigma.rule import Atom, Predicate
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 NONE: Final = 0xFFFF
 _MAYBE: Final = 7
 _NO: Final = 11
@@ -282,8 +282,6 @@ def condition(part: Part, atoms: Sequence[Atom], first: int, numbers: Numbers) -
 
 
 def _atom(number: int, atom: Atom, first: int, numbers: Numbers) -> list[int]:
-    if atom.predicate in FIELDREFS:
-        return [_MAYBE]
     if atom.field is None:
         return [_NO if part_of(atom) else _MAYBE]
     if atom.predicate is Predicate.REGEX and numbers.automaton(atom) is None:
