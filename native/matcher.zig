@@ -39,57 +39,74 @@ const Comparison = struct {
 
 const Network = struct { address: u32, mask: u32, code: u32 };
 
-/// Atoms found, each once. Too many make the record one for the exact engine.
-pub const Held = struct {
-    codes: []u32,
-    n: usize = 0,
-    is_full: bool = false,
-    /// By atom: the round in which it was found last.
-    seen: []u32,
-    round: u32 = 0,
+/// Most atoms of one field; a field with more is not for a sieve.
+pub const max_atoms = 1 << 16;
 
-    pub fn begin(self: *Held) void {
-        self.n = 0;
-        self.is_full = false;
-        self.round +%= 1;
-        if (self.round == 0) {
-            @memset(self.seen, 0);
-            self.round = 1;
-        }
-    }
+/// Codes found, each once and in order: a bit for each, and a bit for each word that has some.
+pub const Held = struct {
+    const n_words = 2 * max_atoms / 64;
+    words: [n_words]u64 = @splat(0),
+    summary: [n_words / 64]u64 = @splat(0),
+    /// Globs that were tried and did not hold, by code; cleared with the words of the same place.
+    tried: [n_words]u64 = @splat(0),
+    codes: []u32,
 
     fn add(self: *Held, code: u32) void {
-        const atom = code >> 1;
-        if (self.seen[atom] == self.round) return;
-        if (self.n == self.codes.len) {
-            self.is_full = true;
-            return;
-        }
-        self.seen[atom] = self.round;
-        self.codes[self.n] = code;
-        self.n += 1;
-    }
-
-    /// A needle that stands in `text`. Tried once, whether it holds or not.
-    fn addNeedle(self: *Held, needle: *const Needle, text: []const u8) void {
-        if (needle.glob.len == 0) return self.add(needle.code);
-        if (text.len > max_glob_bytes) return self.add(needle.code | 1);
-        if (self.seen[needle.code >> 1] == self.round) return;
-        if (isLike(needle.glob, text)) self.add(needle.code) else self.seen[needle.code >> 1] = self.round;
+        const word = code / 64;
+        self.words[word] |= @as(u64, 1) << @intCast(code % 64);
+        self.summary[word / 64] |= @as(u64, 1) << @intCast(word % 64);
     }
 
     fn addAll(self: *Held, codes: []const u32) void {
         for (codes) |code| self.add(code);
     }
 
-    pub fn found(self: *Held) []u32 {
-        const codes = self.codes[0..self.n];
-        std.mem.sort(u32, codes, {}, std.sort.asc(u32));
-        return codes;
+    /// A needle that stands in `text`. A glob is tried once, whether it holds or not.
+    fn addNeedle(self: *Held, needle: *const Needle, text: []const u8) void {
+        if (needle.glob.len == 0) return self.add(needle.code);
+        if (text.len > max_glob_bytes) return self.add(needle.code | 1);
+        const word = needle.code / 64;
+        const bit = @as(u64, 1) << @intCast(needle.code % 64);
+        if (self.tried[word] & bit != 0) return;
+        self.tried[word] |= bit;
+        self.summary[word / 64] |= @as(u64, 1) << @intCast(word % 64);
+        if (isLike(needle.glob, text)) self.add(needle.code);
+    }
+
+    /// Whether anything was found; forgets it.
+    pub fn any(self: *Held) bool {
+        return self.take(null).?.len != 0;
+    }
+
+    /// The codes, those of the field's own numbers turned into those of the sieve; null where they are too many.
+    pub fn found(self: *Held, atoms: []const u32) ?[]u32 {
+        return self.take(atoms);
+    }
+
+    fn take(self: *Held, atoms: ?[]const u32) ?[]u32 {
+        var n: usize = 0;
+        var is_full = false;
+        for (&self.summary, 0..) |*words, place| {
+            while (words.* != 0) : (words.* &= words.* - 1) {
+                const number = place * 64 + @ctz(words.*);
+                self.tried[number] = 0;
+                const word = &self.words[number];
+                while (word.* != 0) : (word.* &= word.* - 1) {
+                    const code: u32 = @intCast(number * 64 + @ctz(word.*));
+                    if (n == self.codes.len) is_full = true else {
+                        self.codes[n] = if (atoms) |own| own[code >> 1] << 1 | code & 1 else code;
+                        n += 1;
+                    }
+                }
+            }
+        }
+        return if (is_full) null else self.codes[0..n];
     }
 };
 
 pub const Matcher = struct {
+    /// The sieve's numbers of the field's atoms, in order; codes in here are of places in it.
+    atoms: []const u32,
     null_codes: []const u32,
     exists_codes: []const u32,
     missing_codes: []const u32,
@@ -102,19 +119,24 @@ pub const Matcher = struct {
     parts: Parts,
     /// Globs without a text to look for.
     loose: []const Needle,
-    automata: []const Automaton,
+    automata: []Automaton,
     comparisons: []const Comparison,
     networks: []const Network,
     wide_networks: []const u32,
 
-    /// The words' lists: null, exists, missing, any, empty; needles equal, heads, tails, parts with globs, globs alone; comparisons; networks.
-    pub fn init(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Matcher {
+    /// The words' lists: the atoms; null, exists, missing, any, empty; needles equal, heads, tails, parts with globs, globs alone; comparisons; networks.
+    pub fn init(gpa: Allocator, blob: *Blob, n_of_sieve: usize) Error!Matcher {
+        const atoms = try gpa.dupe(u32, try blob.list());
+        if (atoms.len > max_atoms) return error.Full;
+        for (atoms) |atom| if (atom >= n_of_sieve) return error.Malformed;
+        const n_atoms = atoms.len;
         const null_codes = try codesOf(gpa, blob, n_atoms);
         const exists_codes = try codesOf(gpa, blob, n_atoms);
         const missing_codes = try codesOf(gpa, blob, n_atoms);
         const any_codes = try codesOf(gpa, blob, n_atoms);
         const empty_codes = try codesOf(gpa, blob, n_atoms);
         return .{
+            .atoms = atoms,
             .null_codes = null_codes,
             .exists_codes = exists_codes,
             .missing_codes = missing_codes,
@@ -133,20 +155,17 @@ pub const Matcher = struct {
     }
 
     pub fn ofMissing(self: *const Matcher, held: *Held) void {
-        held.begin();
         held.addAll(self.null_codes);
         held.addAll(self.missing_codes);
     }
 
     pub fn ofNull(self: *const Matcher, held: *Held) void {
-        held.begin();
         held.addAll(self.null_codes);
         held.addAll(self.exists_codes);
     }
 
     /// `text` is folded, and stands in a buffer with four bytes more behind it.
     pub fn ofText(self: *const Matcher, text: []const u8, held: *Held) void {
-        held.begin();
         held.addAll(self.exists_codes);
         held.addAll(self.any_codes);
         if (text.len == 0) held.addAll(self.empty_codes);
@@ -264,7 +283,7 @@ fn isLike(glob: []const u8, text: []const u8) bool {
     return next == glob.len;
 }
 
-fn automataOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]const Automaton {
+fn automataOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error![]Automaton {
     const made = try gpa.alloc(Automaton, try blob.count());
     for (made) |*one| one.* = try Automaton.init(gpa, blob, n_atoms);
     return made;
@@ -547,7 +566,7 @@ pub const Parts = struct {
             if (bucket.gram != gram or bucket.width != width) continue;
             for (self.anchored[bucket.from..bucket.to]) |one| {
                 const needle = &self.needles[one.needle];
-                if (one.offset > at or held.seen[needle.code >> 1] == held.round) continue;
+                if (one.offset > at) continue;
                 const from = at - one.offset;
                 if (needle.text.len > text.len - from) continue;
                 if (std.mem.eql(u8, needle.text, text[from..][0..needle.text.len])) held.addNeedle(needle, text);

@@ -147,7 +147,7 @@ pub const Route = struct {
                 }
             }
         };
-        std.mem.sort(u32, found[0..n], {}, std.sort.asc(u32));
+        std.mem.sortUnstable(u32, found[0..n], {}, std.sort.asc(u32));
         return found[0..n];
     }
 

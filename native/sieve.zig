@@ -18,7 +18,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 2;
+pub const interface = 3;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -115,7 +115,7 @@ pub const Sieve = struct {
             .classes = try Classes.init(gpa),
             .values = try Cache(u32).init(gpa, value_sets),
             .verdicts = try Cache(u32).init(gpa, verdict_sets),
-            .held = .{ .codes = try gpa.alloc(u32, max_held), .seen = try gpa.alloc(u32, n_atoms) },
+            .held = .{ .codes = try gpa.alloc(u32, max_held) },
             .atoms = .{
                 .rounds = try gpa.alloc(u32, n_atoms),
                 .answers = try gpa.alloc(rules.Answer, n_atoms),
@@ -124,7 +124,6 @@ pub const Sieve = struct {
             .scratch = try gpa.alloc(u8, 2 * max_line_bytes + 64),
             .other_scratch = try gpa.alloc(u8, 2 * max_line_bytes + 64),
         };
-        @memset(self.held.seen, 0);
         @memset(self.atoms.rounds, 0);
         @memset(self.done, 0);
         const folds = try blob.list();
@@ -280,9 +279,8 @@ pub const Sieve = struct {
 
     fn hasKeyword(self: *Sieve, route: *const rules.Route, line: []const u8) bool {
         for (line, self.scratch[0..line.len]) |byte, *to| to.* = texts.lower(byte);
-        self.held.begin();
         route.keywords.findAll(self.scratch[0..line.len], &self.held);
-        return self.held.n != 0;
+        return self.held.any();
     }
 
     fn routeOf(self: *Sieve) ?u32 {
@@ -380,8 +378,8 @@ pub const Sieve = struct {
         if (self.values.get(key)) |class| return class;
         const text = self.foldedText(token, self.scratch) orelse return null;
         self.matchers[column.field].ofText(text, &self.held);
-        if (self.held.is_full) return null;
-        const class = try self.classes.intern(&self.key, self.held.found());
+        const codes = self.held.found(self.matchers[column.field].atoms) orelse return null;
+        const class = try self.classes.intern(&self.key, codes);
         self.values.put(key, class);
         return class;
     }
@@ -424,7 +422,7 @@ pub const Sieve = struct {
         if (self.values.get(key)) |class| return class;
         const matcher = &self.matchers[column.field];
         if (is_null) matcher.ofNull(&self.held) else matcher.ofMissing(&self.held);
-        const class = try self.classes.intern(&self.key, self.held.found());
+        const class = try self.classes.intern(&self.key, self.held.found(matcher.atoms) orelse return error.Full);
         self.values.put(key, class);
         return class;
     }

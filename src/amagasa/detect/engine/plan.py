@@ -6,7 +6,6 @@ asked for each new combination; keyword rules and field references stand apart.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import cached_property
@@ -24,6 +23,11 @@ from amagasa.event.route import applies
 # Routes are made from what an attacker may write into a log: forget all rather than keep every one.
 MAX_ROUTES: Final = 4096
 _NEARLY_ALWAYS: Final = 1000
+_PARTS: Final = frozenset({Predicate.CONTAINS, Predicate.STARTSWITH, Predicate.ENDSWITH})
+# (characters at most, how often such a part is in a value): a guess, of which only the order matters.
+_OFTEN: Final = ((1, 600), (2, 300), (3, 100), (4, 40), (5, 15), (7, 6), (11, 3), (1 << 30, 1))
+_OFTEN_EXPRESSION: Final = 40
+_OFTEN_SHORT: Final = 20
 _WIDE: Final = frozenset({Predicate.NULL, Predicate.EXISTS, Predicate.NEQ})
 
 
@@ -108,12 +112,8 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     @cached_property
     def frequencies(self) -> tuple[int, ...]:
-        """For each atom, how often to expect it: the rules that ask for it; much, where nearly every value has it."""
-        counts = Counter(number for numbers in self.numbers for number in numbers)
-        return tuple(
-            counts[number] + (_NEARLY_ALWAYS if atom.predicate in _WIDE or not atom.value else 0)
-            for number, atom in enumerate(self.atoms)
-        )
+        """For each atom, how often to expect it: more, the shorter its text; much, where nearly every value has it."""
+        return tuple(_frequency(atom) for atom in self.atoms)
 
     @cached_property
     def _by_source(self) -> dict[LogSource, list[int]]:
@@ -129,6 +129,17 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     @cached_property
     def _routes(self) -> dict[str, RoutePlan]:
         return {}
+
+
+def _frequency(atom: Atom) -> int:
+    if atom.predicate in _WIDE or not atom.value:
+        return _NEARLY_ALWAYS
+    length = len(atom.value)
+    if atom.predicate in _PARTS:
+        return next(often for most, often in _OFTEN if length <= most)
+    if atom.predicate in {Predicate.REGEX, Predicate.GLOB, *FIELDREFS}:
+        return _OFTEN_EXPRESSION
+    return 1 if length > 3 or atom.predicate is not Predicate.EQUALS else _OFTEN_SHORT
 
 
 def plan_of(rules: Sequence[Rule]) -> Plan:

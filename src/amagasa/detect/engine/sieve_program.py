@@ -46,7 +46,7 @@ from amagasa.event.windows_places import (
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 2
+VERSION: Final = 4
 # In the order in which the sieve numbers them.
 REFERENCES: Final = (
     Predicate.FIELDREF,

@@ -19,7 +19,7 @@ from amagasa.detect.engine.plan import Join, Part, Plan
 from amagasa.detect.folding import fold
 from amagasa.detect.sigma.rule import Atom, Predicate
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 NONE: Final = 0xFFFF
 _MAYBE: Final = 7
 _NO: Final = 11
@@ -232,13 +232,15 @@ class _Field:
 
 
 def write_field(words: Words, atoms: Mapping[int, Atom], field: str, numbers: Numbers) -> None:
-    """All atoms of one field under their numbers, and the texts which expressions need."""
+    """All atoms of one field, and the texts which expressions need; in here they go by their places in that list."""
+    texts = numbers.texts.get(field, {})
     own = _Field()
-    for number, atom in atoms.items():
-        own.add(number, atom)
+    for place, atom in enumerate(atoms.values()):
+        own.add(place, atom)
         if atom.predicate is Predicate.REGEX and (automaton := numbers.automaton(atom)) is not None:
-            own.automata.append((automaton, number * 2 + 1))
-    own.parts.extend((text, number * 2, b"") for text, number in numbers.texts.get(field, {}).items())
+            own.automata.append((automaton, place * 2 + 1))
+    own.parts.extend((text, (len(atoms) + place) * 2, b"") for place, text in enumerate(texts))
+    words.list([*atoms, *texts.values()])
     own.write(words)
 
 
