@@ -94,7 +94,7 @@ pub const Held = struct {
                 while (word.* != 0) : (word.* &= word.* - 1) {
                     const code: u32 = @intCast(number * 64 + @ctz(word.*));
                     if (n == self.codes.len) is_full = true else {
-                        self.codes[n] = if (atoms) |own| own[code >> 1] << 1 | code & 1 else code;
+                        self.codes[n] = if (atoms) |own| own[code >> 1] << 1 | (code & 1) else code;
                         n += 1;
                     }
                 }

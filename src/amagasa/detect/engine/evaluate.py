@@ -4,21 +4,15 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
-from amagasa.detect.engine.evidence import Hit, detections_of, speaking
+from amagasa.detect.engine.evidence import Hit, detections_of, hit_of
+from amagasa.detect.engine.judge import View
 from amagasa.detect.engine.memo import Memo, Places, RouteMemo
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.report import Detection, MatchReport
-from amagasa.event.record import MISSING, EventBatch, Row, Value
+from amagasa.event.record import EventBatch, Row
 
 # By the number of a record: the rules which may match it, by their places on its route. A sieve knows them.
 Suspects: TypeAlias = Mapping[int, tuple[int, ...]]
-
-
-class _Values(dict[str, Value]):
-    """A row's values by field; a field that it lacks is missing."""
-
-    def __missing__(self, field: str) -> Value:
-        return MISSING
 
 
 def evaluate(batch: EventBatch, plan: Plan, memo: Memo, *, suspects: Suspects | None = None) -> MatchReport:
@@ -69,24 +63,17 @@ def _judged(
     found: dict[int, Sequence[Hit]] = {}
     for index, record in enumerate(batch.records if suspects else ()):
         places = suspects.get(record)
-        if places:
-            hits = route.judged.get((rows[index], places))
-            if hits is None:
-                hits = _judge(memo, route, rows[index], places)
-                memo.remember(route, rows[index], places, hits)
-            if hits:
-                found[index] = hits
+        if not places:
+            continue
+        view = View(zip(route.plan.fields, rows[index], strict=True))
+        hits = [
+            Hit(place, tuple(field for field, speaks in ruling.speaking if speaks(view)))
+            for place, ruling in ((place, memo.ruling(route, place)) for place in places)
+            if ruling.matches(view)
+        ]
+        if hits:
+            found[index] = hits
     return found
-
-
-def _judge(memo: Memo, route: RouteMemo, row: Row, places: Places) -> tuple[tuple[int, frozenset[int]], ...]:
-    get = _Values(zip(route.plan.fields, row, strict=True)).__getitem__
-    found = []
-    for place in places:
-        rule = route.plan.rules[place]
-        if memo.may_judge(rule) and memo.judge.holds(rule.part, get):
-            found.append((place, frozenset(memo.judge.held(speaking(memo.plan, route, place)[0], get))))
-    return tuple(found)
 
 
 def _found(
@@ -106,7 +93,7 @@ def _found(
     for index, places in found.items():
         if places:
             held = memo.held(route, chosen[index]) | keywords.get(index, frozenset())
-            hits[indexes[index]] = [(place, held) for place in places]
+            hits[indexes[index]] = [hit_of(memo.plan, route, place, held) for place in places]
     return hits
 
 

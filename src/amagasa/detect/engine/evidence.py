@@ -1,8 +1,10 @@
 """A match -> a detection: the whole event, what it names, and which fields speak for the rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
+
+from msgspec import Struct
 
 from amagasa.detect.engine.memo import RouteMemo
 from amagasa.detect.engine.plan import Plan, positive_atoms_of
@@ -17,8 +19,26 @@ MAX_RAW_BYTES: Final = 4096
 # The name under which a keyword stands among the fields that matched.
 KEYWORDS: Final = "keywords"
 
-# A rule's place on its route, and the atoms that hold (all of them, or at least those which speak for the rule).
-Hit = tuple[int, AbstractSet[int]]
+
+class Hit(Struct, frozen=True, gc=False):
+    """A rule, by its place on its route, that a row satisfies; the fields that speak for it, and keywords found."""
+
+    place: int
+    fields: tuple[str, ...]
+    words: tuple[str, ...] = ()
+
+
+def hit_of(plan: Plan, route: RouteMemo, place: int, held: AbstractSet[int]) -> Hit:
+    """The hit where exactly these atoms hold. Fields stand in the order of their first atoms."""
+    speaking: dict[str, bool] = {}
+    words: list[str] = []
+    for number in sorted(positive_atoms_of(route.plan.rules[place].part)):
+        atom = plan.atoms[number]
+        if atom.field is not None:
+            speaking[atom.field] = speaking.get(atom.field, False) or number in held
+        elif number in held:
+            words.append(atom.value)
+    return Hit(place, tuple(field for field, speaks in speaking.items() if speaks), tuple(words))
 
 
 def detections_of(
@@ -31,48 +51,40 @@ def detections_of(
     row = dict(zip(batch.fields, batch.rows[index], strict=True))
     values = {name: value for name, value in row.items() if value is not MISSING} | dict(batch.route.known)
     values |= event.fields
-    return [
-        Detection(
-            rule_id=rule.id,
-            title=rule.title,
-            level=rule.level,
-            path=batch.path,
-            record=batch.records[index],
-            event_at=event.event_at,
-            techniques=rule.techniques,
-            tactics=rule.tactics,
-            fields=_evidence(plan, route, place, values=values, held=held),
-            event=event.fields,
-            entities=entities,
-            raw=raw,
-            origin=rule.origin,
+    found = []
+    for hit in hits:
+        rule = plan.rules[route.plan.rules[hit.place].place]
+        names = (*hit.fields, *_known_fields(rule, route, hit.place))
+        evidence: dict[str, Any] = {name: values[name] for name in names if name in values}
+        if hit.words:
+            evidence[KEYWORDS] = list(hit.words)
+        found.append(
+            Detection(
+                rule_id=rule.id,
+                title=rule.title,
+                level=rule.level,
+                path=batch.path,
+                record=batch.records[index],
+                event_at=event.event_at,
+                techniques=rule.techniques,
+                tactics=rule.tactics,
+                fields=evidence,
+                event=event.fields,
+                entities=entities,
+                raw=raw,
+                origin=rule.origin,
+            )
         )
-        for place, held in hits
-        for rule in (plan.rules[route.plan.rules[place].place],)
-    ]
-
-
-def speaking(plan: Plan, route: RouteMemo, place: int) -> tuple[frozenset[int], tuple[str, ...]]:
-    """The atoms which speak for the rule where they hold, and those of the route's known fields which do."""
-    found = route.evidence.get(place)
-    if found is None:
-        one = route.plan.rules[place]
-        rule = plan.rules[one.place]
-        known = _positive_fields(rule, rule.condition, is_positive=True) & {"EventID", "Channel"}
-        found = route.evidence[place] = (frozenset(positive_atoms_of(one.part)), tuple(sorted(known)))
     return found
 
 
-def _evidence(
-    plan: Plan, route: RouteMemo, place: int, *, values: Mapping[str, Any], held: AbstractSet[int]
-) -> dict[str, Any]:
-    """The fields whose atoms speak for the rule, with their values: those that held, and those known of the route."""
-    positive, known_fields = speaking(plan, route, place)
-    atoms = [plan.atoms[number] for number in sorted(positive & held)]
-    evidence = {atom.field: values[atom.field] for atom in atoms if atom.field is not None and atom.field in values}
-    evidence |= {name: values[name] for name in known_fields if name in values}
-    words = [atom.value for atom in atoms if atom.field is None]
-    return evidence | ({KEYWORDS: words} if words else {})
+def _known_fields(rule: Rule, route: RouteMemo, place: int) -> tuple[str, ...]:
+    """Those known of the route which speak for the rule."""
+    found = route.known_fields.get(place)
+    if found is None:
+        known = _positive_fields(rule, rule.condition, is_positive=True) & {"EventID", "Channel"}
+        found = route.known_fields[place] = tuple(sorted(known))
+    return found
 
 
 def _positive_fields(rule: Rule, node: Node, *, is_positive: bool) -> set[str]:

@@ -1,27 +1,48 @@
 """One rule against one row, in the plainest way: for the few records that a sieve named, and the few rules it named.
 
-What a `Memo` finds for all rules at once, this finds for one, atom by atom, and the two agree: whatever is no plain
-comparison of texts is asked of the same matcher, made for one atom. Nothing is compiled before it is met.
+What a `Memo` finds for all rules at once, this finds for one, and the two agree: whatever is no plain comparison of
+texts is asked of the same matcher, made for one atom. Nothing is made before it is met.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from amagasa.detect.engine.matcher import FieldMatcher, leaves
 from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Join, Part, Plan, atoms_of
 from amagasa.detect.engine.references import reference_holds
 from amagasa.detect.folding import fold
-from amagasa.detect.sigma.rule import FIELDREFS, Predicate
+from amagasa.detect.sigma.rule import FIELDREFS, Atom, Predicate
 from amagasa.event.record import MISSING, Value
 
-_TEXTS: Final[Mapping[Predicate, Callable[[str, str], bool]]] = {
-    Predicate.EQUALS: lambda text, wanted: text == wanted,
-    Predicate.CONTAINS: lambda text, wanted: wanted in text,
-    Predicate.STARTSWITH: lambda text, wanted: text.startswith(wanted),
-    Predicate.ENDSWITH: lambda text, wanted: text.endswith(wanted),
-}
-Get = Callable[[str], Value]
+_TEXTS: Final = frozenset({Predicate.EQUALS, Predicate.CONTAINS, Predicate.STARTSWITH, Predicate.ENDSWITH})
+
+
+class View(dict[str, Value]):
+    """A row's values by field; a field that it lacks is missing. Texts are folded once."""
+
+    def __init__(self, values: Iterable[tuple[str, Value]]) -> None:
+        super().__init__(values)
+        self._folded: dict[str, tuple[str, ...]] = {}
+
+    def __missing__(self, field: str) -> Value:
+        return MISSING
+
+    def folded(self, field: str) -> tuple[str, ...]:
+        """The texts of the value, of each item if it is a list; none where it is null or missing."""
+        found = self._folded.get(field)
+        if found is None:
+            value = self[field]
+            if value.__class__ is str:
+                found = (fold(value),)
+            else:
+                found = () if value is None or value is MISSING else tuple(map(fold, leaves(value)))
+            self._folded[field] = found
+        return found
+
+
+Question: TypeAlias = Callable[[View], bool]
 
 
 class Judge:
@@ -42,39 +63,44 @@ class Judge:
                 found |= self._matcher(number).refused
         return found
 
-    def held(self, numbers: Iterable[int], get: Get) -> set[int]:
-        """Those of the atoms that hold; keywords do not."""
-        return {number for number in numbers if self._atom_holds(number, get)}
-
-    def holds(self, part: Part, get: Get) -> bool:
+    def question(self, part: Part) -> Question:
         """Whether the condition holds where no keyword does."""
         if isinstance(part, int):
-            return self._atom_holds(part, get)
+            return self._of_atom(part)
         if part.join is Join.NOT:
-            return not self.holds(part.rest[0], get)
-        is_all = part.join is Join.AND
-        for number in part.atoms:
-            if self._atom_holds(number, get) is not is_all:
-                return not is_all
-        for inner in part.rest:
-            if self.holds(inner, get) is not is_all:
-                return not is_all
-        return is_all
+            return partial(_not, self.question(part.rest[0]))
+        rest = tuple(self.question(inner) for inner in part.rest)
+        if part.join is Join.AND:
+            return partial(_all, (*map(self._of_atom, part.atoms), *rest))
+        return partial(_any, (*(question for _, question in self.any_of(part.atoms)), *rest))
 
-    def _atom_holds(self, number: int, get: Get) -> bool:
+    def any_of(self, numbers: Iterable[int]) -> list[tuple[str, Question]]:
+        """By field, in the order of its first atom: whether any of the atoms holds. Keywords are left out."""
+        by_field: dict[str, list[int]] = {}
+        for number in sorted(numbers):
+            field = self._plan.atoms[number].field
+            if field is not None:
+                by_field.setdefault(field, []).append(number)
+        return [(field, self._any_of_field(field, own)) for field, own in by_field.items()]
+
+    def _any_of_field(self, field: str, numbers: list[int]) -> Question:
+        plain = [atom for number in numbers if _is_plain(atom := self._plan.atoms[number])]
+        others = [self._of_atom(number) for number in numbers if not _is_plain(self._plan.atoms[number])]
+        questions = ([_any_text(field, plain)] if plain else []) + others
+        return questions[0] if len(questions) == 1 else partial(_any, tuple(questions))
+
+    def _of_atom(self, number: int) -> Question:
         atom = self._plan.atoms[number]
         if atom.field is None:
-            return False
+            return never
         if atom.predicate in FIELDREFS:
-            return reference_holds(atom, get)
-        value = get(atom.field)
-        compare = _TEXTS.get(atom.predicate)
-        if compare is None:
-            return number in self._matcher(number).held(value)
-        if value is None or value is MISSING:
-            return False
-        texts = leaves(value)
-        return any(compare(text if atom.is_cased else fold(text), atom.value) for text in texts)
+            return lambda view: reference_holds(atom, view.__getitem__)
+        if _is_plain(atom):
+            return _any_text(atom.field, [atom])
+        return partial(self._matches, number, atom.field)
+
+    def _matches(self, number: int, field: str, view: View) -> bool:
+        return number in self._matcher(number).held(view[field])
 
     def _matcher(self, number: int) -> FieldMatcher:
         found = self._matchers.get(number)
@@ -82,3 +108,51 @@ class Judge:
             atom = self._plan.atoms[number]
             found = self._matchers[number] = FieldMatcher({number: atom}, self._known, self._made)
         return found
+
+
+def _is_plain(atom: Atom) -> bool:
+    return atom.predicate in _TEXTS and not atom.is_cased
+
+
+def _any_text(field: str, atoms: Iterable[Atom]) -> Question:
+    by_kind: dict[Predicate, list[str]] = {}
+    for atom in atoms:
+        by_kind.setdefault(atom.predicate, []).append(atom.value)
+    equal = frozenset(by_kind.get(Predicate.EQUALS, ()))
+    heads = tuple(by_kind.get(Predicate.STARTSWITH, ()))
+    tails = tuple(by_kind.get(Predicate.ENDSWITH, ()))
+    parts = tuple(by_kind.get(Predicate.CONTAINS, ()))
+
+    def holds(view: View) -> bool:
+        for text in view.folded(field):
+            if text in equal or text.startswith(heads) or text.endswith(tails):
+                return True
+            for part in parts:
+                if part in text:
+                    return True
+        return False
+
+    return holds
+
+
+def _all(questions: tuple[Question, ...], view: View) -> bool:
+    for question in questions:  # noqa: SIM110 - as above
+        if not question(view):
+            return False
+    return True
+
+
+def _any(questions: tuple[Question, ...], view: View) -> bool:
+    for question in questions:  # noqa: SIM110 - as above
+        if question(view):
+            return True
+    return False
+
+
+def _not(question: Question, view: View) -> bool:
+    return not question(view)
+
+
+def never(_view: View) -> bool:
+    """Of what cannot be asked here."""
+    return False

@@ -8,11 +8,13 @@ values costs time in proportion to itself and no memory. A memo belongs to one p
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from amagasa.detect.engine.judge import Judge
+from msgspec import Struct
+
+from amagasa.detect.engine.judge import Judge, Question, never
 from amagasa.detect.engine.keywords import Keywords
 from amagasa.detect.engine.matcher import FieldMatcher
 from amagasa.detect.engine.pattern_set import Databases
-from amagasa.detect.engine.plan import Plan, RoutePlan, RouteRule, holds
+from amagasa.detect.engine.plan import Plan, RoutePlan, holds, positive_atoms_of
 from amagasa.detect.engine.references import reference_holds
 from amagasa.detect.report import RuleFault
 from amagasa.event.record import MISSING, Route, Row, Value
@@ -27,6 +29,13 @@ MAX_ROW_CHARACTERS: Final = 16_384
 Places = tuple[int, ...]
 
 
+class Ruling(Struct, frozen=True):
+    """One rule on one route: whether it matches a row, and for each field that may speak for it whether it does."""
+
+    matches: Question
+    speaking: tuple[tuple[str, Question], ...]
+
+
 class RouteMemo:
     """The memos of one route. `seen` holds rows whose answer is known, `matched` those of them that match rules."""
 
@@ -36,8 +45,8 @@ class RouteMemo:
         self.matched: dict[Row, Places] = {}
         self.by_classes: dict[tuple[int, ...], Places] = {}
         self.asked_by_class: dict[int, frozenset[int]] = {}
-        self.judged: dict[tuple[Row, Places], tuple[tuple[int, frozenset[int]], ...]] = {}
-        self.evidence: dict[int, tuple[frozenset[int], tuple[str, ...]]] = {}
+        self.rulings: dict[int, Ruling] = {}
+        self.known_fields: dict[int, tuple[str, ...]] = {}
         self.keywords: Keywords | None = None
         self.is_ready = False
 
@@ -47,7 +56,6 @@ class RouteMemo:
         self.matched.clear()
         self.by_classes.clear()
         self.asked_by_class.clear()
-        self.judged.clear()
 
 
 class Memo:
@@ -61,8 +69,7 @@ class Memo:
         self.made: Databases = {}
         self.faults: dict[int, RuleFault] = {}
         self._known: Mapping[str, bytes] = known or {}
-        self._judged: set[int] = set()
-        self.judge = Judge(plan, self._known, self.made)
+        self._judge = Judge(plan, self._known, self.made)
         self._matchers: dict[str, FieldMatcher] = {}
         self._values: dict[str, dict[Value, int]] = {}
         self._classes: dict[Places, int] = {}
@@ -81,12 +88,19 @@ class Memo:
             found.is_ready = True
         return found
 
-    def may_judge(self, rule: RouteRule) -> bool:
-        """Whether the rule can be looked at by itself; where the engine refuses part of it, it is a fault."""
-        if rule.place not in self._judged:
-            self._judged.add(rule.place)
-            self._refuse(self.judge.refused(rule.part))
-        return rule.place not in self.faults
+    def ruling(self, memo: RouteMemo, place: int) -> Ruling:
+        """How the rule at `place` of the route is looked at by itself; one that the engine refuses matches nothing."""
+        found = memo.rulings.get(place)
+        if found is None:
+            rule = memo.plan.rules[place]
+            self._refuse(self._judge.refused(rule.part))
+            if rule.place in self.faults:
+                found = Ruling(matches=never, speaking=())
+            else:
+                speaking = self._judge.any_of(positive_atoms_of(rule.part))
+                found = Ruling(matches=self._judge.question(rule.part), speaking=tuple(speaking))
+            memo.rulings[place] = found
+        return found
 
     def faults_of(self, memo: RouteMemo) -> tuple[RuleFault, ...]:
         """Faults of the rules that apply to the route."""
@@ -122,13 +136,6 @@ class Memo:
             for place in plan.keyword_rules
             if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
         )
-
-    def remember(self, memo: RouteMemo, row: Row, places: Places, hits: tuple[tuple[int, frozenset[int]], ...]) -> None:
-        """What came of judging these rules for the row."""
-        size = sum(map(_length, row))
-        if size <= MAX_ROW_CHARACTERS:
-            memo.judged[row, places] = hits
-            self._n_characters += size + 2 * ENTRY_CHARACTERS
 
     def _evaluate(self, memo: RouteMemo, classes: tuple[int, ...]) -> Places:
         plan = memo.plan
