@@ -8,7 +8,7 @@ and the hashes of nothing; `cs-host` and relative URLs, which name the attacked 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
@@ -76,6 +76,7 @@ _OF_THE_MACHINE: Final = re.compile(r"(?:dwm|umfd)-\d+|defaultapppool|.*\$")
 _SYSTEM_DOMAINS: Final = frozenset({"nt authority", "nt service", "window manager", "font driver host", "iis apppool"})
 _WITH_PORT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}|\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?")
 _DOMAIN: Final = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}")
+_DIGEST_CHARACTERS: Final = frozenset({32, 40, 64})
 _DIGEST: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
 _NAMED_DIGEST: Final = re.compile(r"(?:md5|sha1|sha256)\s*=\s*([0-9a-f]{32,64})\b")
 _OF_NOTHING: Final = frozenset(
@@ -96,7 +97,10 @@ def entities_of(fields: Mapping[str, Value]) -> tuple[Entity, ...]:
     found: set[Entity] = set()
     for name, value in lowered.items():
         kind = _KINDS.get(name)
-        if kind is not None:
+        if kind is EntityKind.HASH:
+            for text in _texts(value):
+                found.update(_read_hashes(text.lower()))
+        elif kind is not None:
             domain = _texts_domain(lowered, name) if name in _DOMAINS else ""
             for text in _texts(value):
                 found.update(_named(kind, text, domain))
@@ -145,18 +149,17 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _texts(value: Value) -> Iterator[str]:
+def _texts(value: Value) -> Sequence[str]:
     if isinstance(value, str):
-        if len(value) <= MAX_VALUE_CHARACTERS and value.strip().lower() not in _NOTHING:
-            yield value.strip()
-    elif isinstance(value, list):
-        for item in value[:MAX_ENTITIES]:
-            if isinstance(item, str):
-                yield from _texts(item)
+        text = value.strip()
+        return (text,) if len(value) <= MAX_VALUE_CHARACTERS and text.lower() not in _NOTHING else ()
+    if not isinstance(value, list):
+        return ()
+    return [text for item in value[:MAX_ENTITIES] if isinstance(item, str) for text in _texts(item)]
 
 
 def _texts_domain(lowered: Mapping[str, Value], name: str) -> str:
-    return next(_texts(lowered.get(_DOMAINS.get(name, ""))), "")
+    return next(iter(_texts(lowered.get(_DOMAINS[name]))), "")
 
 
 def _read(kind: EntityKind, text: str, domain: str) -> Iterator[Entity]:
@@ -167,8 +170,6 @@ def _read(kind: EntityKind, text: str, domain: str) -> Iterator[Entity]:
             yield Entity(kind=kind, value=text.lower().rstrip(".").lstrip("\\"))
         case EntityKind.USER:
             yield from _read_user(text, domain)
-        case EntityKind.HASH:
-            yield from _read_hashes(text.lower())
         case EntityKind.DOMAIN:
             yield from _read_domain(text.lower().rstrip("."))
         case EntityKind.URL:
@@ -200,9 +201,9 @@ def _read_user(text: str, domain: str) -> Iterator[Entity]:
 
 
 def _read_hashes(text: str) -> Iterator[Entity]:
-    digests = [text] if _DIGEST.fullmatch(text) else _NAMED_DIGEST.findall(text)
-    for digest in digests:
-        if _DIGEST.fullmatch(digest) and digest not in _OF_NOTHING and digest.strip("0"):
+    for digest in _NAMED_DIGEST.findall(text) if "=" in text else (text,):
+        is_digest = len(digest) in _DIGEST_CHARACTERS and _DIGEST.fullmatch(digest)
+        if is_digest and digest not in _OF_NOTHING and digest.strip("0"):
             yield Entity(kind=EntityKind.HASH, value=digest)
 
 

@@ -9,6 +9,7 @@ from amagasa.event.record import Value
 
 _NOTHING: Final[dict[str, str]] = {}
 Computed = Callable[[Mapping[str, Value]], Value]
+_NO_COMPUTED: Final[dict[str, Computed]] = {}
 _HASH: Final = re.compile(r"(MD5|SHA1|SHA256|IMPHASH)=([0-9A-Fa-f]+)", re.IGNORECASE)
 _MAX_HASHES_CHARACTERS: Final = 1024
 _INTEGRITY: Final = {
@@ -111,8 +112,12 @@ def complete(fields: dict[str, Value], channel: Value, event_id: Value) -> None:
     for name, source in copies_of(channel, event_id).items():
         if fields.get(name) is None and fields.get(source) is not None:
             fields[name] = fields[source]
-    for name, (_, computed) in computed_of(channel, event_id).items():
-        if fields.get(name) is None:
-            value = computed(fields)
-            if value is not None:
-                fields[name] = value
+    for name, computed in _MADE.get((channel, event_id), _NO_COMPUTED).items():
+        if fields.get(name) is None and (value := computed(fields)) is not None:
+            fields[name] = value
+    hashes = fields.get("Hashes", fields.get("Hash"))
+    if isinstance(hashes, str):
+        found = _hashes_in(hashes)
+        for name, kind in HASHES.items():
+            if kind in found and fields.get(name) is None:
+                fields[name] = found[kind]
