@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(str(files("amagasa"))) / "content" / "rules"
-BUILT_IN: Final = [
+_ALL: Final = [
     (path.relative_to(FOLDER).as_posix(), path.read_text(encoding="utf-8")) for path in sorted(FOLDER.rglob("*.yml"))
 ]
+# Rules over single records, and correlations with the rules that they alone need.
+BUILT_IN: Final = [(path, text) for path, text in _ALL if not path.startswith("correlation/")]
+CORRELATIONS: Final = [(path, text) for path, text in _ALL if path.startswith("correlation/")]

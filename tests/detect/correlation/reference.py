@@ -168,13 +168,13 @@ def series_at(correlation: Correlation, window: Sequence[Row], row: Row) -> Hold
     """The best series of records, each after the one before, that ends at this row."""
     found = []
     if correlation.condition is None:
-        for series in ending_at(window, row):
+        for series in ending_at(window, row, len(correlation.rules)):
             members = [one.member for one in series]
             if members == sorted(set(members)) and all_keep(correlation, len(series)):
                 found.append((len(series), series[0].at, series))
     else:
         words = list(sequences(correlation.condition))
-        ending = ending_at(window, row)
+        ending = ending_at(window, row, max(map(len, words)))
         found = [(one[0].at, len(one), one) for one in ending if [row.member for row in one] in words]
     if not found:
         return None
@@ -182,13 +182,13 @@ def series_at(correlation: Correlation, window: Sequence[Row], row: Row) -> Hold
     return Hold(row, best[0].at, len(best), frozenset(), str(len({one.member for one in best})))
 
 
-def ending_at(window: Sequence[Row], row: Row) -> Iterator[list[Row]]:
-    """Every series of different records in their order which ends with `row`."""
-    before = [one for one in window if one.mark < row.mark]
+def ending_at(window: Sequence[Row], row: Row, longest: int) -> Iterator[list[Row]]:
+    """Every series of at most `longest` different records in their order which ends with `row`."""
     yield [row]
-    for one in before:
-        for series in ending_at(window, one):
-            yield [*series, row]
+    for one in window if longest > 1 else ():
+        if one.mark < row.mark:
+            for series in ending_at(window, one, longest - 1):
+                yield [*series, row]
 
 
 def sequences(expr: Expr) -> Iterator[list[int]]:
@@ -221,7 +221,11 @@ def ordered_true_of(expr: Expr, window: Sequence[Row]) -> bool:
     """A condition with `not` over a whole window: parts free of it are series, joined where `and` joins them."""
     if not mentions_not(expr):
         words = list(sequences(expr))
-        return any([one.member for one in series] in words for row in window for series in ending_at(window, row))
+        return any(
+            [one.member for one in series] in words
+            for row in window
+            for series in ending_at(window, row, max(map(len, words)))
+        )
     if expr.join is Join.NOT:
         return not ordered_true_of(expr.items[0], window)
     if expr.join is Join.OR:
@@ -264,7 +268,7 @@ def holds_of(correlation: Correlation, window: Sequence[Row]) -> tuple[bool, fro
         lengths = [
             len(series)
             for row in window
-            for series in ending_at(window, row)
+            for series in ending_at(window, row, len(correlation.rules))
             if (members := [one.member for one in series]) == sorted(set(members))
         ]
         return all_keep(correlation, max(lengths)), none
