@@ -117,6 +117,18 @@ def table_of_normalise(output: str) -> str:
     return table(("records a second", *names), rows)
 
 
+def table_of_correlate(output: str) -> str:
+    """Hits a second by kind; what a flood of groups costs."""
+    found = json.loads(output)
+    rows = [(row["kind"], *(f"{row[name]:,}" for name in ("files", "node", "late"))) for row in found["kinds"]]
+    flood = found["flood"]
+    text = (
+        f"{found['hits']:,} hits of {found['groups']:,} groups. A flood of new groups: {flood['n_groups']:,} hold "
+        f"{flood['mb']} MB; beyond the limit {flood['per_s']:,} a second drive each other out."
+    )
+    return table(("hits a second", "files", "node", "node, a tenth late"), rows) + "\n\n" + text
+
+
 def table_of_link(output: str) -> str:
     """Milliseconds of a push, objects a second in bulk."""
     found = json.loads(output)

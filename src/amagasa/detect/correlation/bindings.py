@@ -27,7 +27,7 @@ MAX_LOOKS: Final = 20_000
 _Mark = tuple[int, str, str, int]
 
 
-class Bindings(Struct, tag=True):
+class Bindings(Struct, tag=True, gc=False):
     """Of each leaf of the pattern the records that are kept, in order; `n_in_row` came after those of any other leaf.
 
     `n_dropped` counts records for which there was no room, and records at which the search was given up.

@@ -117,7 +117,7 @@ class _Round:
             held = self._held()
             n_over = len(held) - manner.max_groups
             # Some more than need be, so that this is not done for each new group of a flood.
-            n_gone = n_over + manner.max_groups // 16 if n_over > 0 else 0
+            n_gone = n_over + manner.max_groups // 8 if n_over > 0 else 0
             for key in sorted(held, key=lambda key: (held[key].weight, key))[:n_gone]:
                 linked = by_digest[key[0]]
                 self.tally[linked.id, "", Loss.NO_ROOM] += 1

@@ -42,7 +42,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
         return (self.at, self.source, self.path, self.record)
 
 
-class Held(Struct, frozen=True):
+class Held(Struct, frozen=True, gc=False):
     """A condition holds: from the record that made it hold back to the first that it took, and what was measured.
 
     `n` counts those records; `examples` are some of them in the order of time, the last one is `trigger`. `values`
@@ -57,7 +57,7 @@ class Held(Struct, frozen=True):
     measure: str = ""
 
 
-class About(Struct, frozen=True):
+class About(Struct, frozen=True, gc=False):
     """What a core is told with an entry.
 
     Its correlation, the last few entries up to this one, and whether it is of the same record as the one before.

@@ -23,7 +23,7 @@ FOREVER = 1 << 62
 Core: TypeAlias = Instants | Values | Sum | Presence | Series | Bindings | Window
 
 
-class Episode(Struct, frozen=True):
+class Episode(Struct, frozen=True, gc=False):
     """What is told of it. `last_at` is the last event at which the condition held, `n` the records up to there.
 
     `n` counts the records that made it hold first and all of the group from then on; `values` the different values of
@@ -40,7 +40,7 @@ class Episode(Struct, frozen=True):
     measure: str
 
 
-class Stepped(Struct, frozen=True):
+class Stepped(Struct, frozen=True, gc=False):
     """What came of an event: records at which the condition holds (and whether an episode begins); what ended."""
 
     held: tuple[tuple[Entry, bool], ...] = ()
@@ -50,7 +50,9 @@ class Stepped(Struct, frozen=True):
 NOTHING = Stepped()
 
 
-class Machine(Struct):
+# Plain values hold no cycles. Marked so (`gc=False`), the collector need not walk a hundred thousand of them again and
+# again, which cost a third of the time.
+class Machine(Struct, gc=False):
     """The state of one group; changed in place by those who own it, so `copy` first what others may look at.
 
     `n_tail` and `tail` are records since the condition last held, which count once it holds again. `n_seen` counts

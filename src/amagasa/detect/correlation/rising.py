@@ -20,7 +20,7 @@ from amagasa.detect.folding import fold
 MAX_SUMMANDS: Final = 10_000
 
 
-class Instants(Struct, tag=True):
+class Instants(Struct, tag=True, gc=False):
     """event_count: the last `needed` instants, as a ring; `place` is that of the oldest."""
 
     ats: list[int] = []
@@ -46,7 +46,7 @@ class Instants(Struct, tag=True):
         return Held(entry, first_at, max(1, needed), _within(about.recent, first_at))
 
 
-class Values(Struct, tag=True):
+class Values(Struct, tag=True, gc=False):
     """value_count: the latest instant of each of the `needed` different values that came last, oldest first."""
 
     seen: dict[str, tuple[int, str]] = {}
@@ -70,7 +70,7 @@ class Values(Struct, tag=True):
         return Held(entry, first_at, needed, _within(about.recent, first_at), values[-VALUES:])
 
 
-class Sum(Struct, tag=True):
+class Sum(Struct, tag=True, gc=False):
     """value_sum: what was added at each instant of the timespan, exactly."""
 
     ats: list[int] = []
@@ -115,7 +115,7 @@ class Sum(Struct, tag=True):
             del self.ats[:n_old], self.parts[:n_old], self.counts[:n_old]
 
 
-class Presence(Struct, tag=True):
+class Presence(Struct, tag=True, gc=False):
     """temporal: the latest record of each rule."""
 
     last: dict[int, Entry] = {}
@@ -142,7 +142,7 @@ class Presence(Struct, tag=True):
         return Held(entry, records[0].at, len(records), tuple(records[-2 * EXAMPLES :]), (), str(len(within)))
 
 
-class Series(Struct, tag=True):
+class Series(Struct, tag=True, gc=False):
     """temporal_ordered: for each step of the chain the series that came this far and began last.
 
     `earlier` is how things stood before the record in hand, which must not follow itself.

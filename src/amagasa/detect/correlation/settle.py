@@ -16,7 +16,7 @@ Held = tuple[Entry, bool]
 MAX_TOLD = 8
 
 
-class Settled(Struct, frozen=True, kw_only=True):
+class Settled(Struct, frozen=True, kw_only=True, gc=False):
     """The group as it is now. `final` episodes are over and judged for good; the others a late record may still change.
 
     `passed` are over too as far as is known, `going` is not. `held` are records at which the condition holds (and
@@ -33,7 +33,8 @@ class Settled(Struct, frozen=True, kw_only=True):
 def settle(group: Group, linked: Linked, fresh: Sequence[Entry], *, before: int, manner: Manner) -> Settled:
     """Add `fresh` (in order, none older than `group.done_at`), and judge all that is older than `before`."""
     is_behind = not group.pending or not fresh or fresh[0].place > group.pending[-1].place
-    pending = (*group.pending, *merged((), fresh)) if is_behind else merged(group.pending, fresh)
+    alone = fresh if len(fresh) < 2 else merged((), fresh)
+    pending = (*group.pending, *alone) if is_behind else merged(group.pending, fresh)
     n_judged = max(bisect_left(pending, before, key=_at), len(pending) - manner.max_entries, 0)
     judged = _judged(group.machine, pending[:n_judged], linked, before=before)
     is_ahead = manner.is_prompt and linked.is_rising
@@ -57,7 +58,7 @@ def settle(group: Group, linked: Linked, fresh: Sequence[Entry], *, before: int,
     )
 
 
-class _Ahead(Struct, frozen=True):
+class _Ahead(Struct, frozen=True, gc=False):
     """A machine, and what it said on its way."""
 
     machine: Machine

@@ -23,7 +23,7 @@ _ROUNDED: Final = Context(prec=12)
 _HUNDRED: Final = Decimal(100)
 
 
-class Window(Struct, tag=True):
+class Window(Struct, tag=True, gc=False):
     """The window that is open, if `n` is not 0. Only what its kind asks for is kept.
 
     `values` holds of each value how often it came and how it is shown; `reached` of each chain its steps.

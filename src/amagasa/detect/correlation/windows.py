@@ -5,7 +5,6 @@ group is judged it has one owner, so workers share the work by the key of the gr
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -49,7 +48,7 @@ class Told(Struct, frozen=True, array_like=True, gc=False):
     n: int
 
 
-class Group(Struct, frozen=True, kw_only=True):
+class Group(Struct, frozen=True, kw_only=True, gc=False):
     """One group of one correlation.
 
     `machine` has judged all entries before `done_at`; `pending` are those since, in order, for which a late one may
@@ -150,7 +149,8 @@ def added(first: Tally, second: Tally) -> Tally:
 
 def key_of(values: tuple[str, ...]) -> str:
     """The key of a group: values are compared in one case, as everywhere in Sigma. Of fixed length."""
-    return hashlib.sha256(json.dumps([fold(value) for value in values]).encode()).hexdigest()[:32]
+    joined = "".join(f"{len(value)}:{fold(value)}" for value in values)
+    return hashlib.sha256(joined.encode()).hexdigest()[:32]
 
 
 def merged(first: Sequence[Entry], second: Sequence[Entry]) -> tuple[Entry, ...]:
