@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amagasa.app.worker_messages import Batch
+from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.report import RuleFault
-from amagasa.entry.node.pacing import QUIET_S, Pace
+from amagasa.entry.node.pacing import MAX_HITS, QUIET_S, Pace
 from amagasa.event.record import Reject
 
 FAULT = RuleFault(rule_id="r", path="", why="it cannot run", code="AMG-RULE")
@@ -87,3 +88,23 @@ def test_pace_whatever_is_offered_counts_add_up_and_positions_rise(
         numbers = [one.token["n"] for one in mine]
         assert numbers == sorted(numbers)
         assert not offered or numbers[-1] == offered[-1][0]
+
+
+def hits(*records: int) -> tuple[Hit, ...]:
+    return tuple(Hit(0, "r", "log", record, "", {}, "", "") for record in records)
+
+
+def test_pace_of_what_correlations_alone_look_at_holds_it_and_loses_none() -> None:
+    pace = Pace(Ticks())
+    pace.offer(batch(1))
+    assert pace.offer(batch(2, hits=hits(1, 2))) is None
+    assert pace.offer(batch(3, hits=hits(3))) is None
+    let = pace.offer(batch(4, faults=(FAULT,), hits=hits(4)))
+    assert let is not None
+    assert (let.hits, let.n_read) == (hits(1, 2, 3, 4), 30)
+
+
+def test_pace_of_very_many_hits_lets_them_go() -> None:
+    pace = Pace(Ticks())
+    pace.offer(batch(1))
+    assert pace.offer(batch(2, hits=hits(*range(MAX_HITS)))) is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from amagasa.detect.correlation.correlate import correlate
+from amagasa.detect.correlation.correlate import correlate, fair_share
 from amagasa.detect.correlation.definition import Alias, Bound, Comparison, Correlation, Kind
 from amagasa.detect.correlation.evidence import faults_of
 from amagasa.detect.correlation.hit import Hit
@@ -344,3 +344,22 @@ def test_two_workers_that_judged_one_group_do_not_merge() -> None:
 
 def test_nothing_to_correlate_is_nothing() -> None:
     assert correlate(several(0), Windows(), Manner(links=Links()), now=NOW).changed == {}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room", "share"),
+    [([10, 10], 10, 5), ([2, 100], 10, 8), ([1, 1, 100, 100], 12, 5), ([3], 10, 3), ([], 10, 0), ([5, 5, 5], 2, 0)],
+)
+def test_fair_share_leaves_the_small_ones_alone(sizes: list[int], room: int, share: int) -> None:
+    assert fair_share(sizes, room) == share
+    assert sum(min(size, share) for size in sizes) <= room
+
+
+def test_flood_of_groups_in_one_correlation_leaves_those_of_another() -> None:
+    links = links_of(outer("x", count()), outer("y", count(rules=("b",))))
+    how = Manner(links=links, max_groups=100)
+    flood = [hit(n / 1000, user=f"u{n}", record=n + 1) for n in range(500)]
+    slow = [hit(0, "b", user="slow"), hit(1, "b", user="slow")]
+    said, windows = stream(slow, flood, [hit(2, "b", user="slow")], how=how)
+    assert [one.rule_id for some in said for one in some] == ["id-y"]
+    assert ("id-y", "", Loss.NO_ROOM) not in windows.tally

@@ -111,23 +111,30 @@ class _Round:
 
     def make_room(self, *, is_sweep: bool) -> None:
         """Let groups go where there are too many, and judge what waits where too much does."""
-        manner = self._manner
-        by_digest = {linked.digest: linked for linked in manner.links.correlations}
-        if self._windows.n_groups + len(self.changed) > manner.max_groups:
+        by_digest = {linked.digest: linked for linked in self._manner.links.correlations}
+        if self._windows.n_groups + len(self.changed) > self._manner.max_groups:
             held = self._held()
-            n_over = len(held) - manner.max_groups
-            # Some more than need be, so that this is not done for each new group of a flood.
-            n_gone = n_over + manner.max_groups // 8 if n_over > 0 else 0
-            for key in sorted(held, key=lambda key: (held[key].weight, key))[:n_gone]:
-                linked = by_digest[key[0]]
-                self.tally[linked.id, "", Loss.NO_ROOM] += 1
-                self._settle(key, linked, held[key], before=FOREVER)
+            if len(held) > self._manner.max_groups:
+                self._let_go(held, by_digest)
         if is_sweep and self._horizon_at is None:
             held = self._held()
             if sum(len(group.pending) for group in held.values()) > MAX_WAITING:
                 for key, group in held.items():
                     if group.pending:
                         self._settle(key, by_digest[key[0]], group, before=group.pending[-1].at + 1)
+
+    def _let_go(self, held: Mapping[GroupKey, Group], by_digest: Mapping[str, Linked]) -> None:
+        """Those least begun of the correlations that hold most: a flood in one of them leaves the others alone."""
+        by_size: dict[str, list[GroupKey]] = {}
+        for key in held:
+            by_size.setdefault(key[0], []).append(key)
+        # Some more than need be, so that this is not done for each new group of a flood.
+        share = fair_share([len(keys) for keys in by_size.values()], self._manner.max_groups * 7 // 8)
+        for digest, keys in by_size.items():
+            n_gone = len(keys) - share
+            for key in sorted(keys, key=lambda key: (held[key].weight, key))[: max(0, n_gone)]:
+                self.tally[by_digest[digest].id, "", Loss.NO_ROOM] += 1
+                self._settle(key, by_digest[digest], held[key], before=FOREVER)
 
     def _held(self) -> dict[GroupKey, Group]:
         """The groups as they stand after this round."""
@@ -251,6 +258,17 @@ def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True) -> E
         hit.raw,
         is_new,
     )
+
+
+def fair_share(sizes: Sequence[int], room: int) -> int:
+    """How many each may hold at most, so that all together hold no more than `room`."""
+    share, left = 0, room
+    for n_others, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
+        share = left // n_others
+        if size > share:
+            return share
+        left -= size
+    return max(sizes, default=share)
 
 
 def _hit_of(linked: Linked, entry: Entry) -> Hit:

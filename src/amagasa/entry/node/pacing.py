@@ -1,5 +1,7 @@
 """Which batches go to the store at once: those that found something. The rest go together, twice a second.
 
+What only correlations look at may wait with the rest: single requests for a page that is not there, say.
+
 A web server writes a line every few milliseconds and nearly all are harmless. A transaction for each would cost more
 than reading them, and its wait for the disk would stand before the next attack. What is held back is counts and a
 position: after a kill the lines behind it are read again, and nothing is lost or counted twice.
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 
 from amagasa.app.worker_messages import Batch
 
+MAX_HITS: Final = 500
 QUIET_S: Final = 0.5  # how far behind the log the position of a quiet source may stand
 
 
@@ -53,6 +56,7 @@ def together(first: Batch, then: Batch) -> Batch:
     """Two batches of one source, one behind the other, as one; `first` found nothing."""
     return replace(
         then,
+        hits=first.hits + then.hits,
         n_read=first.n_read + then.n_read,
         n_accepted=first.n_accepted + then.n_accepted,
         n_rejected=first.n_rejected + then.n_rejected,
@@ -61,4 +65,4 @@ def together(first: Batch, then: Batch) -> Batch:
 
 
 def _is_quiet(batch: Batch) -> bool:
-    return not (batch.detections or batch.hits or batch.rejects or batch.faults)
+    return not (batch.detections or batch.rejects or batch.faults) and len(batch.hits) < MAX_HITS
