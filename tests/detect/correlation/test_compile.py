@@ -7,9 +7,18 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionNOT,
+    SigmaCorrelationCondition,
+    SigmaCorrelationRule,
+    SigmaExtendedCorrelationCondition,
+    SigmaRuleReference,
+)
 
 from amagasa.detect.correlation.compile import INVALID, compile_correlation
 from amagasa.detect.correlation.definition import Bound, Comparison, Correlation, Expr, Join, Kind, number_of
+from amagasa.detect.correlation.order import holds
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
@@ -112,21 +121,21 @@ def test_extended_condition_takes_identifiers_too() -> None:
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ({"type": "sometimes"}, "no valid Sigma correlation type"),
-        ({"rules": None}, "without rule references"),
+        ({"type": "sometimes"}, "`type` must be one of event_count"),
+        ({"rules": None}, "names 0 rules"),
         ({"rules": []}, "names 0 rules"),
         ({"rules": ["a", "a"]}, "each once"),
-        ({"rules": [{"a": 1}]}, "must be texts"),
-        ({"timespan": None}, "without timespan"),
-        ({"timespan": "5 minutes"}, "invalid"),
-        ({"timespan": "99y"}, "longer than ten years"),
-        ({"condition": None}, "no condition"),
-        ({"condition": {"gte": "many"}}, "no valid Sigma correlation condition count"),
+        ({"rules": [{"a": 1}]}, "at most 256 texts"),
+        ({"timespan": None}, "`timespan` must be a number"),
+        ({"timespan": "5 minutes"}, "as 10m, not 5 minutes"),
+        ({"timespan": "99y"}, "at most ten years"),
+        ({"condition": None}, "no `condition`"),
+        ({"condition": {"gte": "many"}}, "`gte` must be a number, not many"),
         ({"condition": {"gte": 3, "lte": "many"}}, "`lte` must be a number, not many"),
-        ({"condition": {"gte": 3, "about": 4}}, "invalid items: about"),
+        ({"condition": {"gte": 3, "about": 4}}, "`condition` has about"),
         ({"condition": {"gte": 100_000}}, "counts beyond 10000"),
         ({"condition": "a and b"}, "is for temporal correlations"),
-        ({"type": "value_count"}, "without field reference"),
+        ({"type": "value_count"}, "`field` must name the field"),
         ({"type": "value_sum", "condition": {"gte": 3, "field": ["a", "b"]}}, "and one alone"),
         ({"type": "value_percentile", "condition": {"gte": 3, "field": "a", "percentile": 101}}, "from 0 to 100"),
         ({"type": "temporal", "condition": {"gte": 2}}, "2 different rules are asked for, and it names 1"),
@@ -201,3 +210,63 @@ def test_what_is_no_number_or_too_long_a_one_is_none(value: Any) -> None:
 )
 def test_any_section_is_a_rule_or_a_fault(section: dict[str, Any]) -> None:
     assert isinstance(compile_correlation("x.yml", {"title": "x", "correlation": section}), Rule | RuleFault)
+
+
+PLAIN = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from([kind.value for kind in Kind if kind is not Kind.PATTERN]),
+        "rules": st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3, unique=True),
+        "timespan": st.tuples(st.integers(1, 99), st.sampled_from("smhdwM")).map(lambda one: f"{one[0]}{one[1]}"),
+        "generate": st.booleans(),
+    },
+    optional={"group-by": st.sampled_from(["user", ["user", "host"]])},
+)
+
+
+@given(PLAIN, st.sampled_from([one.value for one in Comparison]), st.integers(1, 3) | st.floats(1, 3))
+def test_correlation_is_read_as_pysigma_reads_it(plain: dict[str, Any], comparison: str, number: float) -> None:
+    is_temporal = plain["type"].startswith("temporal")  # of which nobody can ask more rules than there are
+    condition = {comparison: 0 if is_temporal else number, "field": "f", "percentile": 50}
+    given = plain | {"condition": condition}
+    theirs = SigmaCorrelationRule.from_dict({"title": "t", "correlation": given})
+    ours = compile_correlation("x.yml", {"title": "t", "correlation": given})
+    assert isinstance(ours, Rule)
+    made = ours.correlation
+    assert made is not None
+    assert isinstance(theirs.condition, SigmaCorrelationCondition)
+    assert (made.kind.name, made.timespan_s) == (theirs.type.name, theirs.timespan.seconds)
+    assert list(made.rules) == [one.reference for one in theirs.rules or ()]
+    assert list(made.group_by) == (theirs.group_by or [])
+    assert made.is_generating == theirs.generate
+    (bound,) = made.bounds
+    assert (bound.comparison.name, float(bound.number)) == (theirs.condition.op.name, float(theirs.condition.count))
+
+
+@given(
+    st.recursive(
+        st.sampled_from("abc"),
+        lambda inner: st.one_of(
+            inner.map(lambda one: f"not {one}"),
+            st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda one: f"({one[0]} {one[1]} {one[2]})"),
+            st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(" ".join),
+        ),
+        max_leaves=5,
+    )
+)
+def test_extended_condition_means_what_pysigma_makes_of_it(text: str) -> None:
+    made = correlation_of({"type": "temporal", "rules": None, "condition": text})
+    assert made.condition is not None
+    theirs = SigmaExtendedCorrelationCondition(text).parsed
+    for chosen in range(8):
+        present = {name for place, name in enumerate("abc") if chosen >> place & 1}
+        ours = holds(made.condition, [rule in present for rule in made.rules])
+        assert ours == means(theirs, present)
+
+
+def means(node: Any, present: set[str]) -> bool:
+    if isinstance(node, SigmaRuleReference):
+        return node.reference in present
+    parts = [means(one, present) for one in node.args]
+    if isinstance(node, CorrelationConditionNOT):
+        return not parts[0]
+    return all(parts) if isinstance(node, CorrelationConditionAND) else any(parts)

@@ -210,7 +210,7 @@ def test_keyword_rule_with_a_negation_keeps_its_meaning() -> None:
         (rule_text({"s": {"A|re": r"(a)\1"}, **S}), "linear time"),
         (rule_text({"s": {"A": "x"}, "condition": "s | count() > 5"}), "pipe"),
         (rule_text({"s": {"A": "x"}, "condition": "s and t"}), "'t'"),
-        ("title: c\ncorrelation: {type: event_count}\n", "no condition"),
+        ("title: c\ncorrelation: {type: event_count}\n", "no `condition`"),
         ("title: f\nfilter: {rules: [a]}\nlogsource: {product: windows}\n", "one condition"),
         ("x: &a [1,1]\ny: *b\n", "not YAML"),
         ("a: " + "[" * 5000, "YAML"),

@@ -1,18 +1,14 @@
-"""A document with a `correlation` section -> a rule that holds it. pySigma says what is Sigma; nothing is resolved.
+"""A document with a `correlation` section -> a rule that holds it. Sigma correlation specification 2.1; see below.
 
-Beyond what pySigma reads: `generate` at the top level, where specification 2.1 has it; a range of two or more
-comparisons in one condition; and identifiers of any form in an extended condition, which is read here in linear time.
+Read beyond its text: `generate` within the section too, as pySigma has it; a range of two or more comparisons, which
+the specification shows and its schema leaves out; conditions over names of rules, which pySigma reads; and units of a
+timespan beyond days. Nothing is resolved here: `link` finds the rules.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn
-
-from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
-from sigma.exceptions import SigmaError
 
 from amagasa.detect.correlation.definition import (
     MAX_NEEDED,
@@ -28,6 +24,8 @@ from amagasa.detect.correlation.definition import (
     number_of,
 )
 from amagasa.detect.report import RuleFault
+from amagasa.detect.sigma.document import identity_of, list_at, text_at
+from amagasa.detect.sigma.problem import SigmaProblemError
 from amagasa.detect.sigma.rule import Node, Op, Rule
 from amagasa.event.record import LogSource
 from amagasa.vocab.attack import tactics_of, techniques_of
@@ -44,43 +42,42 @@ MAX_TOKENS: Final = 256
 # A correlation never matches a record: nothing of an OR without items holds.
 NEVER: Final = Node(Op.OR)
 _TOKEN: Final = re.compile(r"[()]|[^\s()]+")
-
-
-class _InvalidError(Exception):
-    """The section is Sigma, but says what cannot be."""
+_TIMESPAN: Final = re.compile(r"([0-9]{1,9})([smhdwMy])")
+# A month and a year are those of pySigma: a twelfth of 365.2425 days, and these days.
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_629_746, "y": 31_556_952}
+_KINDS: Final = {kind.value: kind for kind in Kind if kind is not Kind.PATTERN}
+_COMPARISONS: Final = {one.value: one for one in Comparison}
 
 
 def compile_correlation(path: str, document: Mapping[str, Any], *, origin: str = "") -> Rule | RuleFault:
     """The document (the parsed YAML mapping) as a rule; never raises. References are resolved later, in `link`."""
-    rule_id = str(document.get("id") or "")
     try:
         return _compiled(path, document, origin)
-    except _InvalidError as error:
-        why = f"not a valid Sigma correlation: {error}"
-    except SigmaError as error:
-        why = f"not a valid Sigma correlation: {_first_line(error)}"
+    except SigmaProblemError as problem:
+        why = f"not a valid Sigma correlation: {problem}"
     except RecursionError:
-        why = "the correlation is nested too deep"
-    except Exception as error:  # noqa: BLE001 - the parser is not ours: whatever it trips over is the document's fault
-        why = f"the correlation cannot be parsed: {type(error).__name__}: {_first_line(error)}"
-    return RuleFault(rule_id=show(rule_id), path=path, why=why, code=INVALID)
+        why = "not a valid Sigma correlation: it is nested too deep"
+    return RuleFault(rule_id=show(str(document.get("id") or "")), path=path, why=why, code=INVALID)
+
+
+def references_of(document: Mapping[str, Any], identity: str) -> tuple[str, ...]:
+    """By what a correlation may refer to a rule's document: its id, or the one made of its text, and its name."""
+    return tuple(dict.fromkeys(text for text in (identity, str(document.get("name") or "")) if text))
 
 
 def _compiled(path: str, document: Mapping[str, Any], origin: str) -> Rule:
     section = document["correlation"]
     if not isinstance(section, Mapping):
-        message = "`correlation` is no mapping"
-        raise _InvalidError(message)
-    parsed = SigmaCorrelationRule.from_dict(_for_parser(document, section))
-    correlation = _correlation_of(document, section, parsed)
+        _refuse("`correlation` is no mapping")
     if not isinstance(document.get("name", ""), str):
         _refuse("`name` is no text")
-    tags = [str(tag) for tag in parsed.tags]
-    identity = str(document.get("id") or "") or _digest_of(document)
+    tags = tuple(str(tag) for tag in list_at(document.get("tags")))
+    identity = identity_of(document)
     return Rule(
         id=show(identity),
-        title=show(parsed.title),
-        level=level_of(parsed.level.name.lower() if parsed.level else None),
+        # Only the outermost of several need have a title.
+        title=show(text_at(document.get("title")) or text_at(document.get("name")) or identity),
+        level=level_of(text_at(document.get("level"))),
         techniques=techniques_of(tags),
         tactics=tactics_of(tags),
         logsource=LogSource(),
@@ -89,83 +86,81 @@ def _compiled(path: str, document: Mapping[str, Any], origin: str) -> Rule:
         path=path,
         origin=origin,
         references=references_of(document, identity),
-        correlation=correlation,
+        correlation=_correlation_of(document, section),
+        tags=tuple(show(tag) for tag in tags),
     )
 
 
-def references_of(document: Mapping[str, Any], identity: str) -> tuple[str, ...]:
-    """By what a correlation may refer to a rule's document: its id, or the one made of its text, and its name."""
-    return tuple(dict.fromkeys(text for text in (identity, str(document.get("name") or "")) if text))
-
-
 def _refuse(why: str) -> NoReturn:
-    raise _InvalidError(why)
+    raise SigmaProblemError(why)
 
 
-def _for_parser(document: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
-    """What pySigma takes: one comparison, no extended condition, and a title (only the outermost one needs have it)."""
-    condition = section.get("condition")
-    plain: Any = condition
-    if isinstance(condition, Mapping):
-        first = next((key for key in condition if key in set(Comparison)), None)
-        plain = {key: value for key, value in condition.items() if key not in set(Comparison) or key == first}
-    elif isinstance(condition, str):
-        if str(section.get("type")) not in TEMPORAL:
-            _refuse("a condition over names of rules is for temporal correlations")
-        plain = None
-    inner = {key: value for key, value in section.items() if key not in {"condition", "generate"}}
-    if plain is not None:
-        inner["condition"] = plain
-    elif str(section.get("type")) not in TEMPORAL and condition is None:
-        _refuse("there is no condition")
-    title = document.get("title") or document.get("name") or document.get("id") or "Correlation"
-    return {**document, "title": title, "correlation": inner}
-
-
-def _correlation_of(
-    document: Mapping[str, Any], section: Mapping[str, Any], parsed: SigmaCorrelationRule
-) -> Correlation:
-    kind = Kind(parsed.type.name.lower())
-    rules = tuple(reference.reference for reference in parsed.rules or ())
-    if any(not isinstance(rule, str) or not rule for rule in rules) or len(set(rules)) != len(rules):
-        _refuse("`rules` must be texts, each once")
-    raw = section.get("condition")
+def _correlation_of(document: Mapping[str, Any], section: Mapping[str, Any]) -> Correlation:
+    kind = _KINDS.get(str(section.get("type")))
+    if kind is None:
+        _refuse(f"`type` must be one of {', '.join(_KINDS)}, not {show(str(section.get('type')), 40)}")
+    rules = _texts(section.get("rules"), "rules", MAX_RULES)
+    given = section.get("condition")
     condition = None
-    bounds: tuple[Bound, ...] = ()
-    if isinstance(raw, str):
-        rules, condition = _extended(raw, rules)
-    elif isinstance(raw, Mapping):
-        bounds = tuple(_bound(Comparison(key), value) for key, value in raw.items() if key in set(Comparison))
-    else:
-        bounds = (Bound(Comparison.GTE, Decimal(len(rules))),)
-    if not 0 < len(rules) <= (MAX_ORDERED if kind is Kind.TEMPORAL_ORDERED else MAX_RULES):
-        _refuse(f"it names {len(rules)} rules; from 1 to {MAX_ORDERED} in order or {MAX_RULES} without can be held")
+    if isinstance(given, str):
+        rules, condition = _extended(given, rules, kind)
+    bounds = _bounds(given, kind, len(rules))
+    most = MAX_ORDERED if kind is Kind.TEMPORAL_ORDERED else MAX_RULES
+    if not 0 < len(rules) <= most:
+        _refuse(f"it names {len(rules)} rules; from 1 to {most} can be held")
     made = Correlation(
         kind=kind,
         rules=rules,
-        group_by=_names(parsed.group_by or (), "group-by"),
-        aliases=_aliases(parsed, rules),
-        timespan_s=parsed.timespan.seconds,
+        group_by=_texts(section.get("group-by"), "group-by", MAX_FIELDS),
+        aliases=_aliases(section.get("aliases"), rules),
+        timespan_s=_timespan_s(section.get("timespan")),
         bounds=bounds,
         condition=condition,
-        fields=_condition_fields(parsed.condition, kind),
-        percentile=_percentile(raw, kind),
+        fields=_condition_fields(given, kind),
+        percentile=_percentile(given, kind),
         is_generating=_generating(document, section),
-        is_level_own=parsed.level is not None,
-        are_tags_own=bool(parsed.tags),
+        is_level_own=bool(document.get("level")),
+        are_tags_own=bool(document.get("tags")),
     )
     _check(made)
     return made
 
 
 def _check(made: Correlation) -> None:
-    if made.timespan_s > MAX_TIMESPAN_S:
-        _refuse("the timespan is longer than ten years")
     if made.kind in TEMPORAL and made.condition is None and made.is_rising and made.needed > len(made.rules):
         _refuse(f"{made.needed} different rules are asked for, and it names {len(made.rules)}")
     is_held = made.kind in {Kind.EVENT_COUNT, Kind.VALUE_COUNT}
     if is_held and (made.needed if made.is_rising else made.deciding) > MAX_NEEDED:
         _refuse(f"counts beyond {MAX_NEEDED} cannot be held")
+
+
+def _timespan_s(given: Any) -> int:
+    found = _TIMESPAN.fullmatch(given) if isinstance(given, str) else None
+    if found is None:
+        _refuse(f"`timespan` must be a number and one of s m h d w M y, as 10m, not {show(str(given), 40)}")
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if not 0 < seconds <= MAX_TIMESPAN_S:
+        _refuse("`timespan` must be longer than nothing and at most ten years")
+    return seconds
+
+
+def _bounds(given: Any, kind: Kind, n_rules: int) -> tuple[Bound, ...]:
+    """The comparisons; of temporal kinds without a condition: all the rules."""
+    if isinstance(given, str):
+        return ()
+    if given is None and kind in TEMPORAL:
+        return (Bound(Comparison.GTE, Decimal(n_rules)),)
+    if not isinstance(given, Mapping):
+        _refuse("there is no `condition`, as {gte: 10}")
+    unknown = [key for key in given if key not in _COMPARISONS and key not in {"field", "percentile"}]
+    if unknown:
+        _refuse(
+            f"`condition` has {show(str(unknown[0]), 40)}: it may have {', '.join(_COMPARISONS)}, field, percentile"
+        )
+    bounds = tuple(_bound(one, given[word]) for word, one in _COMPARISONS.items() if word in given)
+    if not bounds:
+        _refuse(f"`condition` compares nothing: it needs one of {', '.join(_COMPARISONS)}")
+    return bounds
 
 
 def _bound(comparison: Comparison, value: Any) -> Bound:
@@ -175,58 +170,64 @@ def _bound(comparison: Comparison, value: Any) -> Bound:
     return Bound(comparison, number)
 
 
-def _condition_fields(condition: Any, kind: Kind) -> tuple[str, ...]:
+def _condition_fields(given: Any, kind: Kind) -> tuple[str, ...]:
     """The fields whose values count; they mean nothing to the kinds that count events."""
-    if kind in TEMPORAL or kind is Kind.EVENT_COUNT or not isinstance(condition, SigmaCorrelationCondition):
+    if kind in TEMPORAL or kind is Kind.EVENT_COUNT:
         return ()
-    named = condition.fieldref
-    fields = _names([named] if isinstance(named, str) else named or (), "field")
+    fields = _texts(given.get("field"), "field", MAX_FIELDS)
     if not fields or (kind in NUMERIC and len(fields) > 1):
         _refuse("`field` must name the field whose values count" + ("" if len(fields) < 2 else ", and one alone"))
     return fields
 
 
-def _percentile(raw: Any, kind: Kind) -> Decimal | None:
-    if kind is not Kind.VALUE_PERCENTILE or "percentile" not in raw:
+def _percentile(given: Any, kind: Kind) -> Decimal | None:
+    if kind is not Kind.VALUE_PERCENTILE or "percentile" not in given:
         return None
-    number = number_of(raw["percentile"])
+    number = number_of(given["percentile"])
     if number is None or not 0 <= number <= 100:
         _refuse("`percentile` must be a number from 0 to 100")
     return number
 
 
 def _generating(document: Mapping[str, Any], section: Mapping[str, Any]) -> bool:
-    """Specification 2.1 has `generate` beside `correlation`, pySigma within it: both are read."""
     said = [place["generate"] for place in (document, section) if place.get("generate") is not None]
     if any(not isinstance(one, bool) for one in said) or len(set(said)) > 1:
         _refuse("`generate` must be true or false, and the same where it stands twice")
     return bool(said and said[0])
 
 
-def _names(names: Sequence[Any], what: str) -> tuple[str, ...]:
-    if len(names) > MAX_FIELDS or any(not isinstance(name, str) or not name for name in names):
-        _refuse(f"`{what}` must be at most {MAX_FIELDS} names of fields")
-    return tuple(dict.fromkeys(names))
+def _texts(given: Any, what: str, most: int) -> tuple[str, ...]:
+    """A text or a list of texts, each once."""
+    names = list_at(given)
+    if len(names) > most or any(not isinstance(name, str) or not name for name in names):
+        _refuse(f"`{what}` must be at most {most} texts")
+    if len(set(names)) != len(names):
+        _refuse(f"`{what}` must be texts, each once")
+    return tuple(names)
 
 
-def _aliases(parsed: SigmaCorrelationRule, rules: Sequence[str]) -> tuple[Alias, ...]:
+def _aliases(given: Any, rules: Sequence[str]) -> tuple[Alias, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        _refuse("`aliases` is no mapping")
     made: list[Alias] = []
-    for alias in parsed.aliases:
-        mapping: Mapping[Any, Any] = alias.mapping
-        fields = tuple((reference.reference, field) for reference, field in mapping.items())
-        for reference, field in fields:
+    for name, fields in given.items():
+        if not isinstance(fields, Mapping) or not isinstance(name, str):
+            _refuse(f"the alias {show(str(name), 40)} is no mapping of rules to fields")
+        for reference, field in fields.items():
             if reference not in rules:
-                _refuse(
-                    f"the alias {show(alias.alias, 40)} is for {show(str(reference), 60)}, which `rules` do not name"
-                )
-            if not isinstance(field, str):
-                _refuse(f"the alias {show(alias.alias, 40)} names no field")
-        made.append(Alias(alias.alias, fields))
+                _refuse(f"the alias {show(name, 40)} is for {show(str(reference), 60)}, which `rules` do not name")
+            if not isinstance(field, str) or not field:
+                _refuse(f"the alias {show(name, 40)} names no field")
+        made.append(Alias(name, tuple(fields.items())))
     return tuple(made)
 
 
-def _extended(text: str, rules: tuple[str, ...]) -> tuple[tuple[str, ...], Expr]:
+def _extended(text: str, rules: tuple[str, ...], kind: Kind) -> tuple[tuple[str, ...], Expr]:
     """The rules, in their order, and the condition over them."""
+    if kind not in TEMPORAL:
+        _refuse("a condition over names of rules is for temporal correlations")
     tokens = _TOKEN.findall(text)
     if len(tokens) > MAX_TOKENS:
         _refuse(f"the condition has more than {MAX_TOKENS} words")
@@ -287,12 +288,3 @@ class _Reader:
             self.place += 1
             return True
         return False
-
-
-def _digest_of(document: Mapping[str, Any]) -> str:
-    """An identifier from the text alone: the same on every node, wherever the file lies."""
-    return hashlib.sha256(json.dumps(document, default=str, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _first_line(error: Exception) -> str:
-    return show(" ".join(str(error).split()))
