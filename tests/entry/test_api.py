@@ -526,3 +526,30 @@ def test_sighting_is_listed_under_the_name_of_what_it_saw(desktop: Desktop) -> N
         desktop.ask("GET", f"/api/crossings/{told[1]['id']}", token=token).json()["crossing"]["title"]
         == told[1]["title"]
     )
+
+
+def test_rules_are_told_with_what_is_left_out_and_hostile_words_of_it_escaped(desktop: Desktop) -> None:
+    excluded = {"exclusion": "e.toml#1", "reason": "a\u202eb", "expires": None, "is_expired": False}
+    noted = {
+        "n_rules": 5,
+        "n_coming": 2,
+        "since": [{"n_rules": 5, "since": "2026-11-23T03:00:00Z"}],
+        "n_faults": 0,
+        "faults": [],
+        "n_off": 1,
+        "n_off_by": {"replaced": 1},
+        "replaced": [{"rule_id": "x", "path": "p", "why": "y\x1b[31m"}],
+        "excluded": [excluded | {"n_rules": 1, "n": 3, "by_rule": {"x": 3}}],
+    }
+    with desktop.store.write() as tx:
+        tx.save_meta("rules", json.dumps(noted))
+    told = desktop.ask("GET", "/api/rules", token=desktop.session(Role.AUDITOR)).json()
+    assert (told["n_coming"], told["since"][0]["n_rules"], told["n_off_by"]) == (2, 5, {"replaced": 1})
+    assert (told["excluded"][0]["reason"], told["replaced"][0]["why"]) == ("a\\u202eb", "y\\x1b[31m")
+
+
+def test_rules_noted_by_an_older_node_are_told(desktop: Desktop) -> None:
+    with desktop.store.write() as tx:
+        tx.save_meta("rules", '{"n_rules":3,"n_faults":0,"faults":[]}')
+    told = desktop.ask("GET", "/api/rules", token=desktop.session(Role.AUDITOR)).json()
+    assert (told["n_rules"], told["since"], told["excluded"]) == (3, [], [])

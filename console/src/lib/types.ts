@@ -181,10 +181,31 @@ export interface Content {
   text: string
 }
 
+export interface RuleFault {
+  rule_id: string
+  path: string
+  why: string
+}
+
+export interface Exclusion {
+  exclusion: string
+  reason: string
+  expires: string | null
+  is_expired: boolean
+  n_rules: number
+  n: number
+}
+
 export interface Rules {
   n_rules: number
+  n_coming: number
+  since: { n_rules: number; since: Instant }[]
   n_faults: number
-  faults: { rule_id: string; path: string; why: string }[]
+  faults: RuleFault[]
+  n_off: number
+  n_off_by: { level?: number; status?: number; replaced?: number }
+  replaced: RuleFault[]
+  excluded: Exclusion[]
 }
 
 export interface Source {

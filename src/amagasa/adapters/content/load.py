@@ -18,7 +18,7 @@ from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Linked, OffRule, Wanted, link
-from amagasa.detect.sigma.reach import acts_on_others
+from amagasa.detect.sigma.reach import is_filter
 from amagasa.detect.sigma.rule import VERSION, Compiled, Rule, together
 
 # Fewer documents than this are not worth a second process.
@@ -32,7 +32,7 @@ _EXPAND: Final = "expand"
 class RuleFiles(Struct, frozen=True, kw_only=True):
     """Where rules are on disk, and which of them are to run. `placeholders` are files beside those in the folders.
 
-    With `are_first_alone`: the built-in ones, and documents that act on others, such as filters; the rest comes later.
+    With `are_first_alone`: the built-in ones, and the filters that are for them; the rest comes later.
     """
 
     paths: tuple[Path, ...] = ()
@@ -152,7 +152,7 @@ def _compiled(
     documents = [one for one in found if isinstance(one, Document)]
     n_all = len(documents)
     if files.are_first_alone:
-        documents = [one for one in documents if one.path.startswith(BUILT_IN) or acts_on_others(one.text)]
+        documents = [one for one in documents if one.path.startswith(BUILT_IN) or is_filter(one.text)]
     unread = (*placeholders.faults, *(one for one in found if isinstance(one, RuleFault)))
     outcomes = outcomes_of(documents, cache, placeholders, progress=progress)
     return together([Compiled(faults=unread), *outcomes]), n_all - len(documents)

@@ -13,6 +13,11 @@ def reaches_out(text: str) -> bool:
     return bool(_LEANS.search(text)) or acts_on_others(text)
 
 
+def is_filter(text: str) -> bool:
+    """Whether some document in it is a filter."""
+    return bool(_FILTERS.search(text))
+
+
 def acts_on_others(text: str) -> bool:
     """Whether some document in it may act on any other, whichever comes: a filter, or a rule that replaces others."""
-    return bool(_FILTERS.search(text)) or ("related" in text and bool(_REPLACES.search(text)))
+    return is_filter(text) or ("related" in text and bool(_REPLACES.search(text)))
