@@ -43,6 +43,12 @@ pub fn Cache(comptime Value: type) type {
         /// A key is kept with its last bit set, so that none is that of an empty place.
         pub fn put(self: Self, key: u128, value: Value) void {
             const set = self.setOf(key);
+            inline for (0..ways) |way| {
+                if (set.keys[way] == key | 1) {
+                    set.values[way] = value;
+                    return;
+                }
+            }
             set.keys[set.next] = key | 1;
             set.values[set.next] = value;
             set.next = (set.next + 1) % ways;

@@ -55,6 +55,18 @@ export fn sieve_add(
     return 0;
 }
 
+export fn sieve_watch_anew(self: *Sieve, round: u32) void {
+    self.watchAnew(round);
+}
+
+export fn sieve_watch_on(self: *Sieve, route: u32) void {
+    self.watchOn(route);
+}
+
+export fn sieve_heat(self: *Sieve, field: u32, kind: u32, bytes: [*]const u8, n_bytes: usize) void {
+    self.heat(field, kind, bytes[0..n_bytes]);
+}
+
 export fn sieve_scan(self: *Sieve, task: *sieves.Scan) void {
     self.scan(task);
 }

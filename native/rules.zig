@@ -68,6 +68,9 @@ pub const Route = struct {
     keywords: Parts,
     /// Nothing can match: lines are only counted.
     is_idle: bool,
+    /// What is watched for single values, and since which round.
+    watched: []const Column = &.{},
+    round: u32 = 0,
     rules: []const []const u32,
     always: []const u32,
     /// Rules by one of their required atoms: (atom, first, last) hashed by atom, into `filed`.
@@ -179,7 +182,7 @@ fn placesOf(gpa: Allocator, blob: *Blob, n_rules: usize) Error![]const u32 {
     return places;
 }
 
-fn columnOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Column {
+pub fn columnOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Column {
     const field = try blob.word();
     const how = std.enums.fromInt(Column.How, try blob.word()) orelse return error.Malformed;
     const wide = try blob.list();

@@ -18,7 +18,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 3;
+pub const interface = 4;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -30,9 +30,11 @@ const value_sets = 1 << 16;
 const verdict_sets = 1 << 15;
 const n_layouts = 4;
 
+const Watched = enum(u8) { known, hot };
+
 /// Why a record is named.
-const Reason = enum(u32) { quiet, odd, barred, unknown_route, odd_value, rule, keyword };
-const n_reasons = 7;
+const Reason = enum(u32) { quiet, odd, barred, unknown_route, odd_value, rule, keyword, value, stale_route };
+const n_reasons = 9;
 
 const Layout = struct {
     /// The object whose presence tells this layout; the last layout has none.
@@ -62,14 +64,22 @@ pub const Scan = extern struct {
     n_records: u64,
     /// Not 0: go no further than a record of an unknown route, so that the route can be added.
     stops_at_unknown: u64,
+    /// Watched values that were not seen before.
+    fresh: [*]Fresh,
+    max_fresh: u64,
+    n_fresh: u64,
     n_by_reason: [n_reasons]u64,
 };
 
-/// Where the reason is a rule: the route, and its rules between two places of `Scan.asking`.
+/// Where a value stands that was not seen before, in which watched column of a route. `kind` is that of `json.Token`,
+/// plus 256 where there are escapes in it.
+const Fresh = extern struct { from: u32, to: u32, route: u32, column: u32, kind: u32 };
+
+/// The route (where it is known), and rules between two places of `Scan.asking` where the reason is one.
 const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, route: u32, first: u32, last: u32 };
 
 /// What can be added to a sieve while it is in use.
-pub const Addition = enum(u32) { keys, field, route, place };
+pub const Addition = enum(u32) { keys, field, route, place, watch };
 
 pub const Sieve = struct {
     arena: std.heap.ArenaAllocator,
@@ -89,6 +99,8 @@ pub const Sieve = struct {
     values: Cache(u32),
     /// The class of the rules that are to be looked at.
     verdicts: Cache(u32),
+    watched: Cache(Watched),
+    round: u32 = 0,
     held: matching.Held,
     atoms: rules.Atoms,
     done: []u32,
@@ -115,6 +127,7 @@ pub const Sieve = struct {
             .classes = try Classes.init(gpa),
             .values = try Cache(u32).init(gpa, value_sets),
             .verdicts = try Cache(u32).init(gpa, verdict_sets),
+            .watched = try Cache(Watched).init(gpa, value_sets),
             .held = .{ .codes = try gpa.alloc(u32, max_held) },
             .atoms = .{
                 .rounds = try gpa.alloc(u32, n_atoms),
@@ -164,6 +177,7 @@ pub const Sieve = struct {
             .field => try self.readField(gpa, number, &blob),
             .route => try self.readRoute(gpa, number, &blob),
             .place => try self.readPlace(number, &blob),
+            .watch => try self.readWatch(gpa, number, &blob),
         }
         try blob.end();
     }
@@ -207,6 +221,41 @@ pub const Sieve = struct {
         self.n_places += 1;
     }
 
+    /// From now on values of these columns are watched on the route.
+    fn readWatch(self: *Sieve, gpa: Allocator, number: u32, blob: *Blob) Error!void {
+        if (number >= self.n_routes) return error.Malformed;
+        const columns = try gpa.alloc(rules.Column, try blob.count());
+        if (columns.len > max_columns) return error.Full;
+        for (columns) |*column| {
+            column.* = try rules.columnOf(gpa, blob, self.atoms.rounds.len);
+            if (column.how != .plain and column.how != .unknown and column.slots.len != 3) return error.Malformed;
+            for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
+        }
+        self.routes[number].watched = columns;
+        self.routes[number].round = self.round;
+    }
+
+    /// What is watched for has changed: of every route it is to be said anew, and no value is known any more. Round 0
+    /// watches for nothing.
+    pub fn watchAnew(self: *Sieve, round: u32) void {
+        self.round = round;
+    }
+
+    /// The route is watched as before.
+    pub fn watchOn(self: *Sieve, number: u32) void {
+        if (number < self.n_routes) self.routes[number].round = self.round;
+    }
+
+    /// Records with this value are named.
+    pub fn heat(self: *Sieve, field: u32, kind: u32, bytes: []const u8) void {
+        if (bytes.len <= max_line_bytes) self.watched.put(self.keyOfWatched(field, kind >= 256, bytes), .hot);
+    }
+
+    fn keyOfWatched(self: *const Sieve, field: u32, has_escape: bool, bytes: []const u8) u128 {
+        const round = @as(u64, self.round) << 32;
+        return self.key.hash(1 << 63 | round | @as(u64, field) << 1 | @intFromBool(has_escape), bytes);
+    }
+
     fn forget(self: *Sieve) void {
         self.values.clear();
         self.verdicts.clear();
@@ -222,12 +271,14 @@ pub const Sieve = struct {
         const has_room = task.max_asking >= max_asking;
         while (has_room and at < data.len and task.n_named < task.max_named) : (task.line += 1) {
             if (task.n_asking > task.max_asking - max_asking) break;
+            if (self.round != 0 and (task.max_fresh < max_columns or task.n_fresh > task.max_fresh - max_columns)) break;
             var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
             var reason: Reason = .quiet;
             var has_hit = false;
             if (reader.record()) {
                 while (next_hit < hits.len and hits[next_hit] <= reader.at) : (next_hit += 1) has_hit = true;
                 reason = if (reader.at - at > max_line_bytes) .odd else self.judge(data[at..reader.at], has_hit);
+                if (reason == .quiet and self.round != 0 and self.isWatched(data, task)) reason = .value;
             } else |problem| {
                 reason = if (problem == error.Barred) .barred else .odd;
                 reader.at = std.mem.indexOfScalarPos(u8, data, reader.at, '\n') orelse data.len;
@@ -256,7 +307,7 @@ pub const Sieve = struct {
                 task.n_named += 1;
             }
             at = reader.at + 1;
-            if (reason == .unknown_route and task.stops_at_unknown != 0) {
+            if ((reason == .unknown_route or reason == .stale_route) and task.stops_at_unknown != 0) {
                 task.line += 1;
                 break;
             }
@@ -267,6 +318,8 @@ pub const Sieve = struct {
     fn judge(self: *Sieve, line: []const u8, has_hit: bool) Reason {
         const number = self.routeOf() orelse return .unknown_route;
         const route = &self.routes[number];
+        self.route = number;
+        if (self.round != 0 and route.round != self.round) return .stale_route;
         if (route.is_idle) return .quiet;
         if (has_hit and route.minds_hits) return .keyword;
         if (self.slots.hidden & route.keyword_characters != 0) return .keyword;
@@ -275,6 +328,33 @@ pub const Sieve = struct {
             self.forget();
             return self.verdict(number) catch .odd_value;
         };
+    }
+
+    /// Whether the record in hand holds a hot value, or one that cannot be told here. Values not seen before are handed
+    /// over, and counted as known from now on: whoever finds one hot says so and looks again.
+    fn isWatched(self: *Sieve, data: []const u8, task: *Scan) bool {
+        var is_named = false;
+        for (self.routes[self.route].watched, 0..) |*column, i| {
+            if (column.how == .unknown) return true;
+            const token = self.tokenOf(column) orelse return true;
+            if (!token.isPresent()) continue;
+            const key = self.keyOfWatched(column.field, token.has_escape, token.bytes);
+            if (self.watched.get(key)) |known| {
+                is_named = is_named or known == .hot;
+                continue;
+            }
+            self.watched.put(key, .known);
+            const from = @intFromPtr(token.bytes.ptr) - @intFromPtr(data.ptr);
+            task.fresh[task.n_fresh] = .{
+                .from = @intCast(from),
+                .to = @intCast(from + token.bytes.len),
+                .route = self.route,
+                .column = @intCast(i),
+                .kind = @backingInt(token.kind) + 256 * @as(u32, @intFromBool(token.has_escape)),
+            };
+            task.n_fresh += 1;
+        }
+        return is_named;
     }
 
     fn hasKeyword(self: *Sieve, route: *const rules.Route, line: []const u8) bool {
@@ -343,9 +423,7 @@ pub const Sieve = struct {
             break :made class;
         };
         self.asking = self.classes.codesOf(verdict_);
-        if (self.asking.len == 0) return .quiet;
-        self.route = number;
-        return .rule;
+        return if (self.asking.len == 0) .quiet else .rule;
     }
 
     /// What the record has in this column; null where only the exact engine can tell.

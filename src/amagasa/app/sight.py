@@ -44,8 +44,9 @@ class Sight:
 
     def rest_of(self, chunk: Chunk) -> Rest:
         """The records that must be looked at; the others fell through: sound ones, in which nothing matches."""
-        if self.sieve is None or self.looking.has_any:
+        if self.sieve is None:
             return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self.plans))
+        self.sieve.look_for(self.looking if self.looking.has_any else None)
         return self.sieve.rest_of(chunk)
 
     def wanted(self, route: Route) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,12 +17,12 @@ from amagasa.detect.engine.evaluate import Suspects
 from amagasa.detect.engine.pattern_set import EVERYWHERE, Databases, PatternSet
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve_library import N_REASONS, Addition, Scan, sieve_library
-from amagasa.detect.engine.sieve_program import Piece, Program
+from amagasa.detect.engine.sieve_program import Piece, Program, RoutePiece
 from amagasa.detect.engine.sieve_words import Words
 from amagasa.detect.folding import escaped
 from amagasa.event.jsonline import object_of
 from amagasa.event.lines import BOM
-from amagasa.event.record import Chunk, Format
+from amagasa.event.record import Chunk, Format, Route, Value
 from amagasa.event.windows import kind_of
 from amagasa.event.windows_layout import fields_of
 from amagasa.event.windows_places import Layout, Place, layout_of
@@ -33,7 +33,15 @@ MAX_NAMED: Final = 16_384
 MAX_ASKING: Final = 65_536
 # Channels are what a record says: an attacker may invent new ones.
 MAX_KINDS: Final = 4_000
+MAX_FRESH: Final = 65_536
+# What is found while a chunk is looked at makes it looked at once more; so often at most.
+MAX_PASSES: Final = 4
 _WORDS_OF_NAMED: Final = 7
+_WORDS_OF_FRESH: Final = 5
+_HAS_ESCAPE: Final = 256
+_INTEGER: Final = 3
+# Watched of a route where every event must be looked at: a column that nothing is known of.
+_EVERYTHING: Final = ("Channel",)
 _WINDOW: Final = 6
 _COMMON: Final = {
     **dict.fromkeys("etaoinsrlcdmp. ", 3),
@@ -42,6 +50,16 @@ _COMMON: Final = {
 }
 _KEY_WORD_BYTES: Final = 8
 NOTHING_KNOWN: Final[Mapping[str, bytes]] = {}
+
+
+class Watcher(Protocol):
+    """Whoever looks for single values, beside the rules."""
+
+    def watched(self, route: Route) -> tuple[str, ...] | None:
+        """Fields of the route's events whose values matter; None where every event must be looked at."""
+
+    def may_name(self, route: Route, field: str, value: Value) -> bool:
+        """Whether an event in which the field has this value must be looked at."""
 
 
 class Reason(IntEnum):
@@ -54,12 +72,18 @@ class Reason(IntEnum):
     ODD_VALUE = 4
     RULE = 5
     KEYWORD = 6
+    VALUE = 7  # one that is watched for
+    STALE_ROUTE = 8  # what is watched there must be said anew
+
+
+_LEARNT: Final = frozenset({Reason.UNKNOWN_ROUTE, Reason.STALE_ROUTE})
+_JUDGED: Final = frozenset({Reason.RULE, Reason.VALUE})
 
 
 class Named(Struct, frozen=True):
     """A record that did not fall through: its bytes, its line (from 0), and why it was named.
 
-    `rules` are all that may match, by their places on the sieve's own route; empty where every rule may.
+    Where the reason is a rule or a value, `rules` are all that may match, by their places on the sieve's own route.
     """
 
     start: int
@@ -71,11 +95,22 @@ class Named(Struct, frozen=True):
 
 
 class Sifted(Struct, frozen=True, kw_only=True):
-    """Of one chunk: how many records are in it (blank lines are none), the named ones, and counts by `Reason`."""
+    """Of one chunk: how many records are in it (blank lines are none), the named ones, and counts by `Reason`.
+
+    `is_stale`: a value that is looked for was met the first time; to see all records that have it, sift once more.
+    """
 
     n_records: int
     named: tuple[Named, ...]
     n_by_reason: tuple[int, ...]
+    is_stale: bool = False
+
+
+class _Known(Struct, frozen=True, kw_only=True):
+    layout: Layout
+    route: Route
+    event_id: int
+    made: RoutePiece
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -115,20 +150,36 @@ class Sieve:
         self._routes: dict[str, int] = {}
         self._kinds: set[tuple[Layout, str, int]] = set()
         self._keywords = _Keywords(program.keywords(), known, self._made)
-        # By the sieve's route: where each plan's rules begin, and rules which only the exact engine can look for.
-        self._bounds: list[tuple[int, ...]] = []
-        self._unjudged: list[frozenset[int]] = []
+        self._known: list[_Known] = []
+        self._watcher: Watcher | None = None
+        self._round = 0
+        # By route the fields watched there, and the number of each in the sieve.
+        self._watched: dict[int, tuple[str, ...]] = {}
+        self._watched_numbers: dict[str, int] = {}
         self._named = array("I", bytes(_WORDS_OF_NAMED * 4 * MAX_NAMED))
         self._asking = array("I", bytes(4 * MAX_ASKING))
+        self._fresh = array("I", bytes(_WORDS_OF_FRESH * 4 * MAX_FRESH))
         self._handle = self._begun(key)
         weakref.finalize(self, native.sieve_free, self._handle)
+
+    def look_for(self, watcher: Watcher | None) -> None:
+        """Watch for single values from now on, or no longer. A watcher whose answers changed is another watcher."""
+        if watcher is not self._watcher:
+            self._watcher = watcher
+            self._round += 1
+            self._native.sieve_watch_anew(self._handle, self._round if watcher is not None else 0)
 
     def rest_of(self, chunk: Chunk) -> Rest:
         """The chunk without the records that fall through. Chunks of other formats are left as they are."""
         if chunk.format is not Format.WINDOWS:
-            return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._program.plans))
+            return self._all_of(chunk)
         data = chunk.data.removeprefix(BOM) if chunk.first_record == 1 else chunk.data
-        sifted = self.sift(data)
+        for _ in range(MAX_PASSES):
+            sifted = self.sift(data)
+            if not sifted.is_stale:
+                break
+        else:
+            return self._all_of(chunk)
         numbers = tuple(chunk.first_record + one.line for one in sifted.named)
         lines = b"\n".join([data[one.start : one.end] for one in sifted.named])
         return Rest(
@@ -137,27 +188,69 @@ class Sieve:
             suspects=self._suspects(zip(numbers, sifted.named, strict=True)),
         )
 
+    def _all_of(self, chunk: Chunk) -> Rest:
+        return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._program.plans))
+
     def sift(self, data: bytes) -> Sifted:
         """`data`: whole lines. Kinds of records not met before are learnt on the way."""
         hits = self._keywords.hits(data)
         task = Scan(data=data, n_bytes=len(data), hits=hits.buffer_info()[0], n_hits=len(hits), stops_at_unknown=1)
         task.named, task.max_named = self._named.buffer_info()[0], MAX_NAMED
         task.asking, task.max_asking = self._asking.buffer_info()[0], MAX_ASKING
+        task.fresh, task.max_fresh = self._fresh.buffer_info()[0], MAX_FRESH
         named: list[Named] = []
+        is_stale = False
         while task.at < len(data):
-            task.n_named = task.n_asking = 0
+            task.n_named = task.n_asking = task.n_fresh = 0
             self._native.sieve_scan(self._handle, task)
             named.extend(self._read_named(task.n_named))
-            if task.n_named and named[-1].reason == Reason.UNKNOWN_ROUTE and task.stops_at_unknown:
+            is_stale |= self._ask(data, task.n_fresh)
+            if task.n_named and task.stops_at_unknown and named[-1].reason in _LEARNT:
                 one = named[-1]
-                task.stops_at_unknown = self._learn(data[one.start : one.end])
+                task.stops_at_unknown = self._learn_from(one, data)
                 if task.stops_at_unknown:  # once more, now that its route is known
                     named.pop()
                     task.at, task.line = one.start, one.line
                     task.n_records -= 1
-                    task.n_by_reason[Reason.UNKNOWN_ROUTE] -= 1
+                    task.n_by_reason[one.reason] -= 1
         reasons = tuple(task.n_by_reason[number] for number in range(N_REASONS))
-        return Sifted(n_records=task.n_records, named=tuple(named), n_by_reason=reasons)
+        return Sifted(n_records=task.n_records, named=tuple(named), n_by_reason=reasons, is_stale=is_stale)
+
+    def _ask(self, data: bytes, count: int) -> bool:
+        """Ask the watcher about new values; whether there are hot ones, which may stand in records let through."""
+        is_hot = False
+        if self._watcher is None:
+            return False
+        for at in range(0, count * _WORDS_OF_FRESH, _WORDS_OF_FRESH):
+            start, end, number, column, kind = self._fresh[at : at + _WORDS_OF_FRESH]
+            field = self._watched[number][column]
+            written = data[start:end]
+            if self._watcher.may_name(self._known[number].route, field, _value_of(written, kind)):
+                self._native.sieve_heat(self._handle, self._watched_numbers[field], kind, written, len(written))
+                is_hot = True
+        return is_hot
+
+    def _learn_from(self, one: Named, data: bytes) -> bool:
+        if one.reason == Reason.UNKNOWN_ROUTE:
+            return self._learn(data[one.start : one.end])
+        return self._watch(one.route)
+
+    def _watch(self, number: int) -> bool:
+        """Say what is watched for on a route."""
+        known = self._known[number]
+        fields = self._watcher.watched(known.route) if self._watcher is not None else ()
+        fields = _EVERYTHING if fields is None else fields
+        if self._watched.get(number) == fields:
+            self._native.sieve_watch_on(self._handle, number)
+            return True
+        for field in fields:
+            self._watched_numbers.setdefault(field, len(self._watched_numbers))
+        numbers = {field: self._watched_numbers[field] for field in fields}
+        piece, places = self._program.watch(numbers, known.layout, known.route, known.event_id)
+        if not self._add_steps(places) or not self._add(Addition.WATCH, number, piece):
+            return False
+        self._watched[number] = fields
+        return True
 
     def made(self) -> Databases:
         """What was made since the last time, to be known at the next start; the caller's to empty."""
@@ -175,9 +268,12 @@ class Sieve:
         """For each plan, the suspected rules of the records for which a rule is the reason."""
         found: tuple[dict[int, tuple[int, ...]], ...] = tuple({} for _ in self._program.plans)
         for number, one in named:
-            if not one.rules or not self._unjudged[one.route].isdisjoint(one.rules):
+            if one.reason not in _JUDGED:
                 continue
-            bounds = self._bounds[one.route]
+            made = self._known[one.route].made
+            if not made.unjudged.isdisjoint(one.rules):
+                continue
+            bounds = made.bounds
             for own, low, high in zip(found, bounds, bounds[1:], strict=False):
                 own[number] = tuple(rule - low for rule in one.rules if low <= rule < high)
         return found
@@ -218,22 +314,26 @@ class Sieve:
         if number is not None:
             return number
         made = self._program.route(layout, own, event_id)
-        places = [place for place in made.places if place not in self._steps]
-        if not self._add(Addition.KEYS, 0, self._program.steps(places)):
+        if not self._add_steps(made.places):
             return None
-        self._steps.update(places)
         for field in made.fields:
             if field not in self._fields:
                 if not self._add(Addition.FIELD, self._program.fields[field], self._program.field(field)):
                     return None
                 self._fields.add(field)
-        number = len(self._bounds)
+        number = len(self._known)
         if not self._add(Addition.ROUTE, number, made.piece):
             return None
         self._routes[name] = number
-        self._bounds.append(made.bounds)
-        self._unjudged.append(made.unjudged)
+        self._known.append(_Known(layout=layout, route=own, event_id=event_id, made=made))
         return number
+
+    def _add_steps(self, places: Sequence[Place]) -> bool:
+        new = [place for place in places if place not in self._steps]
+        if new and not self._add(Addition.KEYS, 0, self._program.steps(new)):
+            return False
+        self._steps.update(new)
+        return True
 
     def _add(self, what: Addition, number: int, piece: Piece) -> bool:
         words, texts = piece.words, piece.texts
@@ -258,6 +358,16 @@ class _Keywords:
         if self._rare is None or self._whole is None or not self._rare.search(data):
             return array("I")
         return array("I", sorted(self._whole.ends(data)))
+
+
+def _value_of(written: bytes, kind: int) -> Value:
+    """A watched value as rows hold it."""
+    if kind == _INTEGER:
+        return int(written)
+    if kind < _HAS_ESCAPE and written.isascii():
+        return written.decode()
+    record = object_of(b'{"value":"' + written + b'"}')
+    return record["value"] if isinstance(record, dict) else None
 
 
 def _rarest(part: str) -> str:

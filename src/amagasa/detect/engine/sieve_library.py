@@ -7,7 +7,7 @@ from typing import Any
 
 from amagasa.event.native import library
 
-N_REASONS = 7
+N_REASONS = 9
 
 
 class Addition(IntEnum):
@@ -17,6 +17,7 @@ class Addition(IntEnum):
     FIELD = 1
     ROUTE = 2
     PLACE = 3
+    WATCH = 4
 
 
 class Scan(ctypes.Structure):
@@ -37,6 +38,9 @@ class Scan(ctypes.Structure):
         ("line", ctypes.c_uint64),
         ("n_records", ctypes.c_uint64),
         ("stops_at_unknown", ctypes.c_uint64),
+        ("fresh", ctypes.c_void_p),
+        ("max_fresh", ctypes.c_uint64),
+        ("n_fresh", ctypes.c_uint64),
         ("n_by_reason", ctypes.c_uint64 * N_REASONS),
     )
 
@@ -55,6 +59,12 @@ def sieve_library() -> Any:
         *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32),
         *(ctypes.c_char_p, ctypes.c_size_t) * 2,
     )
+    found.sieve_watch_anew.restype = None
+    found.sieve_watch_anew.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    found.sieve_watch_on.restype = None
+    found.sieve_watch_on.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    found.sieve_heat.restype = None
+    found.sieve_heat.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)
     found.sieve_scan.restype = None
     found.sieve_scan.argtypes = (ctypes.c_void_p, ctypes.POINTER(Scan))
     found.sieve_free.restype = None

@@ -159,6 +159,20 @@ class Program:
             self._is_new = True
         return found
 
+    def watch(
+        self, fields: Mapping[str, int], layout: Layout, route: Route, event_id: int
+    ) -> tuple[Piece, list[Place]]:
+        """Columns whose values are watched, under numbers of their own; and the places that must have steps before."""
+        channel = dict(route.known).get("Channel")
+        found = {field: places_of(field, layout, str(channel) if channel else None, event_id) for field in fields}
+        places = list(dict.fromkeys(place for one in found.values() for place in one.places))
+        self._number(places)
+        words = Words()
+        words.add(len(fields))
+        for field, number in fields.items():
+            self._write_column(words, number, found[field], ())
+        return _piece(words), places
+
     def _made(self, layout: Layout, route: Route, event_id: int) -> RoutePiece:
         plans = [plan.for_route(route) for plan in self.plans]
         fields = sorted({field for plan in plans for field in plan.fields})
@@ -170,7 +184,8 @@ class Program:
         self._write_keywords(words, plans)
         words.add(len(fields))
         for field in fields:
-            self._write_column(words, field, found[field])
+            maybe = [number * 2 + 1 for number in self._atoms_of(field)] if found[field].how is How.UNKNOWN else []
+            self._write_column(words, self.fields[field], found[field], maybe)
         self._write_references(words, plans, fields)
         bounds = self._write_rules(words, plans)
         return RoutePiece(
@@ -217,11 +232,10 @@ class Program:
         words.add(bool(covered), *((characters >> shift) & 0xFFFFFFFF for shift in (0, 32, 64, 96)))
         write_needles(words, [(part, 0) for part in sorted(parts - covered)])
 
-    def _write_column(self, words: Words, field: str, places: Places) -> None:
-        words.add(self.fields[field], places.how)
+    def _write_column(self, words: Words, number: int, places: Places, maybe: Sequence[int]) -> None:
+        words.add(number, places.how)
         words.list([self._slots[place] for place in places.places])
-        is_unknown = places.how is How.UNKNOWN
-        words.list([number * 2 + 1 for number in self._atoms_of(field)] if is_unknown else [])
+        words.list(maybe)
 
     def _write_references(self, words: Words, plans: Sequence[RoutePlan], fields: Sequence[str]) -> None:
         """Atoms that compare two columns."""

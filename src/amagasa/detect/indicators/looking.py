@@ -74,6 +74,24 @@ class Looking:
             found = self._wanted[route.name] = self.indicators.wanted(route)
         return found
 
+    def watched(self, route: Route) -> tuple[str, ...] | None:
+        """Fields of the route's events which tell whether any indicator can name one; None where none tells."""
+        if any(one.is_always_worth_trying(route) for one in (self._others, self._parts)):
+            return None
+        return tuple(
+            dict.fromkeys((*self._fields_of(route), *self._others.telling(route), *self._parts.telling(route)))
+        )
+
+    def may_name(self, route: Route, field: str, value: Any) -> bool:
+        """Whether an event in which the field has this value may be named: by the value, or by a pattern that needs it.
+
+        `watched` named the field.
+        """
+        own = self._fields_of(route).get(field)
+        if own is not None and value not in own.clean and self._answer(own, value):
+            return True
+        return self._others.may_need(route, field, value) or self._parts.may_need(route, field, value)
+
     def evaluate(self, batch: EventBatch, *, now: datetime) -> MatchReport:
         """One detection for each record and indicator in force at `now` which the record satisfies.
 

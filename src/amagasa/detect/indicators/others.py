@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 from amagasa.detect.indicators.indicator import used_parts
 from amagasa.detect.indicators.table import Where
 from amagasa.detect.stix.comparison import holds, is_address_path
-from amagasa.detect.stix.forms import Property
+from amagasa.detect.stix.forms import Form, Property
 from amagasa.detect.stix.observables import shapes_of
 from amagasa.detect.stix.pattern import (
     AnyOf,
@@ -20,9 +20,10 @@ from amagasa.detect.stix.pattern import (
     observations_of,
     parts_of,
 )
-from amagasa.event.record import EventBatch
+from amagasa.event.record import EventBatch, Route
 
 _Key = TypeVar("_Key")
+MAX_ROUTES: Final = 4_096  # routes are made of what stands in a log: an attacker may invent new ones
 MAX_OTHER_TEXTS: Final = 4_096  # of one combination of values, kept while a batch is looked at
 
 
@@ -43,6 +44,7 @@ class Others(Generic[_Key]):
         self._used = frozenset(where for _, expression in self._named for where in places_in(expression))
         self._always: list[int] = []
         self._by_text: dict[Where, dict[str, list[int]]] = {}
+        self._telling: dict[str, dict[str, list[tuple[Form, Mapping[str, list[int]]]]]] = {}
         for number, (_, expression) in enumerate(self._named):
             anchors = anchors_of(expression)
             if anchors is None:
@@ -52,6 +54,31 @@ class Others(Generic[_Key]):
 
     def __bool__(self) -> bool:
         return bool(self._named)
+
+    def is_always_worth_trying(self, route: Route) -> bool:
+        """Whether some pattern must be tried on every event of the route that shows one of its objects."""
+        if not self._always:
+            return False
+        shown = {(shape.kind, part.path) for shape in shapes_of(route) for part in shape.properties}
+        return any(not shown.isdisjoint(places_in(self._named[number][1])) for number in self._always)
+
+    def telling(self, route: Route) -> Mapping[str, Sequence[tuple[Form, Mapping[str, list[int]]]]]:
+        """By field of the route's events, how its values are read and which of the texts some pattern waits for."""
+        found = self._telling.get(route.name)
+        if found is None:
+            if len(self._telling) >= MAX_ROUTES:
+                self._telling.clear()
+            found = self._telling[route.name] = {}
+            for shape in shapes_of(route) if self._by_text else ():
+                for part in shape.properties:
+                    texts = self._by_text.get((shape.kind, part.path))
+                    for field in part.fields if texts else ():
+                        found.setdefault(field, []).append((part.form, texts or {}))
+        return found
+
+    def may_need(self, route: Route, field: str, value: Any) -> bool:
+        """Whether some pattern waits for what this value of the field shows."""
+        return any(not texts.keys().isdisjoint(form(value)) for form, texts in self.telling(route).get(field, ()))
 
     def tried(self, batch: EventBatch) -> Iterator[tuple[int, _Key, set[str]]]:
         """(row, key of the pattern, fields that matched) for each pattern that a record satisfies by itself."""
