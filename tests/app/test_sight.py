@@ -33,7 +33,8 @@ PATTERNS: Final = [
     "[windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\\\\\\\evil']",
 ]
 VALUES: Final = [
-    "198.51.100.4", "203.0.113.9", "203.0.113.99", "198.51.100.9", "198.51.100.7", "evil.example", "EVIL.example", "a",
+    "198.51.100.4", "203.0.113.9", "203.0.113.99", "198.51.100.9", "198.51.100.7", "evil.example", "EVIL.example",
+    "a",
     "http://evil.example/a",
     "cmd /c start http://evil.example/a", "ping 198.51.100.4", "C:\\evil.exe", "evil",
     f"SHA1={'0' * 40},MD5={'ab' * 16}", "CORP\\mallory", "later.example", "other.example", "HKLM\\evil", "日本", 7, None,
