@@ -37,7 +37,8 @@ VALUES: Final = [
     "a",
     "http://evil.example/a",
     "cmd /c start http://evil.example/a", "ping 198.51.100.4", "C:\\evil.exe", "evil",
-    f"SHA1={'0' * 40},MD5={'ab' * 16}", "CORP\\mallory", "later.example", "other.example", "HKLM\\evil", "日本", 7, None,
+    f"SHA1={'0' * 40},MD5={'ab' * 16}", "CORP\\mallory",
+    "later.example", "other.example", "HKLM\\evil", "日本", 7, None,
     ["198.51.100.4"], "\\u0065vil.example",
 ]  # fmt: skip
 FIELDS: Final = (
