@@ -81,6 +81,7 @@ export interface Together {
   n_events: number
   first_at: Instant
   last_at: Instant
+  timespan_s: number
   is_over: boolean
   signs: Sign[]
 }

@@ -37,6 +37,7 @@ class TogetherView(Struct, frozen=True, kw_only=True):
     n_events: int
     first_at: datetime
     last_at: datetime
+    timespan_s: int
     is_over: bool
     signs: list[SignView]
 
@@ -75,6 +76,7 @@ def _together(together: Together) -> TogetherView:
         n_events=together.n_events,
         first_at=together.first_at,
         last_at=together.last_at,
+        timespan_s=together.timespan_s,
         is_over=together.is_over,
         signs=[
             SignView(

@@ -47,8 +47,9 @@ class Together(Struct, frozen=True, kw_only=True):
 
     `group` are the names and values it is grouped by; `values` of the different values that it counted the first 20
     (of at least `n_values`; counting ends at 256). `signs` are examples: those that made it hold, and the last.
-    `is_over`: nothing more can come to it. `n_replaced` counts what was told of the same episode before, which this
-    takes the place of: an episode is one detection, told again as it grows. `source` is that of the last record.
+    `is_over`: as far as is known nothing more comes to it. `n_replaced` counts what was told of the same episode
+    before, which this takes the place of: an episode is one detection, told again as it grows. `source` is that of
+    the last record.
     """
 
     n_events: int

@@ -273,6 +273,15 @@ def test_node_tells_the_whole_when_nothing_more_comes() -> None:
     assert windows.n_groups == 0
 
 
+def test_episode_is_over_only_once_its_group_is_silent() -> None:
+    said, _ = stream(several(0, 1, 2), several(3, 4), after_s=(191,))
+    assert [[one.together.is_over for one in some if one.together is not None] for some in said] == [
+        [False],
+        [],
+        [True],
+    ]
+
+
 def test_node_judges_a_whole_window_when_its_group_is_silent() -> None:
     links = links_of(outer("x", count(bounds=(Bound(LT, Decimal(3)),))))
     said, _ = stream(several(0, 1), how=Manner(links=links), after_s=(189, 191, 300))

@@ -227,7 +227,7 @@ class _Round:
         has_grown = is_full or not before or episode.n >= 2 * sum(one.n for one in before)
         if before != now and has_grown:
             if linked.id not in self._manner.links.muted:
-                self.detections.append(detection_of(linked, episode, n_replaced=len(before), is_over=is_final))
+                self.detections.append(detection_of(linked, episode, n_replaced=len(before), is_over=is_full))
             before = now
         rest = tuple(one for one in told if not is_same_episode(one, episode, linked.span))
         return rest if is_final else (*rest, *before)[-MAX_TOLD:]
