@@ -121,7 +121,7 @@ pub const Slots = struct {
         return if (self.stamps[slot] == self.stamp) self.tokens[slot] else .{};
     }
 
-    fn set(self: *Slots, slot: u16, token: Token) void {
+    pub fn set(self: *Slots, slot: u16, token: Token) void {
         self.stamps[slot] = self.stamp;
         self.tokens[slot] = token;
     }

@@ -73,6 +73,14 @@ pub const Held = struct {
         if (isLike(needle.glob, text)) self.add(needle.code);
     }
 
+    /// Before another text of the same value: globs are to be tried again.
+    pub fn again(self: *Held) void {
+        for (self.summary, 0..) |words, place| {
+            var left = words;
+            while (left != 0) : (left &= left - 1) self.tried[place * 64 + @ctz(left)] = 0;
+        }
+    }
+
     /// Whether anything was found; forgets it.
     pub fn any(self: *Held) bool {
         return self.take(null).?.len != 0;

@@ -14,7 +14,17 @@ const unset = std.math.maxInt(u32);
 pub const Answer = enum(u2) { no, maybe, yes };
 
 pub const Column = struct {
-    const How = enum(u32) { plain, md5, sha1, sha256, imphash, unknown };
+    pub const How = enum(u32) { plain, md5, sha1, sha256, imphash, unknown, either, decoded };
+
+    /// Whether it has as many slots as it reads.
+    pub fn isWhole(self: Column) bool {
+        return switch (self.how) {
+            .plain, .unknown => true,
+            .either => self.slots.len == 2,
+            .decoded => self.slots.len == 1,
+            else => self.slots.len == 3,
+        };
+    }
     field: u32,
     how: How,
     /// Where the value may stand: the first that is there and not null counts.

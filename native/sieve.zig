@@ -4,6 +4,7 @@
 //! Everything here is bounded: memory is taken when a sieve is made and when routes are added, never for a record.
 
 const std = @import("std");
+const access = @import("access.zig");
 const blobs = @import("blob.zig");
 const hashing = @import("hash.zig");
 const json = @import("json.zig");
@@ -18,7 +19,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 4;
+pub const interface = 5;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -29,6 +30,10 @@ const max_line_bytes = 1 << 20;
 const value_sets = 1 << 16;
 const verdict_sets = 1 << 15;
 const n_layouts = 4;
+/// Beside the layouts of JSON.
+const access_layout = n_layouts;
+
+const format_access = 1;
 
 const Watched = enum(u8) { known, hot };
 
@@ -49,6 +54,7 @@ const Place = struct { layout: u8, event_id: u32, channel: []const u8, route: u3
 pub const Scan = extern struct {
     data: [*]const u8,
     n_bytes: u64,
+    format: u64,
     /// Ends of texts that may be keywords, in order.
     hits: ?[*]const u32,
     n_hits: u64,
@@ -195,7 +201,7 @@ pub const Sieve = struct {
         if (route.columns.len + route.references.len > max_columns or route.rules.len > self.done.len) return error.Full;
         for (route.columns) |column| {
             if (column.field >= max_fields or !self.has_field[column.field]) return error.Malformed;
-            if (column.how != .plain and column.how != .unknown and column.slots.len != 3) return error.Malformed;
+            if (!column.isWhole()) return error.Malformed;
             for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
         }
         self.routes[number] = route;
@@ -207,7 +213,7 @@ pub const Sieve = struct {
         const layout = try blob.word();
         const event_id = try blob.word();
         const channel = try blob.text();
-        if (layout >= n_layouts or number >= self.n_routes) return error.Malformed;
+        if (layout > access_layout or number >= self.n_routes) return error.Malformed;
         if (self.n_places == max_routes) return error.Full;
         var place = placeOf(layout, event_id, channel);
         while (self.by_place[place] != json.none) place = (place + 1) & (self.by_place.len - 1);
@@ -228,7 +234,7 @@ pub const Sieve = struct {
         if (columns.len > max_columns) return error.Full;
         for (columns) |*column| {
             column.* = try rules.columnOf(gpa, blob, self.atoms.rounds.len);
-            if (column.how != .plain and column.how != .unknown and column.slots.len != 3) return error.Malformed;
+            if (!column.isWhole()) return error.Malformed;
             for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
         }
         self.routes[number].watched = columns;
@@ -272,22 +278,20 @@ pub const Sieve = struct {
         while (has_room and at < data.len and task.n_named < task.max_named) : (task.line += 1) {
             if (task.n_asking > task.max_asking - max_asking) break;
             if (self.round != 0 and (task.max_fresh < max_columns or task.n_fresh > task.max_fresh - max_columns)) break;
-            var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
+            var end: usize = undefined;
             var reason: Reason = .quiet;
-            var has_hit = false;
-            if (reader.record()) {
-                while (next_hit < hits.len and hits[next_hit] <= reader.at) : (next_hit += 1) has_hit = true;
-                reason = if (reader.at - at > max_line_bytes) .odd else self.judge(data[at..reader.at], has_hit);
+            const is_sound = if (task.format == format_access) self.readAccess(data, at, &end) else self.readJson(data, at, &end);
+            if (is_sound) |_| {
+                var has_hit = false;
+                while (next_hit < hits.len and hits[next_hit] <= end) : (next_hit += 1) has_hit = true;
+                reason = if (end - at > max_line_bytes) .odd else self.judge(task.format, data[at..end], has_hit);
                 if (reason == .quiet and self.round != 0 and self.isWatched(data, task)) reason = .value;
-            } else |problem| {
-                reason = if (problem == error.Barred) .barred else .odd;
-                reader.at = std.mem.indexOfScalarPos(u8, data, reader.at, '\n') orelse data.len;
-            }
-            if (reason == .odd and isBlank(data[at..reader.at])) {
-                at = reader.at + 1;
+            } else |problem| reason = if (problem == error.Barred) .barred else .odd;
+            if (reason == .odd and isBlank(data[at..end])) {
+                at = end + 1;
                 continue;
             }
-            while (next_hit < hits.len and hits[next_hit] <= reader.at) next_hit += 1;
+            while (next_hit < hits.len and hits[next_hit] <= end) next_hit += 1;
             task.n_records += 1;
             task.n_by_reason[@backingInt(reason)] += 1;
             if (reason != .quiet) {
@@ -297,7 +301,7 @@ pub const Sieve = struct {
                 task.n_asking += asking.len;
                 task.named[task.n_named] = .{
                     .from = @intCast(at),
-                    .to = @intCast(reader.at),
+                    .to = @intCast(end),
                     .line = @intCast(task.line),
                     .reason = @backingInt(reason),
                     .route = self.route,
@@ -306,7 +310,7 @@ pub const Sieve = struct {
                 };
                 task.n_named += 1;
             }
-            at = reader.at + 1;
+            at = end + 1;
             if ((reason == .unknown_route or reason == .stale_route) and task.stops_at_unknown != 0) {
                 task.line += 1;
                 break;
@@ -315,8 +319,25 @@ pub const Sieve = struct {
         task.at = at;
     }
 
-    fn judge(self: *Sieve, line: []const u8, has_hit: bool) Reason {
-        const number = self.routeOf() orelse return .unknown_route;
+    /// Fills the slots from the object at `at`; `end` is where its line ends, whatever stands there.
+    fn readJson(self: *Sieve, data: []const u8, at: usize, end: *usize) json.Error!void {
+        var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
+        defer end.* = std.mem.indexOfScalarPos(u8, data, reader.at, '\n') orelse data.len;
+        try reader.record();
+    }
+
+    /// The same of a line of an access log; a carriage return before the line's end is no part of it.
+    fn readAccess(self: *Sieve, data: []const u8, at: usize, end: *usize) json.Error!void {
+        end.* = std.mem.indexOfScalarPos(u8, data, at, '\n') orelse data.len;
+        const whole = data[at..end.*];
+        const line = if (std.mem.endsWith(u8, whole, "\r")) whole[0 .. whole.len - 1] else whole;
+        var reader = access.Reader{ .line = line, .slots = &self.slots };
+        try reader.record();
+    }
+
+    fn judge(self: *Sieve, format: u64, line: []const u8, has_hit: bool) Reason {
+        const found = if (format == format_access) self.placed(access_layout, 0, "") else self.routeOf();
+        const number = found orelse return .unknown_route;
         const route = &self.routes[number];
         self.route = number;
         if (self.round != 0 and route.round != self.round) return .stale_route;
@@ -374,10 +395,15 @@ pub const Sieve = struct {
         if ((event_id.kind != .integer and event_id.kind != .text) or event_id.bytes.len > 9) return null;
         const id = std.fmt.parseUnsigned(u32, event_id.bytes, 10) catch return null;
         if (event_id.bytes[0] == '+' or std.mem.indexOfScalar(u8, event_id.bytes, '_') != null) return null;
-        var place = placeOf(number, id, channel.bytes);
+        return self.placed(number, id, channel.bytes);
+    }
+
+    /// The route of records of this kind.
+    fn placed(self: *const Sieve, layout: u8, event_id: u32, channel: []const u8) ?u32 {
+        var place = placeOf(layout, event_id, channel);
         while (self.by_place[place] != json.none) : (place = (place + 1) & (self.by_place.len - 1)) {
             const found = &self.places[self.by_place[place]];
-            if (found.layout == number and found.event_id == id and std.mem.eql(u8, found.channel, channel.bytes)) {
+            if (found.layout == layout and found.event_id == event_id and std.mem.eql(u8, found.channel, channel)) {
                 return found.route;
             }
         }
@@ -430,10 +456,11 @@ pub const Sieve = struct {
     fn tokenOf(self: *const Sieve, column: *const rules.Column) ?json.Token {
         switch (column.how) {
             .unknown => return .{},
-            .plain => {
+            .plain, .decoded => {
                 const token = self.first(column.slots);
                 return if (token.kind == .odd) null else token;
             },
+            .either => return self.slots.get(column.slots[1]),
             else => {
                 const token = self.slots.get(column.slots[0]);
                 if (token.kind == .odd) return null;
@@ -452,11 +479,24 @@ pub const Sieve = struct {
     fn classOf(self: *Sieve, column: *const rules.Column, token: json.Token) error{Full}!?u32 {
         if (column.how == .unknown) return try self.unknown(column);
         if (!token.isPresent()) return try self.absent(column);
-        const key = self.key.hash(@as(u64, column.field) << 1 | @intFromBool(token.has_escape), token.bytes);
+        // The same text is another value where it is read otherwise.
+        const tag = @as(u64, column.field) << 4 | @as(u64, @backingInt(column.how) << 1 & 0xE) | @intFromBool(token.has_escape);
+        const key = self.key.hash(tag, token.bytes);
         if (self.values.get(key)) |class| return class;
-        const text = self.foldedText(token, self.scratch) orelse return null;
-        self.matchers[column.field].ofText(text, &self.held);
-        const codes = self.held.found(self.matchers[column.field].atoms) orelse return null;
+        const matcher = &self.matchers[column.field];
+        if (column.how == .either) {
+            const part = self.slots.get(column.slots[0]);
+            if (part.isPresent()) {
+                matcher.ofText(self.foldedText(part, self.scratch) orelse return null, &self.held);
+                self.held.again();
+            }
+        }
+        const text = if (column.how == .decoded) self.decodedText(token) else self.foldedText(token, self.scratch);
+        matcher.ofText(text orelse {
+            _ = self.held.any();
+            return null;
+        }, &self.held);
+        const codes = self.held.found(matcher.atoms) orelse return null;
         const class = try self.classes.intern(&self.key, codes);
         self.values.put(key, class);
         return class;
@@ -516,7 +556,14 @@ pub const Sieve = struct {
     /// Folded into `to`, with room for four bytes more behind it.
     fn foldedText(self: *const Sieve, token: json.Token, to: []u8) ?[]const u8 {
         if (token.bytes.len > max_line_bytes) return null;
-        return texts.folded(&self.folds, token.bytes, to[0 .. to.len - 8]);
+        return texts.folded(&self.folds, token.bytes, to[0 .. to.len - 8], token.has_escape);
+    }
+
+    /// A request with its encodings undone, folded.
+    fn decodedText(self: *Sieve, token: json.Token) ?[]const u8 {
+        if (token.bytes.len > max_line_bytes) return null;
+        const text = access.decoded(token.bytes, self.other_scratch) orelse return null;
+        return texts.folded(&self.folds, text, self.scratch[0 .. self.scratch.len - 8], false);
     }
 };
 

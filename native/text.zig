@@ -14,8 +14,9 @@ pub const Folds = struct {
     points: [count]u16,
 };
 
-/// `raw` (between the quotes) folded into `out`, which must hold `raw.len * 2` bytes; null where it is left to others.
-pub fn folded(folds: *const Folds, raw: []const u8, out: []u8) ?[]u8 {
+/// `raw` folded into `out`, which must hold `raw.len * 2` bytes; null where it is left to others. With `has_escapes` a
+/// backslash begins an escape of JSON, otherwise it is a character like others.
+pub fn folded(folds: *const Folds, raw: []const u8, out: []u8, has_escapes: bool) ?[]u8 {
     var i: usize = 0;
     var n: usize = 0;
     while (i < raw.len) {
@@ -31,7 +32,7 @@ pub fn folded(folds: *const Folds, raw: []const u8, out: []u8) ?[]u8 {
             }
         }
         const byte = raw[i];
-        if (byte < 0x80 and byte != '\\') {
+        if (byte < 0x80 and (byte != '\\' or !has_escapes)) {
             out[n] = lower(byte);
             i += 1;
             n += 1;

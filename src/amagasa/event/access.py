@@ -48,7 +48,7 @@ WEBSERVER: Final = Route(
     ),
 )
 # Names for the same thing in rules for proxies and in W3C's own spelling; all names are compared without case.
-_ALIASES: Final = {
+ALIASES: Final = {
     "c-useragent": "cs-user-agent",
     "cs(user-agent)": "cs-user-agent",
     "cs-referrer": "cs-referer",
@@ -93,7 +93,7 @@ def normalise_access(chunk: Chunk, wanted: Wanted) -> Normalised:
     """Read the chunk once, with one expression that captures the wanted fields only. All names are case-blind."""
     split = lines_of(chunk)
     fields = wanted(WEBSERVER)
-    names = tuple(_ALIASES.get(field.lower(), field.lower()) for field in fields)
+    names = tuple(ALIASES.get(field.lower(), field.lower()) for field in fields)
     names = tuple(_QUERY_OR_URI if name == "cs-uri-query" else name for name in names)
     rows, odd = _read_ordinary("\n".join(map(text_of, split.lines)) if split.lines else "", names, split.lines)
     numbers, lines, rejects = split.numbers, split.lines, []
@@ -148,7 +148,7 @@ def _read_ordinary(text: str, names: Sequence[str], lines: Sequence[bytes]) -> t
     """A row for each line, and the indices of those that need the slower reader (their rows are void)."""
     if not lines:
         return [], []
-    asked = {_GROUPS[name] for name in names if name in _GROUPS}
+    asked = {GROUPS[name] for name in names if name in GROUPS}
     pattern, groups = _pattern_of(frozenset(asked | ({"cs_uri", "cs_uri_query"} if _QUERY_OR_URI in names else set())))
     columns = dict(zip(groups, zip(*pattern.findall(text), strict=True), strict=True))
     status = columns["sc_status"]
@@ -167,14 +167,14 @@ def _pattern_of(groups: frozenset[str]) -> tuple[re.Pattern[str], tuple[str, ...
 
 
 def _read_ordinary_one(text: str) -> dict[str, Value] | None:
-    rows, odd = _read_ordinary(text, (*_GROUPS, "when"), [text.encode("utf-8", "replace")])
-    return None if odd else dict(zip((*_GROUPS, "when"), rows[0], strict=True))
+    rows, odd = _read_ordinary(text, (*GROUPS, "when"), [text.encode("utf-8", "replace")])
+    return None if odd else dict(zip((*GROUPS, "when"), rows[0], strict=True))
 
 
 def _column(name: str, columns: dict[str, tuple[str, ...]], lines: Sequence[bytes]) -> Sequence[Value]:
     if name == "_raw":
         return [text_of(line) for line in lines]
-    group = _GROUPS.get(name)
+    group = GROUPS.get(name)
     if name == "when":
         return columns["when"]
     if name == _QUERY_OR_URI:
@@ -277,7 +277,7 @@ def _time(when: str) -> Value:
 
 
 # Field -> group that it is made from, and how.
-_GROUPS: Final = {
+GROUPS: Final = {
     "c-ip": "c_ip",
     "cs-username": "cs_username",
     "date": "when",

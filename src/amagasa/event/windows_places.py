@@ -5,59 +5,11 @@ wanted values. What cannot be said so is `UNKNOWN`: the reader must then leave t
 """
 
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Any, Final
 
-from msgspec import Struct
-
+from amagasa.event.places import How, Layout, Node, Place, Places
 from amagasa.event.windows_fields import HASHES, computed_of, copies_of
 from amagasa.event.windows_layout import FLAT_NAMES, HELD_AS_TEXT
-
-
-class Layout(IntEnum):
-    """In the order in which they are told apart: by the first of three keys that is an object, or by none."""
-
-    EVTX = 0
-    WINLOGBEAT = 1
-    WINLOGBEAT_6 = 2
-    FLAT = 3
-
-
-class How(IntEnum):
-    """How a field comes from its places: as it stands, as one hash out of a list, or in a way not told here."""
-
-    PLAIN = 0
-    MD5 = 1
-    SHA1 = 2
-    SHA256 = 3
-    IMPHASH = 4
-    UNKNOWN = 5
-
-
-class Node(IntEnum):
-    """Objects that are entered."""
-
-    TOP = 0
-    EVENT = 1
-    SYSTEM = 2
-    PROVIDER = 3
-    PROVIDER_ATTRIBUTES = 4
-    EVENT_ID = 5
-    EVENT_DATA = 6
-    WINLOG = 7
-    WINLOG_DATA = 8
-    TOP_DATA = 9
-
-
-Place = tuple[Node, str]
-
-
-class Places(Struct, frozen=True):
-    """Of a hash: its own place, then those of the list (the second only where the first has no key)."""
-
-    how: How
-    places: tuple[Place, ...] = ()
-
 
 # Where a key with a space stands for another field too, and where an unknown key would be a field.
 MINDS_SPACES: Final = frozenset({Node.TOP, Node.EVENT_DATA, Node.WINLOG_DATA, Node.TOP_DATA})

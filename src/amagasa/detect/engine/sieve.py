@@ -1,7 +1,7 @@
-"""A sieve for records of Windows: those in which certainly no rule matches fall through, the others are named.
+"""A sieve for records of Windows and of web servers: those in which no rule can match fall through.
 
-The exact engine looks at the named records alone, so a sieve changes how long looking takes and never what is found.
-It reads some ten times faster than records can be decoded here; nearly all records fall through.
+The others are named. The exact engine looks at these alone, so a sieve changes how long looking takes and never what is
+found. It reads some ten times faster than records can be decoded here; nearly all records fall through.
 """
 
 import weakref
@@ -20,12 +20,15 @@ from amagasa.detect.engine.sieve_library import N_REASONS, Addition, Scan, sieve
 from amagasa.detect.engine.sieve_program import Piece, Program, RoutePiece
 from amagasa.detect.engine.sieve_words import Words
 from amagasa.detect.folding import escaped
+from amagasa.event.access import WEBSERVER
+from amagasa.event.access_places import PARTS, access_value
 from amagasa.event.jsonline import object_of
-from amagasa.event.lines import BOM
+from amagasa.event.lines import BOM, text_of
+from amagasa.event.places import Layout, Place
 from amagasa.event.record import Chunk, Format, Route, Value
 from amagasa.event.windows import kind_of
 from amagasa.event.windows_layout import fields_of
-from amagasa.event.windows_places import Layout, Place, layout_of
+from amagasa.event.windows_places import layout_of
 from amagasa.event.windows_reader import route
 
 # Of one call; a chunk in which more are named takes several.
@@ -41,7 +44,7 @@ _WORDS_OF_FRESH: Final = 5
 _HAS_ESCAPE: Final = 256
 _INTEGER: Final = 3
 # Watched of a route where every event must be looked at: a column that nothing is known of.
-_EVERYTHING: Final = ("Channel",)
+_EVERYTHING: Final = {False: ("Channel",), True: ("_raw",)}
 _WINDOW: Final = 6
 _COMMON: Final = {
     **dict.fromkeys("etaoinsrlcdmp. ", 3),
@@ -49,6 +52,8 @@ _COMMON: Final = {
     **dict.fromkeys("kxjqz_", 1),
 }
 _KEY_WORD_BYTES: Final = 8
+# By format the number under which the native half knows it.
+_FORMATS: Final[Mapping[Format, int]] = {Format.WINDOWS: 0, Format.ACCESS: 1}
 NOTHING_KNOWN: Final[Mapping[str, bytes]] = {}
 
 
@@ -171,11 +176,11 @@ class Sieve:
 
     def rest_of(self, chunk: Chunk) -> Rest:
         """The chunk without the records that fall through. Chunks of other formats are left as they are."""
-        if chunk.format is not Format.WINDOWS:
+        if chunk.format not in _FORMATS:
             return self._all_of(chunk)
         data = chunk.data.removeprefix(BOM) if chunk.first_record == 1 else chunk.data
         for _ in range(MAX_PASSES):
-            sifted = self.sift(data)
+            sifted = self.sift(data, chunk.format)
             if not sifted.is_stale:
                 break
         else:
@@ -191,10 +196,11 @@ class Sieve:
     def _all_of(self, chunk: Chunk) -> Rest:
         return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._program.plans))
 
-    def sift(self, data: bytes) -> Sifted:
+    def sift(self, data: bytes, form: Format = Format.WINDOWS) -> Sifted:
         """`data`: whole lines. Kinds of records not met before are learnt on the way."""
-        hits = self._keywords.hits(data)
-        task = Scan(data=data, n_bytes=len(data), hits=hits.buffer_info()[0], n_hits=len(hits), stops_at_unknown=1)
+        hits = self._keywords.hits(data) if form is Format.WINDOWS else array("I")
+        task = Scan(data=data, n_bytes=len(data), format=_FORMATS[form], stops_at_unknown=1)
+        task.hits, task.n_hits = hits.buffer_info()[0], len(hits)
         task.named, task.max_named = self._named.buffer_info()[0], MAX_NAMED
         task.asking, task.max_asking = self._asking.buffer_info()[0], MAX_ASKING
         task.fresh, task.max_fresh = self._fresh.buffer_info()[0], MAX_FRESH
@@ -207,7 +213,7 @@ class Sieve:
             is_stale |= self._ask(data, task.n_fresh)
             if task.n_named and task.stops_at_unknown and named[-1].reason in _LEARNT:
                 one = named[-1]
-                task.stops_at_unknown = self._learn_from(one, data)
+                task.stops_at_unknown = self._learn_from(one, data, form)
                 if task.stops_at_unknown:  # once more, now that its route is known
                     named.pop()
                     task.at, task.line = one.start, one.line
@@ -223,23 +229,32 @@ class Sieve:
             return False
         for at in range(0, count * _WORDS_OF_FRESH, _WORDS_OF_FRESH):
             start, end, number, column, kind = self._fresh[at : at + _WORDS_OF_FRESH]
-            field = self._watched[number][column]
+            field, known = self._watched[number][column], self._known[number]
             written = data[start:end]
-            if self._watcher.may_name(self._known[number].route, field, _value_of(written, kind)):
+            value = _value_of(written, kind)
+            if known.layout is Layout.ACCESS and isinstance(value, str):
+                value = access_value(field, text_of(written))
+            if self._watcher.may_name(known.route, field, value):
                 self._native.sieve_heat(self._handle, self._watched_numbers[field], kind, written, len(written))
                 is_hot = True
         return is_hot
 
-    def _learn_from(self, one: Named, data: bytes) -> bool:
-        if one.reason == Reason.UNKNOWN_ROUTE:
-            return self._learn(data[one.start : one.end])
-        return self._watch(one.route)
+    def _learn_from(self, one: Named, data: bytes, form: Format) -> bool:
+        if one.reason == Reason.STALE_ROUTE:
+            return self._watch(one.route)
+        return self._learn_access() if form is Format.ACCESS else self._learn(data[one.start : one.end])
+
+    def _learn_access(self) -> bool:
+        """The one route of access logs."""
+        kind = (Layout.ACCESS, "", 0)
+        return kind not in self._kinds and self._learn_kind(kind, WEBSERVER)
 
     def _watch(self, number: int) -> bool:
         """Say what is watched for on a route."""
         known = self._known[number]
         fields = self._watcher.watched(known.route) if self._watcher is not None else ()
-        fields = _EVERYTHING if fields is None else fields
+        if fields is None:
+            fields = _EVERYTHING[known.layout is Layout.ACCESS]
         if self._watched.get(number) == fields:
             self._native.sieve_watch_on(self._handle, number)
             return True
@@ -280,7 +295,7 @@ class Sieve:
 
     def _begun(self, key: bytes) -> int:
         piece, places = self._program.start()
-        self._steps.update(places)
+        self._steps.update((*places, *PARTS))  # the parts of a line have their slots without steps
         words, texts = piece.words, piece.texts
         handle = self._native.sieve_new(words, len(words) // 4, texts, len(texts), key, len(key) // _KEY_WORD_BYTES)
         if not handle:
@@ -297,8 +312,12 @@ class Sieve:
         channel, event_id = kind_of(fields_of(record)[0])
         if channel is None or event_id is None or event_id < 0 or (layout, channel, event_id) in self._kinds:
             return False
-        self._kinds.add((layout, channel, event_id))
-        number = self._route(layout, channel, event_id)
+        return self._learn_kind((layout, channel, event_id), route(channel, event_id))
+
+    def _learn_kind(self, kind: tuple[Layout, str, int], own: Route) -> bool:
+        self._kinds.add(kind)
+        layout, channel, event_id = kind
+        number = self._route(layout, own, event_id)
         if number is None:
             return False
         words = Words()
@@ -306,9 +325,8 @@ class Sieve:
         words.text(channel)
         return self._add(Addition.PLACE, number, Piece(words=words.words.tobytes(), texts=bytes(words.bytes)))
 
-    def _route(self, layout: Layout, channel: str, event_id: int) -> int | None:
+    def _route(self, layout: Layout, own: Route, event_id: int) -> int | None:
         """The number of the route, added if it is new; None where there is no room."""
-        own = route(channel, event_id)
         name = f"{layout}/{own.name}"
         number = self._routes.get(name)
         if number is not None:

@@ -26,6 +26,7 @@ class Scan(ctypes.Structure):
     _fields_ = (
         ("data", ctypes.c_char_p),
         ("n_bytes", ctypes.c_uint64),
+        ("format", ctypes.c_uint64),
         ("hits", ctypes.c_void_p),
         ("n_hits", ctypes.c_uint64),
         ("named", ctypes.c_void_p),

@@ -5,7 +5,7 @@ up what it has met before without a rule being looked at.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -26,6 +26,8 @@ from amagasa.detect.engine.sieve_words import (
     write_needles,
 )
 from amagasa.detect.sigma.rule import Atom, Predicate
+from amagasa.event.access_places import PARTS, access_places_of
+from amagasa.event.places import How, Layout, Node, Place, Places
 from amagasa.event.record import LogSource, Route
 from amagasa.event.route import WINDOWS
 from amagasa.event.windows_places import (
@@ -37,16 +39,11 @@ from amagasa.event.windows_places import (
     IGNORED,
     MINDS_SPACES,
     TELLING_NODE,
-    How,
-    Layout,
-    Node,
-    Place,
-    Places,
     places_of,
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 4
+VERSION: Final = 5
 # In the order in which the sieve numbers them.
 REFERENCES: Final = (
     Predicate.FIELDREF,
@@ -95,7 +92,9 @@ class Program:
         asked = {atom.field for atom in atoms if atom.field is not None}
         asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES}
         self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
-        self._kept = _read(known.get(self.name)) or Kept(n_atoms=self._numbers.count, slots=[], fields={}, routes={})
+        self._kept = _read(known.get(self.name)) or Kept(
+            n_atoms=self._numbers.count, slots=list(PARTS), fields={}, routes={}
+        )
         self._slots = {place: number for number, place in enumerate(self._kept.slots)}
         self._is_new = False
 
@@ -123,12 +122,12 @@ class Program:
         words = Words()
         words.add(INTERFACE, max(1, self._kept.n_atoms), sum(len(plan.rules) for plan in self.plans))
         words.list(folds())
-        words.list([(node in MINDS_SPACES) + 2 * (node in CLOSED) for node in Node])
+        words.list([(node in MINDS_SPACES) + 2 * (node in CLOSED) for node in Node if node is not Node.LINE])
         told = sorted({place for places in (*CHANNEL.values(), *EVENT_ID.values()) for place in places})
         self._number(told)
         places = list(dict.fromkeys((*BARRED, *ENTERED, *IGNORED, *told)))
         self._write_steps(words, places)
-        for layout in Layout:
+        for layout in CHANNEL:
             words.add(TELLING_NODE.get(layout, NONE))
             words.list([self._slots[place] for place in CHANNEL[layout]])
             words.list([self._slots[place] for place in EVENT_ID[layout]])
@@ -163,8 +162,7 @@ class Program:
         self, fields: Mapping[str, int], layout: Layout, route: Route, event_id: int
     ) -> tuple[Piece, list[Place]]:
         """Columns whose values are watched, under numbers of their own; and the places that must have steps before."""
-        channel = dict(route.known).get("Channel")
-        found = {field: places_of(field, layout, str(channel) if channel else None, event_id) for field in fields}
+        found = _found(fields, layout, route, event_id)
         places = list(dict.fromkeys(place for one in found.values() for place in one.places))
         self._number(places)
         words = Words()
@@ -176,8 +174,7 @@ class Program:
     def _made(self, layout: Layout, route: Route, event_id: int) -> RoutePiece:
         plans = [plan.for_route(route) for plan in self.plans]
         fields = sorted({field for plan in plans for field in plan.fields})
-        channel = dict(route.known).get("Channel")
-        found = {field: places_of(field, layout, str(channel) if channel else None, event_id) for field in fields}
+        found = _found(fields, layout, route, event_id)
         places = list(dict.fromkeys(place for one in found.values() for place in one.places))
         self._number(places)
         words = Words()
@@ -283,6 +280,13 @@ class Program:
         if atom.predicate is Predicate.REGEX and self._numbers.automaton(atom) is None:
             return self._numbers.anchors(atom.field, self._numbers.need(atom))
         return frozenset((number,))
+
+
+def _found(fields: Iterable[str], layout: Layout, route: Route, event_id: int) -> dict[str, Places]:
+    if layout is Layout.ACCESS:
+        return {field: access_places_of(field) for field in fields}
+    channel = dict(route.known).get("Channel")
+    return {field: places_of(field, layout, str(channel) if channel else None, event_id) for field in fields}
 
 
 def _piece(words: Words) -> Piece:

@@ -19,7 +19,7 @@ from amagasa.detect.engine.plan import Join, Part, Plan
 from amagasa.detect.folding import fold
 from amagasa.detect.sigma.rule import Atom, Predicate
 
-INTERFACE: Final = 4
+INTERFACE: Final = 5
 NONE: Final = 0xFFFF
 _MAYBE: Final = 7
 _NO: Final = 11
