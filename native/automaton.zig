@@ -1,4 +1,4 @@
-//! Regular expressions as automata, many in a word of 64 bits: wider than the expressions themselves, never narrower.
+//! Regular expressions as automata, many side by side: wider than the expressions themselves, never narrower.
 //!
 //! Made in `amagasa.detect.engine.automaton`; a text in which none arrives matches none of the expressions.
 
@@ -8,106 +8,135 @@ const Error = @import("blob.zig").Error;
 
 const Allocator = std.mem.Allocator;
 
+const n_words = 8;
+const n_positions = n_words * 64;
 const head_mark = 128;
 const tail_mark = 129;
 
-pub const End = struct { last: u64, least: u32, code: u32 };
+pub const Positions = @Vector(n_words, u64);
+const nowhere: Positions = @splat(0);
+
+pub const End = struct { last: Positions, least: u32, code: u32 };
+
+fn positionsOf(blob: *Blob) Error!Positions {
+    var found: [n_words]u64 = undefined;
+    for (&found) |*word| word.* = try blob.long();
+    return found;
+}
+
+pub fn meet(a: Positions, b: Positions) bool {
+    return @reduce(.Or, a & b) != 0;
+}
 
 /// Sets of positions that were met are states with a number; where a character leads from each is kept when it is
-/// first asked. A text that leads through more sets than there is room for is run over position by position.
+/// first asked. When there is no room for another state, all are forgotten.
 pub const Automaton = struct {
-    const max_states = 512;
+    const max_states = 1024;
     const none = 0xFFFF;
-    takes: [tail_mark + 1]u64,
-    follow: [64]u64,
-    first: u64,
+    const table_size = 4 * max_states;
+    takes: [tail_mark + 1]Positions,
+    follow: []const Positions,
+    first: Positions,
     ends: []const End,
     /// Characters which the same positions take are of one kind.
     kind_of: [128]u8,
     n_kinds: usize,
-    states: []u64,
+    states: []Positions,
     n_states: usize = 0,
+    /// Numbers of states by the hash of their positions.
+    table: []u16,
     /// By state and kind: the state behind it.
     steps: []u16,
 
     pub fn init(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Automaton {
         var self = Automaton{
             .takes = undefined,
-            .follow = @splat(0),
-            .first = 0,
+            .follow = &.{},
+            .first = nowhere,
             .ends = &.{},
             .kind_of = undefined,
             .n_kinds = 0,
-            .states = try gpa.alloc(u64, max_states),
+            .states = try gpa.alloc(Positions, max_states),
+            .table = try gpa.alloc(u16, table_size),
             .steps = &.{},
         };
-        for (&self.takes) |*positions| positions.* = try blob.long();
-        const n_positions = try blob.count();
-        if (n_positions > 64) return error.Malformed;
-        for (self.follow[0..n_positions]) |*positions| positions.* = try blob.long();
-        self.first = try blob.long();
+        for (&self.takes) |*positions| positions.* = try positionsOf(blob);
+        const count = try blob.count();
+        if (count > n_positions) return error.Malformed;
+        const follow = try gpa.alloc(Positions, count);
+        for (follow) |*positions| positions.* = try positionsOf(blob);
+        self.follow = follow;
+        self.first = try positionsOf(blob);
         const ends = try gpa.alloc(End, try blob.count());
         for (ends) |*end| {
-            end.* = .{ .last = try blob.long(), .least = try blob.word(), .code = try blob.word() };
+            end.* = .{ .last = try positionsOf(blob), .least = try blob.word(), .code = try blob.word() };
             if (end.code >> 1 >= n_atoms) return error.Malformed;
         }
         self.ends = ends;
         for (&self.kind_of, 0..) |*kind, byte| {
             kind.* = for (0..byte) |other| {
-                if (self.takes[other] == self.takes[byte]) break self.kind_of[other];
+                if (@reduce(.And, self.takes[other] == self.takes[byte])) break self.kind_of[other];
             } else new: {
                 self.n_kinds += 1;
                 break :new @intCast(self.n_kinds - 1);
             };
         }
         self.steps = try gpa.alloc(u16, max_states * self.n_kinds);
-        _ = self.stateOf(self.first & self.takes[head_mark]);
+        self.forget();
         return self;
     }
 
     /// The positions that were reached somewhere in `text`, which is of ASCII and folded.
-    pub fn reached(self: *Automaton, text: []const u8) u64 {
-        var state: u16 = 0;
-        var all = self.states[0];
-        for (text, 0..) |byte, at| {
-            const step = &self.steps[state * self.n_kinds + self.kind_of[byte]];
-            if (step.* == none) {
-                const behind = self.next(self.states[state]) & self.takes[byte];
-                const found = self.stateOf(behind) orelse return all | self.run(behind, text[at + 1 ..]);
-                self.steps[state * self.n_kinds + self.kind_of[byte]] = found;
-                state = found;
-            } else state = step.*;
+    pub fn reached(self: *Automaton, text: []const u8) Positions {
+        var state = self.stateOf(self.first & self.takes[head_mark]);
+        var all = self.states[state];
+        for (text) |byte| {
+            const kind = self.kind_of[byte & 0x7F];
+            const known = self.steps[state * self.n_kinds + kind];
+            if (known == none) {
+                const n_before = self.n_states;
+                const behind = self.stateOf(self.next(self.states[state]) & self.takes[byte & 0x7F]);
+                // Where all were forgotten meanwhile, the numbers of before mean nothing.
+                if (self.n_states >= n_before) self.steps[state * self.n_kinds + kind] = behind;
+                state = behind;
+            } else state = known;
             all |= self.states[state];
         }
         return all | (self.next(self.states[state]) & self.takes[tail_mark]);
     }
 
-    /// From these positions on, without states.
-    fn run(self: *const Automaton, from: u64, text: []const u8) u64 {
-        var here = from;
-        var all = here;
-        for (text) |byte| {
-            here = self.next(here) & self.takes[byte];
-            all |= here;
-        }
-        return all | (self.next(here) & self.takes[tail_mark]);
+    fn forget(self: *Automaton) void {
+        self.n_states = 0;
+        @memset(self.table, none);
     }
 
-    fn stateOf(self: *Automaton, positions: u64) ?u16 {
-        for (self.states[0..self.n_states], 0..) |known, number| {
-            if (known == positions) return @intCast(number);
+    fn stateOf(self: *Automaton, positions: Positions) u16 {
+        const words: [n_words]u64 = positions;
+        var hash: u64 = 0;
+        for (words) |word| hash = (hash ^ word) *% 0x9E3779B97F4A7C15 ^ hash >> 29;
+        var place: usize = @intCast(hash >> 32 & (table_size - 1));
+        while (self.table[place] != none) : (place = (place + 1) & (table_size - 1)) {
+            if (@reduce(.And, self.states[self.table[place]] == positions)) return self.table[place];
         }
-        if (self.n_states == max_states) return null;
-        self.states[self.n_states] = positions;
-        @memset(self.steps[self.n_states * self.n_kinds ..][0..self.n_kinds], none);
+        if (self.n_states == max_states) {
+            self.forget();
+            place = @intCast(hash >> 32 & (table_size - 1));
+        }
+        const number: u16 = @intCast(self.n_states);
+        self.states[number] = positions;
+        self.table[place] = number;
+        @memset(self.steps[@as(usize, number) * self.n_kinds ..][0..self.n_kinds], none);
         self.n_states += 1;
-        return @intCast(self.n_states - 1);
+        return number;
     }
 
-    fn next(self: *const Automaton, here: u64) u64 {
+    fn next(self: *const Automaton, here: Positions) Positions {
         var positions = self.first;
-        var left = here;
-        while (left != 0) : (left &= left - 1) positions |= self.follow[@ctz(left)];
+        const words: [n_words]u64 = here;
+        for (words, 0..) |word, place| {
+            var left = word;
+            while (left != 0) : (left &= left - 1) positions |= self.follow[place * 64 + @ctz(left)];
+        }
         return positions;
     }
 };

@@ -6,7 +6,8 @@
 const std = @import("std");
 const Blob = @import("blob.zig").Blob;
 const Error = @import("blob.zig").Error;
-const Automaton = @import("automaton.zig").Automaton;
+const automata = @import("automaton.zig");
+const Automaton = automata.Automaton;
 
 const Allocator = std.mem.Allocator;
 const prime: u64 = 0x9E3779B97F4A7C15;
@@ -192,9 +193,9 @@ pub const Matcher = struct {
             if (byte >= 0x80) break false;
         } else true;
         for (self.automata) |*automaton| {
-            const reached = if (is_ascii) automaton.reached(text) else std.math.maxInt(u64);
-            for (automaton.ends) |end| {
-                if (reached & end.last != 0 and (text.len >= end.least or !is_ascii)) held.add(end.code);
+            const reached = if (is_ascii) automaton.reached(text) else undefined;
+            for (automaton.ends) |*end| {
+                if (!is_ascii or (text.len >= end.least and automata.meet(reached, end.last))) held.add(end.code);
             }
         }
     }

@@ -14,12 +14,12 @@ const unset = std.math.maxInt(u32);
 pub const Answer = enum(u2) { no, maybe, yes };
 
 pub const Column = struct {
-    pub const How = enum(u32) { plain, md5, sha1, sha256, imphash, unknown, either, decoded };
+    pub const How = enum(u32) { plain, md5, sha1, sha256, imphash, unknown, either, decoded, line };
 
     /// Whether it has as many slots as it reads.
     pub fn isWhole(self: Column) bool {
         return switch (self.how) {
-            .plain, .unknown => true,
+            .plain, .unknown, .line => true,
             .either => self.slots.len == 2,
             .decoded => self.slots.len == 1,
             else => self.slots.len == 3,

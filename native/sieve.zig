@@ -19,7 +19,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 5;
+pub const interface = 6;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -112,6 +112,8 @@ pub const Sieve = struct {
     done: []u32,
     scratch: []u8,
     other_scratch: []u8,
+    /// The line in hand.
+    line: []const u8 = "",
     /// What a record was named for last: its route, and rules by their place there.
     route: u32 = 0,
     asking: []const u32 = &.{},
@@ -284,7 +286,7 @@ pub const Sieve = struct {
             if (is_sound) |_| {
                 var has_hit = false;
                 while (next_hit < hits.len and hits[next_hit] <= end) : (next_hit += 1) has_hit = true;
-                reason = if (end - at > max_line_bytes) .odd else self.judge(task.format, data[at..end], has_hit);
+                reason = if (end - at > max_line_bytes) .odd else self.judge(task.format, withoutReturn(data[at..end]), has_hit);
                 if (reason == .quiet and self.round != 0 and self.isWatched(data, task)) reason = .value;
             } else |problem| reason = if (problem == error.Barred) .barred else .odd;
             if (reason == .odd and isBlank(data[at..end])) {
@@ -329,9 +331,7 @@ pub const Sieve = struct {
     /// The same of a line of an access log; a carriage return before the line's end is no part of it.
     fn readAccess(self: *Sieve, data: []const u8, at: usize, end: *usize) json.Error!void {
         end.* = std.mem.indexOfScalarPos(u8, data, at, '\n') orelse data.len;
-        const whole = data[at..end.*];
-        const line = if (std.mem.endsWith(u8, whole, "\r")) whole[0 .. whole.len - 1] else whole;
-        var reader = access.Reader{ .line = line, .slots = &self.slots };
+        var reader = access.Reader{ .line = withoutReturn(data[at..end.*]), .slots = &self.slots };
         try reader.record();
     }
 
@@ -340,6 +340,7 @@ pub const Sieve = struct {
         const number = found orelse return .unknown_route;
         const route = &self.routes[number];
         self.route = number;
+        self.line = line;
         if (self.round != 0 and route.round != self.round) return .stale_route;
         if (route.is_idle) return .quiet;
         if (has_hit and route.minds_hits) return .keyword;
@@ -456,6 +457,7 @@ pub const Sieve = struct {
     fn tokenOf(self: *const Sieve, column: *const rules.Column) ?json.Token {
         switch (column.how) {
             .unknown => return .{},
+            .line => return .{ .kind = .text, .bytes = self.line },
             .plain, .decoded => {
                 const token = self.first(column.slots);
                 return if (token.kind == .odd) null else token;
@@ -479,6 +481,7 @@ pub const Sieve = struct {
     fn classOf(self: *Sieve, column: *const rules.Column, token: json.Token) error{Full}!?u32 {
         if (column.how == .unknown) return try self.unknown(column);
         if (!token.isPresent()) return try self.absent(column);
+        if (column.how == .line) return self.classOfLine(column, token);
         // The same text is another value where it is read otherwise.
         const tag = @as(u64, column.field) << 4 | @as(u64, @backingInt(column.how) << 1 & 0xE) | @intFromBool(token.has_escape);
         const key = self.key.hash(tag, token.bytes);
@@ -502,6 +505,13 @@ pub const Sieve = struct {
         return class;
     }
 
+    /// Lines are nearly all different: their classes are not kept.
+    fn classOfLine(self: *Sieve, column: *const rules.Column, token: json.Token) error{Full}!?u32 {
+        const matcher = &self.matchers[column.field];
+        matcher.ofText(self.foldedText(token, self.scratch) orelse return null, &self.held);
+        return try self.classes.intern(&self.key, self.held.found(matcher.atoms) orelse return null);
+    }
+
     /// Of the one atom that compares two columns: held, not held or maybe.
     fn classOfReference(
         self: *Sieve,
@@ -511,7 +521,7 @@ pub const Sieve = struct {
     ) error{Full}!u32 {
         const left = tokens[one.column];
         const right = tokens[one.other];
-        const is_known = route.columns[one.column].how != .unknown and route.columns[one.other].how != .unknown;
+        const is_known = isPlain(&route.columns[one.column]) and isPlain(&route.columns[one.other]);
         const answer: rules.Answer = if (!is_known) .maybe else if (!left.isPresent() or !right.isPresent())
             .no
         else
@@ -567,6 +577,14 @@ pub const Sieve = struct {
     }
 };
 
+/// Whether a column's value is its token as it stands.
+fn isPlain(column: *const rules.Column) bool {
+    return switch (column.how) {
+        .unknown, .either, .decoded => false,
+        else => true,
+    };
+}
+
 fn slotsOf(gpa: Allocator, blob: *Blob) Error![]const u16 {
     const words = try blob.list();
     const slots = try gpa.alloc(u16, words.len);
@@ -575,6 +593,10 @@ fn slotsOf(gpa: Allocator, blob: *Blob) Error![]const u16 {
         slot.* = @intCast(word);
     }
     return slots;
+}
+
+fn withoutReturn(line: []const u8) []const u8 {
+    return if (std.mem.endsWith(u8, line, "\r")) line[0 .. line.len - 1] else line;
 }
 
 fn isBlank(line: []const u8) bool {

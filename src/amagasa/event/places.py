@@ -29,6 +29,7 @@ class How(IntEnum):
     UNKNOWN = 5
     EITHER = 6  # either text; the second alone where the first is missing
     DECODED = 7  # a request with its encodings undone
+    LINE = 8  # the whole line
 
 
 class Node(IntEnum):

@@ -125,7 +125,7 @@ def test_sieve_lets_ordinary_lines_fall_through() -> None:
     ("line", "reason"),
     [
         (ORDINARY, Reason.RULE),
-        (ORDINARY.replace("/a?b=1", "/etc/passwd"), Reason.KEYWORD),
+        (ORDINARY.replace("/a?b=1", "/etc/passwd"), Reason.RULE),
         (ORDINARY.replace("/a?b=1", "/%u0041"), Reason.ODD_VALUE),
         (ORDINARY.replace("203", "www.example.jp:80 203"), Reason.ODD),
     ],

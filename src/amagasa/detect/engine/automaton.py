@@ -1,4 +1,4 @@
-"""Expressions as automata of Glushkov, several in one word of 64 bits, run over a folded text by the sieve.
+"""Expressions as automata of Glushkov, several side by side, run over a folded text by the sieve.
 
 A position of the expression is a bit; a set of positions moves on by one character at a time. Long repetitions are cut
 short, which makes an expression wider and never narrower (V. M. Glushkov, The abstract theory of automata, 1961).
@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from amagasa.detect.engine.expression import N_CHARACTERS, Choice, Head, Letter, Repeat, Row, Tail, Tree
 
-WORD_BITS: Final = 64
+# Of one automaton, and of those that stand side by side.
+MAX_POSITIONS: Final = 512
 # In the text that is run over, a mark stands in front and another behind.
 HEAD_MARK: Final = N_CHARACTERS
 TAIL_MARK: Final = N_CHARACTERS + 1
@@ -31,7 +32,7 @@ class Automaton(Struct, frozen=True, kw_only=True):
     min_length: int
 
 
-class Word(Struct, frozen=True, kw_only=True):
+class Beside(Struct, frozen=True, kw_only=True):
     """Automata side by side; each finds its code where one of its `last` positions is reached in a long enough text."""
 
     masks: tuple[int, ...]
@@ -47,11 +48,11 @@ class _Part(Struct, frozen=True):
 
 
 class _TooLargeError(Exception):
-    """More positions than a word has bits."""
+    """More positions than there is room for."""
 
 
 def automaton_of(tree: Tree) -> Automaton | None:
-    """None where it needs more than a word, or where even the empty text matches."""
+    """None where it has too many positions, or where even the empty text matches."""
     building = _Building()
     try:
         whole = building.part(tree)
@@ -105,7 +106,7 @@ class _Building:
                 return self._repeat(tree)
 
     def _position(self, mask: int) -> _Part:
-        if len(self.masks) == WORD_BITS:
+        if len(self.masks) == MAX_POSITIONS:
             raise _TooLargeError
         self.masks.append(mask)
         self.follow.append(0)
@@ -137,23 +138,23 @@ class _Building:
             self.follow[position] |= firsts
 
 
-def packed(automata: Iterable[tuple[Automaton, int]]) -> list[Word]:
-    """(automaton, code) pairs in as few words as comes of filling each with the next that fits, the largest first."""
-    words: list[list[tuple[Automaton, int]]] = []
+def packed(automata: Iterable[tuple[Automaton, int]]) -> list[Beside]:
+    """(automaton, code) pairs in as few rows as comes of filling each with the next that fits, the largest first."""
+    rows: list[list[tuple[Automaton, int]]] = []
     free: list[int] = []
     for one, code in sorted(automata, key=lambda pair: (-len(pair[0].masks), pair[1])):
         size = len(one.masks)
         place = next((index for index, room in enumerate(free) if room >= size), None)
         if place is None:
-            place = len(words)
-            words.append([])
-            free.append(WORD_BITS)
-        words[place].append((one, code))
+            place = len(rows)
+            rows.append([])
+            free.append(MAX_POSITIONS)
+        rows[place].append((one, code))
         free[place] -= size
-    return [_word(own) for own in words]
+    return [_side_by_side(own) for own in rows]
 
 
-def _word(own: Sequence[tuple[Automaton, int]]) -> Word:
+def _side_by_side(own: Sequence[tuple[Automaton, int]]) -> Beside:
     masks: list[int] = []
     follow: list[int] = []
     first = 0
@@ -164,7 +165,7 @@ def _word(own: Sequence[tuple[Automaton, int]]) -> Word:
         follow.extend(bits << at for bits in one.follow)
         first |= one.first << at
         ends.append((one.last << at, one.min_length, code))
-    return Word(masks=tuple(masks), follow=tuple(follow), first=first, ends=tuple(ends))
+    return Beside(masks=tuple(masks), follow=tuple(follow), first=first, ends=tuple(ends))
 
 
 def _either(parts: Sequence[_Part]) -> _Part:

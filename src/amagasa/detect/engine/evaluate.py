@@ -1,11 +1,13 @@
 """A batch of events against a plan: what matched, with its evidence, and what could not run."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import TypeAlias
 
 from amagasa.detect.engine.evidence import Hit, detections_of, hit_of
 from amagasa.detect.engine.judge import View
+from amagasa.detect.engine.keywords import whole_text
 from amagasa.detect.engine.memo import Memo, Places, RouteMemo
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.report import Detection, MatchReport
@@ -65,9 +67,14 @@ def _judged(
         places = suspects.get(record)
         if not places:
             continue
-        view = View(zip(route.plan.fields, rows[index], strict=True))
+        read_whole = partial(whole_text, batch.format, batch.lines[index])
+        view = View(zip(route.plan.fields, rows[index], strict=True), read_whole)
         hits = [
-            Hit(place, tuple(field for field, speaks in ruling.speaking if speaks(view)))
+            Hit(
+                place,
+                tuple(field for field, speaks in ruling.speaking if speaks(view)),
+                tuple(word for word, speaks in ruling.words if speaks(view)),
+            )
             for place, ruling in ((place, memo.ruling(route, place)) for place in places)
             if ruling.matches(view)
         ]

@@ -5,7 +5,7 @@ texts is asked of the same matcher, made for one atom. Nothing is made before it
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, TypeAlias
 
 from amagasa.detect.engine.matcher import FieldMatcher, leaves
@@ -20,11 +20,25 @@ _TEXTS: Final = frozenset({Predicate.EQUALS, Predicate.CONTAINS, Predicate.START
 
 
 class View(dict[str, Value]):
-    """A row's values by field; a field that it lacks is missing. Texts are folded once."""
+    """A row's values by field; a field that it lacks is missing. Texts are folded once.
 
-    def __init__(self, values: Iterable[tuple[str, Value]]) -> None:
+    `read_whole` gives the text in which keywords are looked for.
+    """
+
+    def __init__(self, values: Iterable[tuple[str, Value]], read_whole: Callable[[], str]) -> None:
         super().__init__(values)
         self._folded: dict[str, tuple[str, ...]] = {}
+        self._read_whole = read_whole
+
+    @cached_property
+    def whole(self) -> str:
+        """The text of the whole record."""
+        return self._read_whole()
+
+    @cached_property
+    def folded_whole(self) -> str:
+        """The same, folded."""
+        return fold(self.whole)
 
     def __missing__(self, field: str) -> Value:
         return MISSING
@@ -59,12 +73,12 @@ class Judge:
         found: dict[int, str] = {}
         for number in atoms_of(part):
             atom = self._plan.atoms[number]
-            if atom.field is not None and atom.predicate not in _TEXTS and atom.predicate not in FIELDREFS:
+            if atom.predicate not in _TEXTS and atom.predicate not in FIELDREFS:
                 found |= self._matcher(number).refused
         return found
 
     def question(self, part: Part) -> Question:
-        """Whether the condition holds where no keyword does."""
+        """Whether the condition holds."""
         if isinstance(part, int):
             return self._of_atom(part)
         if part.join is Join.NOT:
@@ -72,16 +86,28 @@ class Judge:
         rest = tuple(self.question(inner) for inner in part.rest)
         if part.join is Join.AND:
             return partial(_all, (*map(self._of_atom, part.atoms), *rest))
-        return partial(_any, (*(question for _, question in self.any_of(part.atoms)), *rest))
+        fields = [question for _, question in self.any_of(part.atoms)]
+        words = [question for _, question in self.words_of(part.atoms)]
+        return partial(_any, (*fields, *words, *rest))
 
     def any_of(self, numbers: Iterable[int]) -> list[tuple[str, Question]]:
-        """By field, in the order of its first atom: whether any of the atoms holds. Keywords are left out."""
+        """By field, in the order of its first atom: whether any of the atoms holds. Keywords are `words_of`."""
         by_field: dict[str, list[int]] = {}
         for number in sorted(numbers):
             field = self._plan.atoms[number].field
             if field is not None:
                 by_field.setdefault(field, []).append(number)
         return [(field, self._any_of_field(field, own)) for field, own in by_field.items()]
+
+    def words_of(self, numbers: Iterable[int]) -> list[tuple[str, Question]]:
+        """The keywords among the atoms, in their order: whether each stands in the record."""
+        atoms = [(number, self._plan.atoms[number]) for number in sorted(numbers)]
+        return [(atom.value, self._of_word(number, atom)) for number, atom in atoms if atom.field is None]
+
+    def _of_word(self, number: int, atom: Atom) -> Question:
+        if atom.predicate is Predicate.CONTAINS and not atom.is_cased:
+            return lambda view: atom.value in view.folded_whole
+        return lambda view: number in self._matcher(number).held(view.whole)
 
     def _any_of_field(self, field: str, numbers: list[int]) -> Question:
         plain = [atom for number in numbers if _is_plain(atom := self._plan.atoms[number])]
@@ -92,7 +118,7 @@ class Judge:
     def _of_atom(self, number: int) -> Question:
         atom = self._plan.atoms[number]
         if atom.field is None:
-            return never
+            return self._of_word(number, atom)
         if atom.predicate in FIELDREFS:
             return lambda view: reference_holds(atom, view.__getitem__)
         if _is_plain(atom):

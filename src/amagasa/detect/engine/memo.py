@@ -30,10 +30,11 @@ Places = tuple[int, ...]
 
 
 class Ruling(Struct, frozen=True):
-    """One rule on one route: whether it matches a row, and for each field that may speak for it whether it does."""
+    """One rule on one route: whether it matches a row; whether each field and keyword that may speaks for it."""
 
     matches: Question
-    speaking: tuple[tuple[str, Question], ...]
+    speaking: tuple[tuple[str, Question], ...] = ()
+    words: tuple[tuple[str, Question], ...] = ()
 
 
 class RouteMemo:
@@ -95,10 +96,14 @@ class Memo:
             rule = memo.plan.rules[place]
             self._refuse(self._judge.refused(rule.part))
             if rule.place in self.faults:
-                found = Ruling(matches=never, speaking=())
+                found = Ruling(matches=never)
             else:
-                speaking = self._judge.any_of(positive_atoms_of(rule.part))
-                found = Ruling(matches=self._judge.question(rule.part), speaking=tuple(speaking))
+                positive = positive_atoms_of(rule.part)
+                found = Ruling(
+                    matches=self._judge.question(rule.part),
+                    speaking=tuple(self._judge.any_of(positive)),
+                    words=tuple(self._judge.words_of(positive)),
+                )
             memo.rulings[place] = found
         return found
 

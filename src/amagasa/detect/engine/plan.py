@@ -111,6 +111,11 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         return found
 
     @cached_property
+    def keywords(self) -> dict[int, Atom]:
+        """Atoms that are looked for anywhere in a record."""
+        return {number: atom for number, atom in enumerate(self.atoms) if atom.field is None}
+
+    @cached_property
     def frequencies(self) -> tuple[int, ...]:
         """For each atom, how often to expect it: more, the shorter its text; much, where nearly every value has it."""
         return tuple(_frequency(atom) for atom in self.atoms)

@@ -285,10 +285,7 @@ class Sieve:
         for number, one in named:
             if one.reason not in _JUDGED:
                 continue
-            made = self._known[one.route].made
-            if not made.unjudged.isdisjoint(one.rules):
-                continue
-            bounds = made.bounds
+            bounds = self._known[one.route].made.bounds
             for own, low, high in zip(found, bounds, bounds[1:], strict=False):
                 own[number] = tuple(rule - low for rule in one.rules if low <= rule < high)
         return found

@@ -16,11 +16,12 @@ from amagasa.detect.engine.keywords import part_of
 from amagasa.detect.engine.plan import Plan, RoutePlan
 from amagasa.detect.engine.sieve_words import (
     INTERFACE,
+    LINE,
     NONE,
+    Conditions,
     Numbers,
     Words,
     characters_of,
-    condition,
     folds,
     write_field,
     write_needles,
@@ -43,7 +44,7 @@ from amagasa.event.windows_places import (
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 5
+VERSION: Final = 6
 # In the order in which the sieve numbers them.
 REFERENCES: Final = (
     Predicate.FIELDREF,
@@ -64,14 +65,13 @@ class Piece(Struct, frozen=True, kw_only=True, array_like=True):
 class RoutePiece(Struct, frozen=True, kw_only=True, array_like=True):
     """A route, and what must be there before it: fields, and places that have slots.
 
-    `bounds`: where each plan's rules begin, and the end; `unjudged`: rules which only the exact engine can look for.
+    `bounds`: where each plan's rules begin, and the end.
     """
 
     piece: Piece
     fields: tuple[str, ...]
     places: tuple[Place, ...]
     bounds: tuple[int, ...]
-    unjudged: frozenset[int]
 
 
 class Kept(Struct, kw_only=True, array_like=True):
@@ -90,7 +90,7 @@ class Program:
         self.plans = tuple(plans)
         atoms = [atom for plan in plans for atom in plan.atoms]
         asked = {atom.field for atom in atoms if atom.field is not None}
-        asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES}
+        asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES} | {LINE}
         self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
         self._kept = _read(known.get(self.name)) or Kept(
             n_atoms=self._numbers.count, slots=list(PARTS), fields={}, routes={}
@@ -178,21 +178,18 @@ class Program:
         places = list(dict.fromkeys(place for one in found.values() for place in one.places))
         self._number(places)
         words = Words()
-        self._write_keywords(words, plans)
-        words.add(len(fields))
+        asks_lines = layout is Layout.ACCESS and any(plan.keyword_atoms for plan in plans)
+        self._write_keywords(words, () if layout is Layout.ACCESS else plans)
+        words.add(len(fields) + asks_lines)
+        if asks_lines:
+            self._write_column(words, self.fields[LINE], Places(How.LINE), ())
         for field in fields:
             maybe = [number * 2 + 1 for number in self._atoms_of(field)] if found[field].how is How.UNKNOWN else []
             self._write_column(words, self.fields[field], found[field], maybe)
-        self._write_references(words, plans, fields)
-        bounds = self._write_rules(words, plans)
+        self._write_references(words, plans, fields, first_column=int(asks_lines))
+        bounds = self._write_rules(words, plans, asks_lines=asks_lines)
         return RoutePiece(
-            piece=_piece(words),
-            fields=tuple(fields),
-            places=tuple(places),
-            bounds=tuple(bounds),
-            unjudged=frozenset(
-                low + place for own, low in zip(plans, bounds, strict=False) for place in own.keyword_rules
-            ),
+            piece=_piece(words), fields=(*fields, *[LINE] * asks_lines), places=tuple(places), bounds=tuple(bounds)
         )
 
     def _number(self, places: Sequence[Place]) -> None:
@@ -215,14 +212,13 @@ class Program:
         return {
             first + number: atom
             for plan, first in zip(self.plans, self._numbers.firsts, strict=True)
-            for number, atom in plan.by_field.get(field, {}).items()
+            for number, atom in (plan.by_field.get(field, {}) if field != LINE else plan.keywords).items()
         }
 
     def _write_keywords(self, words: Words, plans: Sequence[RoutePlan]) -> None:
         """Whether the hits matter here, characters behind which a keyword may hide, keywords of this route alone."""
-        atoms = {
-            plan.atoms[number] for plan, own in zip(self.plans, plans, strict=True) for number in own.keyword_atoms
-        }
+        by_plan = zip(self.plans, plans, strict=False)
+        atoms = {plan.atoms[number] for plan, own in by_plan for number in own.keyword_atoms}
         parts = {part for atom in atoms if (part := part_of(atom))}
         covered = parts & self.keywords()
         characters = characters_of(parts)
@@ -234,9 +230,11 @@ class Program:
         words.list([self._slots[place] for place in places.places])
         words.list(maybe)
 
-    def _write_references(self, words: Words, plans: Sequence[RoutePlan], fields: Sequence[str]) -> None:
+    def _write_references(
+        self, words: Words, plans: Sequence[RoutePlan], fields: Sequence[str], *, first_column: int
+    ) -> None:
         """Atoms that compare two columns."""
-        columns = {field: number for number, field in enumerate(fields)}
+        columns = {field: number for number, field in enumerate(fields, first_column)}
         references = [
             (columns[atom.field], columns[atom.value], REFERENCES.index(atom.predicate), first + number)
             for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True)
@@ -247,18 +245,19 @@ class Program:
         for reference in references:
             words.add(*reference)
 
-    def _write_rules(self, words: Words, plans: Sequence[RoutePlan]) -> list[int]:
+    def _write_rules(self, words: Words, plans: Sequence[RoutePlan], *, asks_lines: bool) -> list[int]:
         rules: list[list[int]] = []
         always: set[int] = set()
         filed: dict[int, list[int]] = {}
         bounds = [0]
         for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True):
             base = bounds[-1]
-            rules.extend(condition(rule.part, plan.atoms, first, self._numbers) for rule in own.rules)
+            conditions = Conditions(plan.atoms, first, self._numbers, asks_lines)
+            rules.extend(conditions.of(rule.part) for rule in own.rules)
             bounds.append(len(rules))
             always.update(base + place for place in own.always)
             for number, places in own.by_atom.items():
-                anchors = self._anchors(plan.atoms[number], first + number)
+                anchors = conditions.anchors(number)
                 if anchors is None:
                     always.update(base + place for place in places)
                 for anchor in anchors or ():
@@ -272,14 +271,6 @@ class Program:
             words.add(number)
             words.list(ruled)
         return bounds
-
-    def _anchors(self, atom: Atom, number: int) -> frozenset[int] | None:
-        """Atoms of the sieve of which one is held or maybe where this atom holds; None where that cannot be said."""
-        if atom.field is None:
-            return frozenset() if part_of(atom) else None
-        if atom.predicate is Predicate.REGEX and self._numbers.automaton(atom) is None:
-            return self._numbers.anchors(atom.field, self._numbers.need(atom))
-        return frozenset((number,))
 
 
 def _found(fields: Iterable[str], layout: Layout, route: Route, event_id: int) -> dict[str, Places]:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, ip_network
 from typing import Final
 
-from amagasa.detect.engine.automaton import N_MARKS, Automaton, automaton_of, packed
+from msgspec import Struct
+
+from amagasa.detect.engine.automaton import MAX_POSITIONS, N_MARKS, Automaton, automaton_of, packed
 from amagasa.detect.engine.expression import tree_of
 from amagasa.detect.engine.keywords import part_of
 from amagasa.detect.engine.literals import NOTHING, AllOf, Need, need_of
@@ -19,13 +21,17 @@ from amagasa.detect.engine.plan import Join, Part, Plan
 from amagasa.detect.folding import fold
 from amagasa.detect.sigma.rule import Atom, Predicate
 
-INTERFACE: Final = 5
+# Where keywords are looked for, as a field; no field of an event has this name.
+LINE: Final = ""
+INTERFACE: Final = 6
 NONE: Final = 0xFFFF
 _MAYBE: Final = 7
 _NO: Final = 11
 _OPERATORS: Final = (Predicate.LT, Predicate.LTE, Predicate.GT, Predicate.GTE, Predicate.NEQ)
 # Not folded in the sieve: the long s, which an expression that ignores case takes for an s.
 _LONG_S: Final = 0x17F
+# A shorter text stands in too many values to tell whether an expression is worth trying.
+TELLING: Final = 5
 # Shorter parts of a glob are in every value.
 MIN_PART: Final = 2
 _KINDS: Final = {Predicate.EQUALS: "equal", Predicate.STARTSWITH: "heads", Predicate.ENDSWITH: "tails"}
@@ -54,6 +60,10 @@ class Words:
     def long(self, word: int) -> None:
         """64 bits, the lower half first."""
         self.words.extend((word & 0xFFFFFFFF, word >> 32))
+
+    def positions(self, positions: int) -> None:
+        """A set of positions of automata."""
+        self.words.frombytes(positions.to_bytes(MAX_POSITIONS // 8, "little"))
 
     def list(self, words: Sequence[int]) -> None:
         """A count, then the words."""
@@ -87,18 +97,18 @@ class Numbers:
             self.firsts.append(self.count)
             self.count += len(plan.atoms)
         self.needs: dict[tuple[str, str], Need] = {}
-        # Of the expressions that need nothing known.
+        # Of the expressions that need nothing which tells much.
         self.automata: dict[tuple[str, str], Automaton] = {}
         self.texts: dict[str, dict[str, int]] = {}
         for plan in plans:
             for atom in plan.atoms:
-                if atom.field is not None and atom.predicate is Predicate.REGEX:
-                    self._read(atom.field, atom.value)
+                if atom.predicate is Predicate.REGEX:
+                    self._read(atom.field or LINE, atom.value)
 
     def _read(self, field: str, expression: str) -> None:
         need = self.needs[field, expression] = need_of(expression)
         self._number(field, need)
-        if need == NOTHING and (tree := tree_of(expression)) is not None:
+        if _length(need) < TELLING and (tree := tree_of(expression)) is not None:
             automaton = automaton_of(tree)
             if automaton is not None:
                 self.automata[field, expression] = automaton
@@ -115,11 +125,11 @@ class Numbers:
 
     def need(self, atom: Atom) -> Need:
         """What a value must hold for the expression of this atom."""
-        return self.needs.get((atom.field or "", atom.value), NOTHING)
+        return self.needs.get((atom.field or LINE, atom.value), NOTHING)
 
     def automaton(self, atom: Atom) -> Automaton | None:
         """What is run over values for the expression of this atom, where nothing else is known of them."""
-        return self.automata.get((atom.field or "", atom.value))
+        return self.automata.get((atom.field or LINE, atom.value))
 
     def anchors(self, field: str, need: Need) -> frozenset[int] | None:
         """Numbers of texts of which one stands in every value that meets the need, the longest; None: no such."""
@@ -245,19 +255,19 @@ def write_field(words: Words, atoms: Mapping[int, Atom], field: str, numbers: Nu
 
 
 def _write_automata(words: Words, automata: Sequence[tuple[Automaton, int]]) -> None:
-    """Each word by character and mark: which positions take it; then by position what follows; first; ends."""
+    """Of each row by character and mark: which positions take it; then by position what follows; first; ends."""
     made = packed(automata)
     words.add(len(made))
-    for word in made:
+    for one in made:
         for mark in range(N_MARKS):
-            words.long(sum(1 << place for place, mask in enumerate(word.masks) if mask >> mark & 1))
-        words.add(len(word.follow))
-        for follow in word.follow:
-            words.long(follow)
-        words.long(word.first)
-        words.add(len(word.ends))
-        for last, least, code in word.ends:
-            words.long(last)
+            words.positions(sum(1 << place for place, mask in enumerate(one.masks) if mask >> mark & 1))
+        words.add(len(one.follow))
+        for follow in one.follow:
+            words.positions(follow)
+        words.positions(one.first)
+        words.add(len(one.ends))
+        for last, least, code in one.ends:
+            words.positions(last)
             words.add(least, code)
 
 
@@ -269,26 +279,45 @@ def write_needles(words: Words, needles: Sequence[tuple[str, int]]) -> None:
         words.add(code)
 
 
-def condition(part: Part, atoms: Sequence[Atom], first: int, numbers: Numbers) -> list[int]:
-    """In Polish notation; `first` is the sieve's number of the plan's first atom."""
-    if isinstance(part, int):
-        return _atom(part, atoms[part], first, numbers)
-    if part.join is Join.NOT:
-        return [3, *condition(part.rest[0], atoms, first, numbers)]
-    found: list[int] = []
-    for number in sorted(part.atoms):
-        found.extend(_atom(number, atoms[number], first, numbers))
-    for inner in part.rest:
-        found.extend(condition(inner, atoms, first, numbers))
-    return [_joint(len(part.atoms) + len(part.rest), is_all=part.join is Join.AND), *found]
+class Conditions(Struct, frozen=True):
+    """How the conditions of a plan are written; `first` is the sieve's number of the plan's first atom.
 
+    `asks_lines`: keywords are atoms of the line; otherwise they are looked for before, and hold nowhere.
+    """
 
-def _atom(number: int, atom: Atom, first: int, numbers: Numbers) -> list[int]:
-    if atom.field is None:
-        return [_NO if part_of(atom) else _MAYBE]
-    if atom.predicate is Predicate.REGEX and numbers.automaton(atom) is None:
-        return [_joint(2, is_all=True), *_needed(numbers.need(atom), numbers.texts.get(atom.field, {})), _MAYBE]
-    return [(first + number) * 4]
+    atoms: Sequence[Atom]
+    first: int
+    numbers: Numbers
+    asks_lines: bool
+
+    def of(self, part: Part) -> list[int]:
+        """In Polish notation."""
+        if isinstance(part, int):
+            return self._of_atom(part)
+        if part.join is Join.NOT:
+            return [3, *self.of(part.rest[0])]
+        found = [word for number in sorted(part.atoms) for word in self._of_atom(number)]
+        for inner in part.rest:
+            found.extend(self.of(inner))
+        return [_joint(len(part.atoms) + len(part.rest), is_all=part.join is Join.AND), *found]
+
+    def anchors(self, number: int) -> frozenset[int] | None:
+        """Atoms of the sieve of which one is held or maybe where this one holds; None where that cannot be said."""
+        atom = self.atoms[number]
+        if atom.field is None and not self.asks_lines:
+            return frozenset() if part_of(atom) else None
+        if atom.predicate is Predicate.REGEX and self.numbers.automaton(atom) is None:
+            return self.numbers.anchors(atom.field or LINE, self.numbers.need(atom))
+        return frozenset((self.first + number,))
+
+    def _of_atom(self, number: int) -> list[int]:
+        atom = self.atoms[number]
+        if atom.field is None and not self.asks_lines:
+            return [_NO if part_of(atom) else _MAYBE]
+        if atom.predicate is Predicate.REGEX and self.numbers.automaton(atom) is None:
+            texts = self.numbers.texts.get(atom.field or LINE, {})
+            return [_joint(2, is_all=True), *_needed(self.numbers.need(atom), texts), _MAYBE]
+        return [(self.first + number) * 4]
 
 
 def _needed(need: Need, texts: Mapping[str, int]) -> list[int]:
