@@ -52,17 +52,17 @@ class LineCutter:
 
     def flush(self) -> Iterator[Chunk | Reject]:
         """Give all whole lines held; an endless line is given up."""
-        held = b"".join(self._parts)
-        at = held.rfind(b"\n") + 1 if self._has_line else 0
-        if at:
-            yield self._chunk(held[:at])
-        rest = held[at:]
-        if len(rest) > MAX_LINE_BYTES:
-            self._n_skipped = len(rest)
-            rest = b""
-        self._parts = [rest] if rest else []
-        self._n_held = len(rest)
-        self._has_line = False
+        if self._has_line:
+            last = next(place for place in reversed(range(len(self._parts))) if b"\n" in self._parts[place])
+            part = self._parts[last]
+            at = part.rfind(b"\n") + 1
+            yield self._chunk(b"".join((*self._parts[:last], memoryview(part)[:at])))
+            self._parts = [one for one in (part[at:], *self._parts[last + 1 :]) if one]
+            self._n_held = sum(map(len, self._parts))
+            self._has_line = False
+        if self._n_held > MAX_LINE_BYTES:
+            self._n_skipped = self._n_held
+            self._parts, self._n_held = [], 0
 
     def end(self) -> Iterator[Chunk | Reject]:
         """Give what is left, the last line even without its line end."""

@@ -2,11 +2,12 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,6 +28,7 @@ _SILENCED = {
     Silence.ALLOWED: "on the allowlist",
     Silence.NOT_IN_FORCE: "because they are not in force",
 }
+_COLUMNS = ("level", "n", "rule", "technique", "from", "first at")
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "informational": "dim"}
 
 
@@ -84,24 +86,46 @@ class Findings:
         """Print the table on stdout, worst level first."""
         if not self._rows:
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, justify in (("level", "left"), ("n", "right"), ("rule", "left"), ("technique", "left")):
-            table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=name != "rule")
-        table.add_column("from", overflow="fold")
-        table.add_column("first at", overflow="fold")
         order = sorted(self._rows, key=lambda key: (-self._rows[key][0].level.severity, -self._n[key], key))
-        for key in order:
-            first, sources = self._rows[key]
-            colour = _COLOURS[first.level.value]
-            table.add_row(
-                f"[{colour}]{first.level.value}[/]",
-                f"{self._n[key]:,}",
-                escape(show(first.title)),
-                " ".join(first.techniques[:2]),
-                escape(_top(sources)),
-                escape(f"{show(Path(first.path).name)}:{first.record}"),
-            )
-        Console(highlight=False, width=None if sys.stdout.isatty() else 180).print(table)
+        rows = [self._row(key) for key in order]
+        if sys.stdout.isatty():
+            _print_coloured(rows)
+        else:
+            _print_plain(rows)
+
+    def _row(self, key: str) -> tuple[str, ...]:
+        first, sources = self._rows[key]
+        return (
+            first.level.value,
+            f"{self._n[key]:,}",
+            show(first.title),
+            " ".join(first.techniques[:2]),
+            _top(sources),
+            f"{show(Path(first.path).name)}:{first.record}",
+        )
+
+
+def _print_coloured(rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in _COLUMNS[:4]:
+        table.add_column(name, justify="right" if name == "n" else "left", no_wrap=name != "rule")
+    for name in _COLUMNS[4:]:
+        table.add_column(name, overflow="fold")
+    for level, *cells in rows:
+        table.add_row(f"[{_COLOURS[level]}]{level}[/]", *map(escape, cells))
+    Console(highlight=False).print(table)
+
+
+def _print_plain(rows: Sequence[tuple[str, ...]]) -> None:
+    """For a file or another program: the same columns, no colour, nothing folded."""
+    whole = (_COLUMNS, *rows)
+    widths = [max(cell_len(row[column]) for row in whole) for column in range(len(_COLUMNS))]
+    for row in whole:
+        cells = [
+            " " * (width - cell_len(cell)) + cell if name == "n" else cell + " " * (width - cell_len(cell))
+            for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
+        ]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
 # Of `Summary`, of use to no reader.
