@@ -69,7 +69,7 @@ MODIFIERS = [
     (selecting("User|exists: 'yes'"), "not-a-boolean", "'yes'", ""),
     (selecting("User|expand: 'admins'"), "no-placeholder", "'admins'", ""),
     (selecting("CommandLine|base64offset|contains: 'a*b'"), "wildcard-encoded", "'a*b'", ""),
-    (selecting("CommandLine|windash|contains: ' -a -b -c -d'"), "too-many-dashes", "' -a -b -c -d'", ""),
+    (selecting("CommandLine|windash|contains: ' -a -b -c -d -e -f'"), "too-many-dashes", "' -a -b -c -d -e -f'", ""),
 ]  # fmt: skip
 VALUES = [
     (selecting("CommandLine|contains: no"), "yaml-type", "no", "'no'"),

@@ -93,7 +93,7 @@ LINTS: Final[dict[str, Lint]] = {
     "no-placeholder": Lint(W_, "`expand` stands at a value without a %placeholder%."),
     "placeholder-empty": Lint(E_, "A %placeholder% has no values here."),
     "wildcard-encoded": Lint(E_, "Text with wildcards cannot be encoded."),
-    "too-many-dashes": Lint(E_, "`windash` takes three dashes in a value at most."),
+    "too-many-dashes": Lint(E_, "`windash` takes five dashes in a value at most."),
     # Values.
     "yaml-type": Lint(W_, "YAML reads the value as something else than the text that stands there: quote it."),
     "empty-value": Lint(N_, "Nothing stands at a field: that is read as null, a field that is missing."),

@@ -184,7 +184,7 @@ def _event_ids(item: Item, sources: Sources) -> Iterator[Finding]:
 
 def _holds(item: Item, value: Scalar, *, is_windows: bool) -> Iterator[Finding]:
     """Values that the field never has."""
-    if value.value is None or "re" in item.words or "exists" in item.words:
+    if value.value is None or item.words & {"re", "exists", "expand"}:
         return
     pattern = pattern_of(value.text)
     is_whole = not item.words & {"contains", "startswith", "endswith"} and not pattern.has_wildcard

@@ -112,6 +112,8 @@ def _identity(rule: Map) -> Iterator[Finding]:
 
 def _words(rule: Map) -> Iterator[Finding]:
     level, status = rule.get("level"), rule.get("status")
+    if rule.get("filter") is not None and level is None and status is None:
+        return  # a filter has neither
     if level is None:
         yield say("no-level", _top(rule), "the rule has no level: its alerts count as medium", expected=_list(LEVELS))
     elif isinstance(level, Scalar) and level.text.lower() not in LEVELS:

@@ -18,7 +18,7 @@ _ENCODED: Final = frozenset({"base64", "base64offset"})
 _PARTS: Final = frozenset({"contains", "startswith", "endswith", "re"})
 _DASH: Final = re.compile(r"\B[-/]\b")
 _PLACEHOLDER: Final = re.compile(r"(?<!\\)%(\w[\w.-]*)%")
-MAX_DASHES: Final = 3
+MAX_DASHES: Final = 5
 
 
 def check_modifiers(item: Item, *, is_list_possible: bool) -> Iterator[Finding]:
