@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.active_content import as_held, confirm, gather
+from amagasa.app.active_content import Held, as_held, confirm, gather, gather_change
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Active, Content
 from amagasa.detect.correlation.link import link
@@ -60,6 +60,34 @@ def test_gather_gives_rules_the_identifier_and_origin_they_are_held_under(store:
 def test_gather_leaves_out_what_is_not_active(store: Store) -> None:
     hold(store, replace(item(ONE, RULE.format(id=ONE)), is_active=False))
     assert gather(store, compile_all, version=1).ids == frozenset()
+
+
+ODD_FILTERS = (
+    "title: f\nlogsource: {category: webserver}\nfilter: {rules: any, a: {c-ip: x}, condition: not a}\n",
+    '{title: f, logsource: {category: webserver}, "filter": {rules: any, a: {c-ip: x}, condition: not a}}',
+    "  title: f\n  logsource: {category: webserver}\n  'filter' : {rules: any, a: {c-ip: x}, condition: not a}\n",
+)
+
+
+@pytest.mark.parametrize("text", ODD_FILTERS)
+def test_change_of_a_filter_is_one_of_all_however_it_is_written(store: Store, text: str) -> None:
+    hold(store, item(ONE, RULE.format(id=ONE)), item(TWO, text))
+    assert gather_change(store, compile_all, {TWO}, Held(), version=1) is None
+    gathered = gather(store, compile_all, version=1)
+    assert (gathered.reaching, gathered.is_acting) == (frozenset({TWO}), True)
+
+
+def test_filter_is_looked_with_from_the_same_instant_as_its_rules(store: Store) -> None:
+    hold(store, item(ONE, RULE.format(id=ONE)), item(TWO, ODD_FILTERS[0]))
+    confirm(store, gather(store, compile_all, version=1), ACTIVE, now=NOW)
+    assert {one.activated_at for one in held(store).values()} == {NOW}
+
+
+def test_text_that_names_what_reaches_out_a_hundred_thousand_times_is_gathered_at_once(store: Store) -> None:
+    hold(store, item(ONE, RULE.format(id=ONE)), item(TWO, "related:\n" * 100_000, origin=ALLY))
+    told = gather_change(store, compile_all, {ONE, TWO}, Held(), version=1)
+    assert told is not None
+    assert told[0].why.keys() == {TWO}
 
 
 def test_gather_of_what_cannot_be_read_goes_on_and_says_why(store: Store) -> None:

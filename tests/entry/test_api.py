@@ -540,12 +540,14 @@ def test_rules_are_told_with_what_is_left_out_and_hostile_words_of_it_escaped(de
         "n_off_by": {"replaced": 1},
         "replaced": [{"rule_id": "x", "path": "p", "why": "y\x1b[31m"}],
         "excluded": [excluded | {"n_rules": 1, "n": 3, "by_rule": {"x": 3}}],
+        "placeholders": [{"name": "c\u202ed", "n_values": 4}],
     }
     with desktop.store.write() as tx:
         tx.save_meta("rules", json.dumps(noted))
     told = desktop.ask("GET", "/api/rules", token=desktop.session(Role.AUDITOR)).json()
     assert (told["n_coming"], told["since"][0]["n_rules"], told["n_off_by"]) == (2, 5, {"replaced": 1})
     assert (told["excluded"][0]["reason"], told["replaced"][0]["why"]) == ("a\\u202eb", "y\\x1b[31m")
+    assert told["placeholders"] == [{"name": "c\\u202ed", "n_values": 4}]
 
 
 def test_rules_noted_by_an_older_node_are_told(desktop: Desktop) -> None:

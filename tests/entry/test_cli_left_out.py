@@ -91,7 +91,7 @@ def test_exclusion_is_counted_by_rule_and_shown_with_its_reason(site: Path) -> N
     assert (summary["n_detections"], summary["n_excluded"]) == (1, 1)
     (one,) = summary["excluded"]
     assert (one["reason"], one["n"], one["by_rule"], one["n_rules"]) == ("our scanner", 1, {RULE_ID: 1}, 1)
-    assert "excluded 1 matches of 1 rules, for ever (our scanner;" in said
+    assert "excluded 1 match of 1 rule, for ever (our scanner;" in said
 
 
 def test_expired_exclusion_takes_nothing_out_and_says_so(site: Path) -> None:

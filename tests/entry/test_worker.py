@@ -20,6 +20,7 @@ from amagasa.app.worker_messages import (
     Active,
     Batch,
     Begin,
+    Compiling,
     Content,
     Correlating,
     FromWorker,
@@ -236,7 +237,7 @@ class Main:
         source = replace(self._begin.sources[0], token=self.committed[-1].token)
         return replace(self._begin, sources=(source,))
 
-    def tell(self, message: Ready | LeftOut | Correlating | Active | SourceState) -> None:
+    def tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState) -> None:
         """Nothing of it matters here."""
 
     def _record(self, batch: Batch) -> None:

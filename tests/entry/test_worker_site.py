@@ -74,9 +74,10 @@ def test_placeholders_take_effect_while_the_worker_runs(site: Path) -> None:
     (site / "own.yml").write_text(rule, encoding="utf-8")
     with child_of(begun(site)) as child:
         faulty = child.hear_until(Ready)[-1]
-        assert (faulty.n_rules, "%Ours%" in faulty.faults[0].why) == (0, True)
+        assert (faulty.n_rules, faulty.faults[0].code) == (0, "AMG-RULE-014")
         (site / "placeholders.toml").write_text('Ours = "203.0.113.1"\n', encoding="utf-8")
         assert child.hear_until(Ready)[-1] == Ready(n_rules=1, faults=())
+        assert [(one.name, one.n_values) for one in child.hear_until(LeftOut)[-1].placeholders] == [("Ours", 1)]
         append(site.parent / "access.log", attack(1), attack(2))
         assert titles(child.hear_until(Batch)) == ["Mark of the journey"]
 

@@ -186,6 +186,20 @@ export interface RuleFault {
   rule_id: string
   path: string
   why: string
+  code: string
+}
+
+export interface Replaced {
+  rule_id: string
+  title: string
+  path: string
+  why: string
+  instead: string
+}
+
+export interface Placeholder {
+  name: string
+  n_values: number
 }
 
 export interface Exclusion {
@@ -200,13 +214,15 @@ export interface Exclusion {
 export interface Rules {
   n_rules: number
   n_coming: number
+  n_compiled: number
   since: { n_rules: number; since: Instant }[]
   n_faults: number
   faults: RuleFault[]
   n_off: number
   n_off_by: { level?: number; status?: number; replaced?: number }
-  replaced: RuleFault[]
+  replaced: Replaced[]
   excluded: Exclusion[]
+  placeholders: Placeholder[]
 }
 
 export interface Source {

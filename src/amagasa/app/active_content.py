@@ -17,7 +17,7 @@ from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
 from amagasa.detect.report import Detection
 from amagasa.detect.sigma.link import link
-from amagasa.detect.sigma.reach import acts_on_others, reaches_out
+from amagasa.detect.sigma.reach import acting, reaching
 from amagasa.detect.sigma.rule import Compiled, Rule
 
 # Between the identifier of an item and the number of a rule inside; no identifier has one.
@@ -92,13 +92,18 @@ def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
     """All active content. Raises WorldError where the compiler or the store fails: what was active before stays so."""
     with store.read() as reading:
         items = [item for item in reading.content() if item.is_active]
-    rules, why = _compiled(items, compile_rules)
+    compiled = _compiled(items, compile_rules)
+    rules, why = _linked(compiled)
     indicators, unread = _indicators([item for item in items if item.kind is ContentKind.STIX])
     content = Content(version=version, rules=rules, indicators=indicators, origins=_origins(items))
-    ids = frozenset(by_item(rules)) | {str(one.get("id")) for one in indicators}
-    reaching = frozenset(item.id for item in items if item.kind is ContentKind.SIGMA and reaches_out(item.text))
-    is_acting = any(acts_on_others(item.text) for item in items if item.id in reaching)
-    return Gathered(message=content, ids=ids, why=why | unread, is_all=True, reaching=reaching, is_acting=is_acting)
+    return Gathered(
+        message=content,
+        ids=frozenset(by_item(rules)) | _filtering(compiled) | {str(one.get("id")) for one in indicators},
+        why=why | unread,
+        is_all=True,
+        reaching=reaching(compiled),
+        is_acting=bool(acting(compiled)),
+    )
 
 
 def gather_change(
@@ -113,13 +118,14 @@ def gather_change(
     sigma = [item for item in items if item.kind is ContentKind.SIGMA]
     stix = [item for item in items if item.kind is ContentKind.STIX]
     is_wide = held.is_acting and bool(sigma or not held.rules.keys().isdisjoint(changed))
-    is_wide |= not held.reaching.isdisjoint(changed) or any(reaches_out(item.text) for item in sigma)
-    if is_wide or not held.indicators.keys().isdisjoint(changed):
+    is_wide |= not (held.reaching.isdisjoint(changed) and held.indicators.keys().isdisjoint(changed))
+    compiled = _compiled(sigma, compile_rules) if sigma and not is_wide else Compiled()
+    if is_wide or reaching(compiled):
         return None
     found = []
     gone = frozenset(changed & held.rules.keys())
     if sigma or gone:
-        rules, why = _compiled(sigma, compile_rules)
+        rules, why = _linked(compiled)
         message = RuleChange(version=version, rules=rules, removed=tuple(sorted(gone)))
         found.append(Gathered(message=message, ids=frozenset(by_item(rules)), why=why, is_all=False))
     if stix:
@@ -162,14 +168,24 @@ def as_held(detection: Detection) -> Detection:
     return replace(detection, rule_id=rule_id.partition(_PART)[0])
 
 
-def _compiled(items: Sequence[ContentItem], compile_rules: Compile) -> tuple[tuple[Rule, ...], dict[str, str]]:
-    """Rules under the ids and origins of their items, and why some items have none."""
+def _compiled(items: Sequence[ContentItem], compile_rules: Compile) -> Compiled:
+    """What became of the items with Sigma text: rules under their ids, and all under their origins."""
     by_path = {item.id: item for item in items if item.kind is ContentKind.SIGMA}
     compiled = compile_rules([(item.id, item.text) for item in by_path.values()])
     held = [_held(inside, item) for path, inside in by_item(compiled.rules).items() if (item := by_path.get(path))]
     filters = [replace(one, origin=item.origin) for one in compiled.filters if (item := by_path.get(one.path))]
     rules = tuple(rule for inside in held for rule in inside)
-    linked = link(replace(compiled, rules=rules, filters=tuple(filters)))
+    return replace(compiled, rules=rules, filters=tuple(filters))
+
+
+def _filtering(compiled: Compiled) -> frozenset[str]:
+    """Items with filters: they are looked with as the rules are that they are for."""
+    return frozenset(one.path for one in compiled.filters)
+
+
+def _linked(compiled: Compiled) -> tuple[tuple[Rule, ...], dict[str, str]]:
+    """The rules that run, and why some items have none."""
+    linked = link(compiled)
     return linked.rules, {one.path: one.why for one in linked.off} | {one.path: one.why for one in linked.faults}
 
 

@@ -1,4 +1,4 @@
-"""What is left out on purpose: rules switched off, and matches that the site's exclusions took out. Never silent."""
+"""What a site makes of its rules, never silent: those switched off, matches that were excluded, placeholders."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from msgspec import Struct
 from amagasa.detect.exclusion import Exclusion
 from amagasa.detect.sigma.link import OffBy, OffRule
 from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.sigma.text import Placeholders
 
 
 class ExcludedBy(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,18 @@ class OffRules(Struct, frozen=True, kw_only=True):
     n: int = 0
     by: dict[str, int] = {}
     replaced: tuple[OffRule, ...] = ()
+
+
+class GivenPlaceholder(Struct, frozen=True, kw_only=True):
+    """A placeholder that the site gave values."""
+
+    name: str
+    n_values: int
+
+
+def given_placeholders(values: Placeholders) -> tuple[GivenPlaceholder, ...]:
+    """By name."""
+    return tuple(GivenPlaceholder(name=name, n_values=len(given)) for name, given in sorted(values.items()))
 
 
 def off_rules(off: Sequence[OffRule]) -> OffRules:

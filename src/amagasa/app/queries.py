@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
-from amagasa.app.left_out import ExcludedBy
+from amagasa.app.left_out import ExcludedBy, GivenPlaceholder
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
 from amagasa.app.titles import told_by
@@ -43,11 +43,22 @@ INCIDENT_ALERTS: Final = 500
 
 
 class RuleFaultView(Struct, frozen=True, kw_only=True):
-    """A rule which could not load or run, and why."""
+    """A rule which could not load or run, and why. `code` is "" where an older node noted it."""
 
     rule_id: str
     path: str
     why: str
+    code: str = ""
+
+
+class ReplacedView(Struct, frozen=True, kw_only=True):
+    """A rule that does not look because another, whose title is `instead`, takes its place."""
+
+    rule_id: str
+    title: str = ""
+    path: str
+    why: str
+    instead: str = ""
 
 
 class RulesSince(Struct, frozen=True, kw_only=True):
@@ -60,20 +71,23 @@ class RulesSince(Struct, frozen=True, kw_only=True):
 class RulesView(Struct, frozen=True, kw_only=True):
     """The rules on disk that the node looks with; `n_rules` is 0 until they are loaded. The first 1,000 of each list.
 
-    `since`: how many look from when on, the last steps; `n_coming` files are being compiled. `n_off` rules could run
-    and do not, by their level or status, or since others (`replaced`) take their place. `excluded` are the site's
-    exclusions with what they took out since the detection process began.
+    `since`: how many look from when on, the last steps. `n_coming` files are new and their rules do not look yet;
+    `n_compiled` of them are compiled. `n_off` rules could run and do not, by their level or status, or since others
+    (`replaced`) take their place. `excluded` are the site's exclusions with what they took out since the detection
+    process began, `placeholders` those that the site gave values.
     """
 
     n_rules: int = 0
     n_coming: int = 0
+    n_compiled: int = 0
     since: tuple[RulesSince, ...] = ()
     n_faults: int = 0
     faults: tuple[RuleFaultView, ...] = ()
     n_off: int = 0
     n_off_by: dict[str, int] = {}
-    replaced: tuple[RuleFaultView, ...] = ()
+    replaced: tuple[ReplacedView, ...] = ()
     excluded: tuple[ExcludedBy, ...] = ()
+    placeholders: tuple[GivenPlaceholder, ...] = ()
 
 
 class MissingError(BadInputError):
@@ -213,7 +227,14 @@ class Queries:
         excluded = tuple(
             replace(one, exclusion=show(one.exclusion), reason=show(one.reason, 300)) for one in known.excluded
         )
-        return replace(known, faults=_shown(known.faults), replaced=_shown(known.replaced), excluded=excluded)
+        placeholders = tuple(replace(one, name=show(one.name)) for one in known.placeholders)
+        return replace(
+            known,
+            faults=_shown(known.faults),
+            replaced=tuple(map(_shown_replaced, known.replaced)),
+            excluded=excluded,
+            placeholders=placeholders,
+        )
 
     def rejects(self, actor: Actor, page: Page) -> list[RejectView]:
         """Records that could not be read, newest first."""
@@ -243,6 +264,14 @@ def _missing(code: str, what: str, got: str) -> MissingError:
 
 
 def _shown(faults: Sequence[RuleFaultView]) -> tuple[RuleFaultView, ...]:
-    return tuple(
-        RuleFaultView(rule_id=show(one.rule_id), path=show(one.path), why=show(one.why, 300)) for one in faults
+    return tuple(replace(one, rule_id=show(one.rule_id), path=show(one.path), why=show(one.why, 300)) for one in faults)
+
+
+def _shown_replaced(one: ReplacedView) -> ReplacedView:
+    return ReplacedView(
+        rule_id=show(one.rule_id),
+        title=show(one.title),
+        path=show(one.path),
+        why=show(one.why, 300),
+        instead=show(one.instead),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from amagasa.app.left_out import ExcludedBy, OffRules
+from amagasa.app.left_out import ExcludedBy, GivenPlaceholder, OffRules
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
@@ -96,6 +96,13 @@ class Ready(Struct, frozen=True, kw_only=True, tag=True):
     n_coming: int = 0
 
 
+class Compiling(Struct, frozen=True, kw_only=True, tag=True):
+    """Of the documents on disk that are new, so many are compiled; their rules look from the next `Ready` on."""
+
+    n_compiled: int
+    n_all: int
+
+
 class Correlating(Struct, frozen=True, kw_only=True, tag=True):
     """The links of all rules that are looked with, from the next batch on."""
 
@@ -142,17 +149,18 @@ class Active(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class LeftOut(Struct, frozen=True, kw_only=True, tag=True):
-    """What is left out on purpose: rules that are off, and what exclusions took out since the worker began."""
+    """What the site makes of its rules: which are off, placeholders, what was excluded since the worker began."""
 
     off: OffRules
     excluded: tuple[ExcludedBy, ...]
+    placeholders: tuple[GivenPlaceholder, ...] = ()
 
 
 class Stopped(Struct, frozen=True, kw_only=True, tag=True):
     """The worker's last message: every batch it read was sent before."""
 
 
-FromWorker = Ready | LeftOut | Correlating | Batch | SourceState | Active | Stopped
+FromWorker = Ready | Compiling | LeftOut | Correlating | Batch | SourceState | Active | Stopped
 
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

@@ -141,3 +141,12 @@ def test_watch_of_a_filter_says_that_it_reaches_out(folder: Folder) -> None:
     text = "title: f\nlogsource: {category: webserver}\nfilter: {rules: any, a: {cs-uri: x}, condition: not a}\n"
     folder.write("f.yml", text)
     assert folder.look().is_reaching
+
+
+def test_watch_counts_documents_while_they_are_compiled(folder: Folder) -> None:
+    steps: list[tuple[int, int]] = []
+    folder.watch.progress = lambda done, total: steps.append((done, total))
+    folder.write("a.yml", GOOD.replace("title: ", "title: New "))
+    folder.write("c.yml", GOOD.replace("title: ", "title: Newer "))
+    folder.look()
+    assert steps[-1] == (2, 2)

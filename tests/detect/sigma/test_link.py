@@ -134,7 +134,7 @@ def test_filter_of_another_party_takes_nothing_away() -> None:
     assert kept == ours.rules[0]
 
 
-@pytest.mark.parametrize("relation", ["obsolete", "renamed"])
+@pytest.mark.parametrize("relation", ["obsolete", "obsoletes", "renamed"])
 def test_rule_that_another_replaces_is_switched_off_and_shown(relation: str) -> None:
     result = linked(rule(ONE), rule(TWO, related=[{"id": ONE, "type": relation}]))
     assert [one.id for one in result.rules] == [TWO]

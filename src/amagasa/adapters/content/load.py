@@ -18,8 +18,9 @@ from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Linked, OffRule, Wanted, link
-from amagasa.detect.sigma.reach import is_filter
+from amagasa.detect.sigma.reach import may_filter
 from amagasa.detect.sigma.rule import VERSION, Compiled, Rule, together
+from amagasa.detect.sigma.text import Placeholders
 
 # Fewer documents than this are not worth a second process.
 _MANY: Final = 200
@@ -46,8 +47,8 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
     """A plan and what became of its documents: `n_rules` run, `faults` do not, `off` could and were switched off.
 
     `correlations` stand beside the plan; `silent` are ids of rules which only correlations hear; `is_acting` as in
-    `Linked`; `n_coming` documents were left for later. `memo()` makes the runtime, with stored matchers;
-    `keep(memo.made)` stores what it had to make.
+    `Linked`; `n_coming` documents were left for later; `placeholders` are in force with these values. `memo()` makes
+    the runtime, with stored matchers; `keep(memo.made)` stores what it had to make.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class LoadedContent(Struct, frozen=True, kw_only=True):
     silent: tuple[str, ...] = ()
     is_acting: bool = False
     n_coming: int = 0
+    placeholders: Placeholders = {}
     cache: Cache
 
     def memo(self) -> Memo:
@@ -104,6 +106,7 @@ def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress
         silent=linked.silent,
         is_acting=linked.is_acting,
         n_coming=n_coming,
+        placeholders=placeholders.values,
         cache=kept,
     )
 
@@ -152,7 +155,7 @@ def _compiled(
     documents = [one for one in found if isinstance(one, Document)]
     n_all = len(documents)
     if files.are_first_alone:
-        documents = [one for one in documents if one.path.startswith(BUILT_IN) or is_filter(one.text)]
+        documents = [one for one in documents if one.path.startswith(BUILT_IN) or may_filter(one.text)]
     unread = (*placeholders.faults, *(one for one in found if isinstance(one, RuleFault)))
     outcomes = outcomes_of(documents, cache, placeholders, progress=progress)
     return together([Compiled(faults=unread), *outcomes]), n_all - len(documents)

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.adapters.content.cache import Cache, default_cache
+from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.exclusions import FILE as EXCLUSIONS
 from amagasa.adapters.content.load import RuleFiles, outcomes_of
 from amagasa.adapters.content.placeholders import FILE as PLACEHOLDERS
@@ -20,7 +21,7 @@ from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.rules import Document, documents_of
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import link
-from amagasa.detect.sigma.reach import reaches_out
+from amagasa.detect.sigma.reach import reaching
 from amagasa.detect.sigma.rule import Rule
 from amagasa.vocab.errors import BadInputError
 
@@ -52,6 +53,8 @@ class RuleWatch:
         self._cache = Cache(cache or default_cache())
         # Whether some document in use acts on others (`sigma.link.Linked`); whoever loads them knows.
         self.is_acting = False
+        # Counts documents while they are compiled.
+        self.progress: Progress | None = None
         self._seen = self._marks()
 
     def look(self, held: frozenset[str]) -> DiskChange | None:
@@ -79,7 +82,8 @@ class RuleWatch:
         faults: list[RuleFault] = []
         has_quiet = False  # a correlation may look at what is not wanted
         placeholders = placeholders_of(self._files.paths, self._files.placeholders)
-        for one, compiled in zip(documents, outcomes_of(documents, self._cache, placeholders), strict=True):
+        outcomes = outcomes_of(documents, self._cache, placeholders, progress=self.progress)
+        for one, compiled in zip(documents, outcomes, strict=True):
             linked = link(compiled, self._files.wanted)
             faults.extend(linked.faults)
             has_quiet |= bool(linked.off)
@@ -90,7 +94,7 @@ class RuleWatch:
             rules=rules,
             removed=before - still,
             faults=tuple(faults),
-            is_reaching=has_quiet or any(reaches_out(one.text) for one in documents),
+            is_reaching=has_quiet or any(map(reaching, outcomes)),
         )
 
     def _marks(self) -> dict[str, _Mark]:

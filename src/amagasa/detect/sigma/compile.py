@@ -148,8 +148,8 @@ def _status_of(given: Any) -> Status | None:
 
 
 def _related_of(given: Any) -> tuple[Related, ...]:
-    """Those that can be read; a relation that nobody knows changes nothing."""
-    relations = {relation.value: relation for relation in Relation}
+    """Those that can be read; a relation that nobody knows changes nothing. Sigma 1 wrote `obsoletes`."""
+    relations = {relation.value: relation for relation in Relation} | {"obsoletes": Relation.OBSOLETE}
     return tuple(
         Related(show(str(one["id"])), relations[str(one["type"])])
         for one in list_at(given)

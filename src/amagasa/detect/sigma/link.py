@@ -18,7 +18,7 @@ from amagasa.vocab.severity import Level
 NOT_APPLIED: Final = "AMG-RULE-012"
 REPLACE_EACH_OTHER: Final = "AMG-RULE-013"
 # A `merged` rule says of those that it was merged from that they may still be in use (specification 2.1).
-_REPLACING: Final = frozenset({Relation.OBSOLETE, Relation.RENAMED})
+REPLACING: Final = frozenset({Relation.OBSOLETE, Relation.RENAMED})
 _Key = tuple[str, str]
 
 
@@ -38,13 +38,14 @@ class OffBy(StrEnum):
 
 
 class OffRule(Struct, frozen=True, kw_only=True):
-    """A rule that could run and was switched off."""
+    """A rule that could run and was switched off. `instead` is the title of the rule that replaces it."""
 
     rule_id: str
     title: str
     path: str
     by: OffBy
     why: str
+    instead: str = ""
 
 
 class Linked(Struct, frozen=True, kw_only=True):
@@ -171,7 +172,7 @@ def _wanted(rules: Sequence[Rule], wanted: Wanted) -> tuple[list[Rule], list[Off
 
 def _not_replaced(rules: Sequence[Rule]) -> tuple[list[Rule], list[OffRule], list[RuleFault]]:
     """Rules that nobody replaces; those that one of them replaces, over others too; and a fault for each circle."""
-    if not any(one.relation in _REPLACING for rule in rules for one in rule.related):
+    if not any(one.relation in REPLACING for rule in rules for one in rule.related):
         return list(rules), [], []
     replaces = _replaced_by_each(rules)
     below = {place for places in replaces.values() for place in places}
@@ -183,10 +184,7 @@ def _not_replaced(rules: Sequence[Rule]) -> tuple[list[Rule], list[OffRule], lis
             if other not in replaced_by:
                 replaced_by[other] = place
                 waiting.append(other)
-    off = [
-        _off(rules[place], OffBy.REPLACED, f"the rule {rules[by].id} ({rules[by].title}) replaces it")
-        for place, by in sorted(replaced_by.items())
-    ]
+    off = [_replaced(rules[place], rules[by]) for place, by in sorted(replaced_by.items())]
     circular = [
         RuleFault(
             rule_id=rules[place].id,
@@ -226,10 +224,15 @@ def _replaced_by_each(rules: Sequence[Rule]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for place, rule in enumerate(rules):
         for one in rule.related:
-            if one.relation in _REPLACING:
+            if one.relation in REPLACING:
                 others = by_key.get((rule.origin, one.id.lower()), ())
                 found.setdefault(place, []).extend(other for other in others if rules[other].id != rule.id)
     return found
+
+
+def _replaced(rule: Rule, by: Rule) -> OffRule:
+    off = _off(rule, OffBy.REPLACED, f"the rule {by.id} ({by.title}) replaces it")
+    return replace(off, instead=by.title)
 
 
 def _off(rule: Rule, by: OffBy, why: str) -> OffRule:

@@ -2,10 +2,12 @@
 
 INVALID = "AMG-RULE-003"
 CANNOT_RUN = "AMG-RULE-011"
+# A placeholder that nobody gave values: the site has to.
+NO_VALUES = "AMG-RULE-014"
 
 
 class SigmaProblemError(Exception):
-    """A document that is no valid Sigma (`INVALID`), or one that is and asks for what cannot be had (`CANNOT_RUN`).
+    """No valid Sigma (`INVALID`), or Sigma that asks for what cannot be had (`CANNOT_RUN`, `NO_VALUES`).
 
     The message is one plain sentence without a full stop; text from the document in it went through `show`.
     """

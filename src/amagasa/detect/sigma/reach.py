@@ -3,21 +3,27 @@
 import re
 from typing import Final
 
-_LEANS: Final = re.compile(r"^(?:correlation|action)\s*:", re.MULTILINE)
-_FILTERS: Final = re.compile(r"^filter\s*:", re.MULTILINE)
-_REPLACES: Final = re.compile(r"^related\s*:(?:.|\n)*?\btype\s*:\s*['\"]?(?:obsolete|renamed)\b", re.MULTILINE)
+from amagasa.detect.sigma.link import REPLACING
+from amagasa.detect.sigma.rule import Compiled, Rule
+
+_FILTERS: Final = re.compile(r"^[{\"']?filter\b", re.MULTILINE)
 
 
-def reaches_out(text: str) -> bool:
-    """Whether the text holds such a document, or a collection whose parts lean on each other."""
-    return bool(_LEANS.search(text)) or acts_on_others(text)
+def reaching(compiled: Compiled) -> frozenset[str]:
+    """Paths of the documents that lean or act on others: correlations, and all that `acting` names."""
+    return acting(compiled) | {rule.path for rule in compiled.rules if rule.correlation is not None}
 
 
-def is_filter(text: str) -> bool:
-    """Whether some document in it is a filter."""
+def acting(compiled: Compiled) -> frozenset[str]:
+    """Paths of those which may act on any other, whichever comes: filters, and rules that replace others."""
+    filters = {one.path for one in compiled.filters}
+    return frozenset(filters | {rule.path for rule in compiled.rules if _replaces(rule)})
+
+
+def may_filter(text: str) -> bool:
+    """Whether a document of the text, not compiled yet, looks like a filter as people write them."""
     return bool(_FILTERS.search(text))
 
 
-def acts_on_others(text: str) -> bool:
-    """Whether some document in it may act on any other, whichever comes: a filter, or a rule that replaces others."""
-    return is_filter(text) or ("related" in text and bool(_REPLACES.search(text)))
+def _replaces(rule: Rule) -> bool:
+    return any(one.relation in REPLACING for one in rule.related)

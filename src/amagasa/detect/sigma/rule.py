@@ -13,7 +13,7 @@ from amagasa.event.record import LogSource
 from amagasa.vocab.severity import Level
 
 # Raised whenever the same document would compile to something else: compiled rules are cached under it.
-VERSION: Final = 6
+VERSION: Final = 7
 
 
 class Predicate(StrEnum):

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.detect.folding import escaped, fold
-from amagasa.detect.sigma.problem import CANNOT_RUN, SigmaProblemError
+from amagasa.detect.sigma.problem import NO_VALUES, SigmaProblemError
 from amagasa.detect.sigma.rule import Predicate
 from amagasa.vocab.text import show
 
@@ -148,7 +148,7 @@ def values_of(name: str, placeholders: Placeholders) -> Sequence[str]:
         f"the placeholder %{show(name)}% has no values here{near}; it gets them in placeholders.toml "
         "(content/placeholders.toml of a node, --placeholders FILE for detect)"
     )
-    raise SigmaProblemError(message, code=CANNOT_RUN)
+    raise SigmaProblemError(message, code=NO_VALUES)
 
 
 def predicate_of(text: Text, *, is_keyword: bool) -> tuple[Predicate, str]:

@@ -278,7 +278,7 @@ def _runnable(value: Expression) -> str:
     expression = (f"(?{''.join(sorted(value.flags))})" if value.flags else "") + source
     why = refusal(expression, CHOSEN_BY_RULE)
     if why is not None:
-        message = f"the regular expression cannot run in linear time: {show(why)}: {show(expression)}"
+        message = f"the regular expression cannot run in linear time: {show(why.rstrip('.'))}: {show(expression)}"
         raise SigmaProblemError(message, code=CANNOT_RUN)
     return expression
 

@@ -179,7 +179,8 @@ def print_left_out(counts: Summary, console: Console) -> None:
     """Rules switched off and matches excluded, each with its reason."""
     if counts.n_rules_off:
         reasons = ", ".join(f"{n:,} {_OFF[OffBy(by)]}" for by, n in counts.n_rules_off_by.items())
-        console.print(f"{counts.n_rules_off:,} rules are switched off: {reasons}")
+        verb = "is" if counts.n_rules_off == 1 else "are"
+        console.print(f"{_n(counts.n_rules_off, 'rule')} {verb} switched off: {reasons}")
     for rule in counts.rules_off[:MAX_SHOWN]:
         console.print(f"[dim]switched off[/] {escape(show(rule.rule_id))}: {escape(show(rule.why))}")
     for one in counts.excluded[:MAX_SHOWN]:
@@ -190,7 +191,12 @@ def print_left_out(counts: Summary, console: Console) -> None:
             console.print(f"[yellow]exclusion fits no rule[/] that is loaded {said}")
         else:
             until = f"until {one.expires}" if one.expires else "for ever"
-            console.print(f"excluded {one.n:,} matches of {one.n_rules:,} rules, {until} {said}")
+            what = f"{_n(one.n, 'match', 'matches')} of {_n(one.n_rules, 'rule')}"
+            console.print(f"excluded {what}, {until} {said}")
+
+
+def _n(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def document_of(counts: Summary) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class DiskRules:
         self._found: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disk-rules", daemon=True)
+        self._watch.progress = self._count
+        self._compiled = (0, 0)
         self.in_use: frozenset[str] = frozenset()
         self.is_acting = False
         self.is_part = False
@@ -59,6 +61,11 @@ class DiskRules:
     def stop(self) -> None:
         """Look no more; what is under way is not waited for."""
         self._stopping.set()
+
+    @property
+    def compiled(self) -> tuple[int, int]:
+        """How many documents are compiled of how many, of those that were met last."""
+        return self._compiled
 
     def found(self) -> Found | None:
         """The next change that was found."""
@@ -74,6 +81,7 @@ class DiskRules:
             try:
                 self._look()
             except AmagasaError as problem:
+                self._compiled = (0, 0)
                 log.error("changed rules on disk could not be compiled; tried again", problem=str(problem))  # noqa: TRY400
             wait_s = max(EVERY_S, _IDLE * (time.monotonic() - began))
 
@@ -94,10 +102,13 @@ class DiskRules:
 
     def _everything(self) -> Found:
         """All rules on disk, loaded anew: where a document changes what others mean, nothing less is right."""
-        loaded = load_content(files_of(self._begin))
+        loaded = load_content(files_of(self._begin), progress=self._count)
         self.is_acting = loaded.content.is_acting
         added = items_on_disk(loaded.rules)
         # What cannot be compiled any more goes on as it was.
         removed = frozenset(map(disk_key, self.in_use)) - added.keys() - {disk_key(one.path) for one in loaded.faults}
         faults = tuple(one for one in loaded.faults if one not in loaded.unlinked)
         return Found(added=added, removed=removed, faults=faults, whole=loaded)
+
+    def _count(self, n_compiled: int, n_all: int) -> None:
+        self._compiled = (n_compiled, n_all)

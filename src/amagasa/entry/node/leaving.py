@@ -1,10 +1,11 @@
-"""What the worker leaves out on purpose, counted: told when it loads rules, and now and then while it counts."""
+"""What the site makes of its rules, counted: told when the worker loads rules, and now and then while it counts."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from amagasa.app.left_out import given_placeholders
 from amagasa.app.worker_messages import LeftOut
 from amagasa.detect.report import Excluded
 from amagasa.detect.sigma.rule import Rule
@@ -40,7 +41,7 @@ class Leaving:
 
     @property
     def has_any(self) -> bool:
-        """Whether anything is left out, or was when it was told last."""
+        """Whether there is anything to tell, or was when it was told last."""
         return self._is_told or self._has_now
 
     @property
@@ -51,8 +52,12 @@ class Leaving:
     def told(self, rules: Iterable[Rule]) -> LeftOut:
         """All of it; `rules` are those in force."""
         self._told_at, self._is_counted, self._is_told = self._clock(), False, self._has_now
-        return LeftOut(off=self._loaded.off, excluded=self._loaded.excluded(self._counts, rules))
+        return LeftOut(
+            off=self._loaded.off,
+            excluded=self._loaded.excluded(self._counts, rules),
+            placeholders=given_placeholders(self._loaded.content.placeholders),
+        )
 
     @property
     def _has_now(self) -> bool:
-        return bool(self._loaded.off.n or self._loaded.exclusions)
+        return bool(self._loaded.off.n or self._loaded.exclusions or self._loaded.content.placeholders)

@@ -19,7 +19,17 @@ from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
-from amagasa.app.worker_messages import Active, Batch, Begin, Correlating, LeftOut, Ready, SourceSpec, SourceState
+from amagasa.app.worker_messages import (
+    Active,
+    Batch,
+    Begin,
+    Compiling,
+    Correlating,
+    LeftOut,
+    Ready,
+    SourceSpec,
+    SourceState,
+)
 from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Wanted
@@ -37,7 +47,6 @@ from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
 LOCK_FILE: Final = "run/lock"
-FAULTS_KEPT: Final = 1_000
 
 log = structlog.get_logger("node")
 
@@ -277,7 +286,7 @@ class Node:
             self._world.signals.publish("incident", {"id": incident.id})
         announce(self._world.signals, recorded.crossings)
 
-    def _tell(self, message: Ready | LeftOut | Correlating | Active | SourceState) -> None:
+    def _tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState) -> None:
         match message:
             case Ready():
                 self._rules.heard(message, now=self._world.clock.now())
@@ -290,6 +299,9 @@ class Node:
                 )
                 self._note_rules(dict.fromkeys(message.faults))
                 self._is_ready = True
+            case Compiling():
+                self._rules.compiling(message)
+                self._note_rules({})
             case LeftOut():
                 self._rules.left_out = message
                 self._note_rules({})
@@ -321,8 +333,7 @@ class Node:
                     log.warning("a rule cannot run", rule=one.rule_id or one.path, why=one.why)
             self._rule_faults |= faults
             faulty = (*self._rule_faults, *self._unseen)
-            listed = [{"rule_id": one.rule_id, "path": one.path, "why": one.why} for one in faulty]
-            document = self._rules.noted() | {"n_faults": len(listed), "faults": listed[:FAULTS_KEPT]}
+            document = self._rules.noted(faulty)
             try:
                 with self._world.store.write() as tx:
                     tx.save_meta("rules", msgspec.json.encode(document).decode())
@@ -331,6 +342,7 @@ class Node:
                 log.error("what is known of the rules could not be kept; it is tried again", problem=str(problem))  # noqa: TRY400
             else:
                 self._are_rules_noted = True
+        self._world.signals.publish("rules", {})
 
     def _trouble(self, what: str) -> None:
         self._world.signals.publish("trouble", {"what": what})

@@ -16,6 +16,7 @@ from amagasa.app.worker_messages import (
     Batch,
     Begin,
     Change,
+    Compiling,
     Content,
     Correlating,
     FromWorker,
@@ -46,7 +47,7 @@ class Listener:
         begin: Callable[[], Begin],
         content: Callable[[], Content | None],
         record: Callable[[Batch], None],
-        tell: Callable[[Ready | LeftOut | Correlating | Active | SourceState], None],
+        tell: Callable[[Ready | Compiling | LeftOut | Correlating | Active | SourceState], None],
         trouble: Callable[[str], None],
     ) -> None:
         self.begin = begin

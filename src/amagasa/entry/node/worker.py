@@ -25,6 +25,7 @@ from amagasa.app.worker_messages import (
     Active,
     Batch,
     Begin,
+    Compiling,
     Content,
     Correlating,
     FromWorker,
@@ -47,6 +48,7 @@ from amagasa.entry.node.pacing import Pace
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.record import Chunk, Reject
 
+COMPILING_EVERY_S: Final = 0.25
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
 MAX_UNACKNOWLEDGED: Final = 8
 _STDIN: Final = 0
@@ -75,6 +77,8 @@ class Worker:
         self._links = Links()
         self._disk.is_acting = self._base.content.is_acting
         self._is_disk_changing = False
+        self._compiled = (0, 0)
+        self._compiling_told_at = time.monotonic()
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec.path, spec.token, spec.format, chunk_bytes=begin.chunk_bytes))
             for spec in begin.sources
@@ -116,6 +120,13 @@ class Worker:
         if self._leaving.has_any:
             self._send(self._leaving.told(self._outlook.rules))
 
+    def _tell_compiling(self) -> None:
+        """How far rules on disk are compiled, where that takes a while."""
+        compiled = self._disk.compiled
+        if compiled != self._compiled and time.monotonic() - self._compiling_told_at >= COMPILING_EVERY_S:
+            self._compiled, self._compiling_told_at = compiled, time.monotonic()
+            self._send(Compiling(n_compiled=compiled[0], n_all=compiled[1]))
+
     def _begin_with_content(self) -> None:
         """Read nothing before the content that was active is looked with again."""
         while self._begin.awaits_content and not self._outlook.has_content and not self._is_stopping:
@@ -130,6 +141,7 @@ class Worker:
         """Between two batches: put to use what is ready of changed content and of changed rules on disk."""
         while (found := self._disk.found()) is not None:
             self._outlook.take_disk(found.added, found.removed)
+            self._compiled = self._disk.compiled  # what is still to be told of it is told by `Ready`
             anew = {path_of(key) for key in (*found.added, *found.removed)} | {one.path for one in found.faults}
             old = tuple(one for one in self._disk_faults if one.path not in anew and found.whole is None)
             self._disk_faults = (*old, *found.faults)
@@ -137,6 +149,7 @@ class Worker:
                 self._outlook.keep_to(found.whole)
                 self._leaving.load(found.whole)
             self._is_disk_changing = True
+        self._tell_compiling()
         self._tell(self._outlook.advance())
         if self._is_disk_changing and self._outlook.is_settled:
             self._is_disk_changing = False
