@@ -34,7 +34,7 @@ bench: $(READY)
 screenshots: $(READY) $(BUILT) debian
 	@$(PY) docs/screenshots.py
 
-setup: $(READY)
+setup: $(READY) $(BUILT)
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml hatch_build.py
 	@if [ ! -x $(PY) ]; then \
