@@ -124,6 +124,11 @@ def test_correlation_added_while_the_node_runs_counts_from_then_on_and_removed_i
     (alert,) = eventually(lambda: of(node, "Marks and then the door"), about="the chain alerts")
     assert (alert["severity"], alert["content_id"]) == (5, THEN_ID)
     assert [one["n_detections"] for one in of(node, "Many marks")] == [1]
+    assert node.command("content", "remove", THEN_ID).code == 0
+    append(log, *marks("203.0.113.8", 0, 5), access_line("203.0.113.8", "/door", second=30))
+    eventually(lambda: len(of(node, "Many marks")) == 2, about="the other goes on")
+    assert node.source("web")["n_read"] == 12
+    assert [alert["subject"] for alert in of(node, "Marks and then the door")] == ["203.0.113.9"]
 
 
 def test_correlation_without_its_base_rule_says_so_at_its_item(node: JourneyNode) -> None:

@@ -24,6 +24,20 @@ from tests.journeys.nodes import (
 
 pytestmark = pytest.mark.xdist_group("journey-share")
 LATE_RULE = MARK_RULE.replace("journey-mark", "allied-mark").replace("6f6a1c1e", "8f6a1c1e")
+ALLIED_MANY = """\
+title: Many knocks
+id: 9f6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10
+correlation: {type: event_count, rules: [knock], group-by: [c-ip], timespan: 10m, condition: {gte: 5}}
+level: high
+"""
+ALLIED_ONE = """\
+title: A knock
+id: af6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10
+name: knock
+logsource: {category: webserver}
+detection: {knock: {cs-uri-stem: /allied-knock}, condition: knock}
+level: low
+"""
 _numbers = itertools.count(1)
 
 
@@ -117,6 +131,27 @@ def test_rule_of_the_ally_detects_here_and_its_sighting_goes_back(allies: Allies
     )
     assert [one["origin"]["name"] for one in found] == ["United States"]
     eventually(lambda: sightings_of(allies.america, found[0]["content_id"]), about="its sighting is with the ally")
+
+
+def test_correlation_of_the_ally_detects_here_and_its_sighting_goes_back(allies: Allies, tmp_path: Path) -> None:
+    for name, text in (("many", ALLIED_MANY), ("one", ALLIED_ONE)):  # the correlation first, then what it looks at
+        (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
+        added = allies.america.command("content", "add", tmp_path / f"{name}.yml", "--share", "--json")
+        assert added.code == 0, added.err
+    eventually(
+        lambda: [one for one in allies.japan.get("/api/content") if one["title"] == "Many knocks" and is_used(one)],
+        about="it is active here",
+    )
+    append(allies.log, *(access_line("192.0.2.7", "/allied-knock", second=second) for second in range(5)))
+    found = eventually(
+        lambda: [one for one in allies.japan.alerts() if one["subject"] == "192.0.2.7"], about="it has detected"
+    )
+    assert [(one["title"], one["origin"]["name"]) for one in found] == [("Many knocks", "United States")]
+    eventually(lambda: sightings_of(allies.america, found[0]["content_id"]), about="its sighting is with the ally")
+
+
+def is_used(content: dict[str, Any]) -> bool:
+    return bool(content["activated_at"]) and not content["fault"]
 
 
 def test_incident_waits_for_consent_and_leaves_with_it(allies: Allies) -> None:

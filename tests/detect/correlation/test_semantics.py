@@ -297,6 +297,14 @@ def test_two_episodes_which_a_late_record_joins_are_one_detection_then() -> None
     assert one.n == 7
 
 
+def test_episode_over_a_correlation_that_goes_on_is_told_once() -> None:
+    inner = outer("inner", count(bounds=(Bound(GTE, Decimal(1)),)))
+    twice = outer("begins", count(rules=("inner",), timespan_s=1, bounds=(Bound(GTE, Decimal(1)),)))
+    how = Manner(links=links_of(inner, twice), lateness_s=20)
+    said, _ = stream(*[[one] for one in several(0, 2, 12, 22, 32)], how=how, after_s=(4000,))
+    assert [one.rule_id for some in said for one in some] == ["id-begins"]
+
+
 def test_record_later_than_the_lateness_is_counted_and_said() -> None:
     links = links_of(outer("x", count()))
     said, windows = stream(several(0), several(300), several(1, 119, 120), how=Manner(links=links, lateness_s=180))

@@ -83,10 +83,10 @@ class Machine(Struct, gc=False):
         """The next entry in the order of `Entry.place`."""
         kind = linked.correlation.kind
         is_same = bool(self.recent) and self.recent[-1].mark == entry.mark
+        passed = self.pass_time(entry.at, linked)
         # A record that satisfies two rules is one event; what an inner correlation says again is not counted again.
         if kind not in TEMPORAL and (is_same or (kind is not Kind.VALUE_COUNT and not entry.is_new)):
-            return NOTHING
-        passed = self.pass_time(entry.at, linked)
+            return passed
         self.n_seen += 1
         if is_same:
             self.recent[-1] = entry
