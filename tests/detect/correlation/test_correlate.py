@@ -1,6 +1,7 @@
 """The stream against the plain correlator, in whatever order the events come."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from amagasa.detect.correlation.correlate import correlate
-from amagasa.detect.correlation.definition import Kind
+from amagasa.detect.correlation.definition import Alias, Bound, Comparison, Expr, Join, Kind
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.correlation.machine import FOREVER
@@ -19,7 +20,9 @@ from tests.detect.correlation.samples import (
     RULES,
     SECOND,
     correlations,
+    count,
     expected,
+    hit,
     hits_lists,
     links_of,
     outer,
@@ -147,3 +150,22 @@ def stored(windows: Windows) -> Windows:
         body = msgspec.msgpack.encode(replace(group, ahead=None))
         groups.setdefault(digest, {})[key] = msgspec.msgpack.decode(body, type=Group)
     return Windows(groups=groups, tally=windows.tally)
+
+
+def test_record_at_which_one_group_begins_and_another_goes_on_counts_as_a_beginning() -> None:
+    first = Bound(Comparison.GTE, Decimal(1))
+    aliases = (Alias(name="who", fields=(("a", "other"), ("b", "user"))),)
+    inner = count(rules=("a", "b"), group_by=("who",), aliases=aliases, bounds=(first,), timespan_s=1)
+    hits = [hit(1, "b", user="u", other="v", record=2), hit(0, other="v", record=1), hit(1, other="v", record=2)]
+    over = count(rules=("inner",), group_by=("other",), bounds=(first,))
+    links = links_of(outer("inner", inner), outer("x", over))
+    assert replaced(run(hits, links)[0]) == expected(hits, links)
+
+
+def test_earlier_record_of_the_same_instant_that_comes_late_takes_the_place_of_the_trigger() -> None:
+    a, b = (Expr(join=Join.RULE, rule=place) for place in (0, 1))
+    either = Expr(join=Join.OR, items=(a, Expr(join=Join.AND, items=(b, b))))
+    ordered = count(kind=Kind.TEMPORAL_ORDERED, rules=("a", "b"), condition=either, bounds=())
+    links = links_of(outer("x", ordered))
+    hits = [hit(0, "b", record=5), hit(0, "b", record=8), hit(0, record=5)]
+    assert replaced(run(hits, links, chunk=1, manner=manner(links))[0]) == expected(hits, links)

@@ -83,12 +83,12 @@ class _Round:
         self.detections: list[Detection] = []
         self.tally: Counter[tuple[str, str, Loss]] = Counter()
 
-    def take(self, hit: Hit, *, is_new: bool = True) -> None:
+    def take(self, hit: Hit, *, is_new: bool = True, of: str = "") -> None:
         """Hand the hit to every correlation that looks at its rule."""
         links = self._manner.links
         for place, number in links.takers.get(hit.rule, ()):
             linked = links.correlations[place]
-            entry = entry_of(linked, number, hit, is_new=is_new)
+            entry = entry_of(linked, number, hit, is_new=is_new, of=of)
             if isinstance(entry, Loss):
                 self._count(linked, number, entry)
             else:
@@ -216,7 +216,7 @@ class _Round:
         is_over = self._horizon_at is not None and not after.pending and after.machine.is_over(before, linked)
         self.changed[key] = None if before >= FOREVER or is_over else after
         for entry, is_new in settled.held:
-            self.take(_hit_of(linked, entry), is_new=is_new)
+            self.take(_hit_of(linked, entry), is_new=is_new, of=key[1])
 
     def _tell(
         self, linked: Linked, episode: Episode, told: tuple[Told, ...], *, is_full: bool, is_final: bool = False
@@ -233,7 +233,7 @@ class _Round:
         return rest if is_final else (*rest, *before)[-MAX_TOLD:]
 
 
-def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True) -> Entry | Loss:
+def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True, of: str = "") -> Entry | Loss:
     """The hit as an entry of this correlation and its member, or why it can be none."""
     member, kind, fields = linked.members[number], linked.correlation.kind, hit.fields
     if hit.at is None:
@@ -257,6 +257,7 @@ def entry_of(linked: Linked, number: int, hit: Hit, *, is_new: bool = True) -> E
         hit.host,
         hit.raw,
         is_new,
+        of,
     )
 
 

@@ -16,7 +16,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
 
     `value` is the text of the field that counts; `group` the values of the group as this record has them; `carried`
     the fields which outer correlations ask for, by name. `is_new`: of an inner correlation's, whether it begins there
-    to hold.
+    to hold, and `of` which of its groups: two of them may say different things of one record.
     """
 
     at: int
@@ -30,6 +30,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     host: str
     raw: str
     is_new: bool = True
+    of: str = ""
 
     @property
     def place(self) -> tuple[int, str, str, int, int]:

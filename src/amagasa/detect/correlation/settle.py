@@ -100,7 +100,8 @@ def _run(machine: Machine, entries: Sequence[Entry], linked: Linked) -> _Ahead:
 
 def told_as(episode: Episode) -> Told:
     """What is remembered of an episode that was told."""
-    return Told(episode.trigger.at, episode.first_at, episode.last_at, episode.n)
+    trigger = episode.trigger
+    return Told(trigger.at, episode.first_at, episode.last_at, episode.n, trigger.path, trigger.record)
 
 
 def is_same_episode(told: Told, episode: Episode, span: int) -> bool:

@@ -40,12 +40,14 @@ class Manner(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, array_like=True, gc=False):
-    """What was last said of an episode."""
+    """What was last said of an episode; `path` and `record` are those of the record which made it hold first."""
 
     trigger_at: int
     first_at: int
     last_at: int
     n: int
+    path: str = ""
+    record: int = 0
 
 
 class Group(Struct, frozen=True, kw_only=True, gc=False):
@@ -154,20 +156,24 @@ def key_of(values: tuple[str, ...]) -> str:
 
 
 def merged(first: Sequence[Entry], second: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Entries of both in their order, each record and member once."""
-    by_place = {entry.place: entry for entry in first}
+    """Entries of both in their order, each record and member once, of an inner correlation once for each group."""
+    each = {(entry.place, entry.of): entry for entry in first}
     for entry in second:
-        known = by_place.get(entry.place)
+        known = each.get((entry.place, entry.of))
         if known is None or known.is_new != entry.is_new:
-            by_place[entry.place] = entry  # what an inner correlation says of a record anew takes the place of the old
+            each[entry.place, entry.of] = entry  # what an inner correlation says of a record anew replaces the old
         else:
-            by_place[entry.place] = min(known, entry, key=_all_of)
-    return tuple(by_place[place] for place in sorted(by_place))
+            each[entry.place, entry.of] = min(known, entry, key=_all_of)
+    return tuple(sorted(each.values(), key=_in_order))
 
 
 def _all_of(entry: Entry) -> tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str, str]:
     """So that of two which name one record the same stays, whichever came first."""
     return (entry.value, entry.group, entry.carried, entry.host, entry.raw)
+
+
+def _in_order(entry: Entry) -> tuple[object, ...]:
+    return (entry.place, _all_of(entry), entry.of)
 
 
 def _joined(first: Group, second: Group) -> Group:
