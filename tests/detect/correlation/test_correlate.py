@@ -133,10 +133,10 @@ def test_windows_kept_and_read_again_after_every_step_go_on_as_if_nothing_was(
     links = links_of(*made)
     how = manner(links)
     through, kept = Windows(), Windows()
-    for hit in hits:
-        once = correlate([hit], through, how, now=NOW)
-        again = correlate([hit], kept, how, now=NOW)
-        assert again == correlate([hit], kept, how, now=NOW)  # it changes nothing that it is given
+    for one in hits:
+        once = correlate([one], through, how, now=NOW)
+        again = correlate([one], kept, how, now=NOW)
+        assert again == correlate([one], kept, how, now=NOW)  # it changes nothing that it is given
         assert [seen(one) for one in again.detections] == [seen(one) for one in once.detections]
         through = through.after(once.changed, once.tally)
         kept = stored(kept.after(again.changed, again.tally))
