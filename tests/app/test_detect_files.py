@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amagasa.app.detect_files import MAX_REJECTS_SHOWN, Summary, add_content, detect_files
+from amagasa.app.detect_files import MAX_REJECTS_SHOWN, Item, Looked, Summary, add_content, detect_files
 from amagasa.app.path import Seen
 from amagasa.detect.report import Detection, MatchReport, RuleFault
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
@@ -45,10 +46,11 @@ def counted(
     given_answers = iter(answers)
     found: list[Detection] = []
 
-    def look(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Seen]]:
-        return ((one, next(given_answers)) for one in chunks)
+    def look(streams: Iterable[Iterable[Item]]) -> Iterator[Looked | Reject | SourceFault]:
+        for one in chain.from_iterable(streams):
+            yield Looked(n_bytes=len(one.data), seen=next(given_answers)) if isinstance(one, Chunk) else one
 
-    return detect_files(items, look, found.append, fail_on=fail_on), found
+    return detect_files([items], look, found.append, fail_on=fail_on), found
 
 
 def test_detect_files_of_nothing_is_done() -> None:

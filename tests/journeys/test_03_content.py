@@ -94,6 +94,11 @@ def test_rule_added_under_load_sees_every_line_from_then_on(node: JourneyNode, l
     assert len(after) >= 50
 
 
+def rules_and_faults(node: JourneyNode) -> tuple[int, int]:
+    rules = node.get("/api/rules")
+    return rules["n_rules"], rules["n_faults"]
+
+
 def test_rules_on_disk_of_a_running_node_are_looked_with_once_they_are_saved(node: JourneyNode, log: Path) -> None:
     node.start()
     later = node.folder / "content" / "later.yml"
@@ -106,7 +111,7 @@ def test_rules_on_disk_of_a_running_node_are_looked_with_once_they_are_saved(nod
     append(log, access_line("192.0.2.61", "/later-mark"))
     eventually(lambda: "192.0.2.61" in seen_by(node), about="what it held before sees on")
     later.unlink()
-    eventually(lambda: node.get("/api/rules") == {"n_rules": 1, "n_faults": 0, "faults": []}, about="it is gone")
+    eventually(lambda: rules_and_faults(node) == (1, 0), about="it is gone")
     append(log, access_line("192.0.2.62", "/later-mark"), attack(1))
     eventually(lambda: attacker(1) in seen_by(node), about="the other rule sees on")
     assert "192.0.2.62" not in seen_by(node)

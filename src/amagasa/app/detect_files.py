@@ -17,7 +17,18 @@ from amagasa.vocab.severity import Level
 
 MAX_REJECTS_SHOWN = 100
 
-Look = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, Seen]]]
+Item = Chunk | Reject | SourceFault
+
+
+class Looked(Struct, frozen=True, kw_only=True):
+    """What was seen in a chunk of `n_bytes`."""
+
+    n_bytes: int
+    seen: Seen
+
+
+# Streams of records, e.g. one a file -> what came of them, in their order.
+Look = Callable[[Iterable[Iterable[Item]]], Iterator[Looked | Reject | SourceFault]]
 Sink = Callable[[Detection], None]
 
 
@@ -71,7 +82,7 @@ class Summary(Struct, kw_only=True):
 
 
 def detect_files(
-    records: Iterable[Chunk | Reject | SourceFault],
+    streams: Iterable[Iterable[Item]],
     look: Look,
     sink: Sink,
     *,
@@ -80,7 +91,7 @@ def detect_files(
 ) -> Summary:
     """Look at every chunk, hand each detection to `sink`, count everything. Rule faults of loading are the caller's.
 
-    `look` may work in several processes, but keeps the order of the chunks. What `correlate` finds comes last.
+    `look` may work in several processes, but keeps the order of the records. What `correlate` finds comes last.
     """
     summary = Summary()
     by_rule: Counter[str] = Counter()
@@ -93,8 +104,7 @@ def detect_files(
         summary.n_at_or_above += fail_on is not None and detection.level.severity >= fail_on.severity
         sink(detection)
 
-    for chunk, seen in look(_chunks(records, summary)):
-        _count(summary, chunk, seen)
+    for seen in _seen(look(streams), summary):
         faults.update(dict.fromkeys(seen.report.faults))
         silenced.update(seen.report.silenced)
         excluded.update({(one.exclusion, one.rule_id): one.n for one in seen.report.excluded})
@@ -132,24 +142,22 @@ def add_left_out(summary: Summary, off: OffRules, excluded: Sequence[ExcludedBy]
     summary.excluded = list(excluded)
 
 
-def _chunks(records: Iterable[Chunk | Reject | SourceFault], summary: Summary) -> Iterator[Chunk]:
-    """The chunks; what could not be read on the way is counted where it belongs."""
-    for item in records:
-        if isinstance(item, Chunk):
-            yield item
+def _seen(items: Iterable[Looked | Reject | SourceFault], summary: Summary) -> Iterator[Seen]:
+    """What was seen; it and what could not be read on the way are counted where they belong."""
+    for item in items:
+        if isinstance(item, Looked):
+            seen = item.seen
+            summary.n_read += seen.n_read
+            summary.n_accepted += seen.n_accepted
+            summary.bytes += item.n_bytes
+            for reject in seen.rejects:
+                _reject(summary, reject)
+            yield seen
         elif isinstance(item, Reject):
             summary.n_read += 1
             _reject(summary, item)
         else:
             summary.not_looked_at.append(item)
-
-
-def _count(summary: Summary, chunk: Chunk, seen: Seen) -> None:
-    summary.n_read += seen.n_read
-    summary.n_accepted += seen.n_accepted
-    summary.bytes += len(chunk.data)
-    for reject in seen.rejects:
-        _reject(summary, reject)
 
 
 def _reject(summary: Summary, reject: Reject) -> None:

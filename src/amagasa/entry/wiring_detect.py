@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from amagasa.adapters.content.policies import load_policy
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.follow import FileFollower
-from amagasa.adapters.source.records import open_records
+from amagasa.adapters.source.records import open_streams
 from amagasa.adapters.spool.sorted_hits import SortedHits
 from amagasa.app.correlating import FileCorrelation
 from amagasa.app.layers import Layer, items_on_disk
@@ -82,10 +83,6 @@ class ContentFiles(Struct, frozen=True, kw_only=True):
             wanted=self.wanted,
             are_first_alone=self.are_first_alone,
         )
-
-    def sight(self) -> Sight:
-        """A sight of these, for a child process: from the cache, which the parent has filled."""
-        return load_content(self).sight()
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -202,8 +199,13 @@ def file_correlation(links: Links, *, now: datetime) -> Iterator[FileCorrelation
 
 def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:
     """Every record of these files, folders and streams, in chunks, with what could not be read on the way."""
+    return chain.from_iterable(streams_of(paths, form))
+
+
+def streams_of(paths: Sequence[str], form: Format | None) -> Iterator[Iterator[Chunk | Reject | SourceFault]]:
+    """The same, a stream for each file that is found, in the order of the paths and of the names in folders."""
     for path in paths:
-        yield from open_records(path, form)
+        yield from open_streams(path, form)
 
 
 def size_of(paths: Sequence[str]) -> int | None:

@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final
 
@@ -40,20 +41,26 @@ _KINDS: Final = (
 )
 
 
-def open_records(path: str | Path, form: Format | None = None, *, stdin: IO[bytes] | None = None) -> Iterator[Item]:
-    """The records of `path` (`-`: standard input) as chunks of about 1 MiB, with rejects and faults between them.
+def open_streams(
+    path: str | Path, form: Format | None = None, *, stdin: IO[bytes] | None = None
+) -> Iterator[Iterator[Item]]:
+    """What can be read at `path` (`-`: standard input), file by file: a stream of records for each, opened when begun.
 
     A folder is read whole, in the order of the names, links followed. `form` overrides what the content looks like,
     except for EVTX. Plain, gzip, Zstandard, bzip2, xz, zip and tar, one inside another; EVTX; JSON documents; UTF-16
     with a byte order mark. A member of an archive has the path `archive!member`; records are numbered from 1 in each.
-    Faults carry the codes AMG-SOURCE-001 to -010. Never raises for what the world holds.
+    Streams hold chunks of about 1 MiB, with rejects and faults between them. Faults carry the codes AMG-SOURCE-001 to
+    -010. Never raises for what the world holds.
     """
     if str(path) == STANDARD_INPUT:
-        budget = Budget()
-        reader = Reader(budget=budget, form=form, read_at=datetime.now(UTC))
-        yield from reader.read(STANDARD_INPUT, Stream(_blocks(stdin or sys.stdin.buffer, budget)))
+        yield _stream(stdin or sys.stdin.buffer, form)
     else:
         yield from _walk(str(path), form, ())
+
+
+def open_records(path: str | Path, form: Format | None = None, *, stdin: IO[bytes] | None = None) -> Iterator[Item]:
+    """The records of all streams of `path`, one after another."""
+    return chain.from_iterable(open_streams(path, form, stdin=stdin))
 
 
 def world_fault(path: str, error: OSError | ValueError) -> SourceFault:
@@ -79,7 +86,13 @@ def special_fault(path: str, mode: int) -> SourceFault:
     return SourceFault(path=show(path, _PATH_CHARACTERS), why=why, code=SPECIAL)
 
 
-def _walk(path: str, form: Format | None, above: tuple[tuple[int, int], ...]) -> Iterator[Item]:
+def _stream(stdin: IO[bytes], form: Format | None) -> Iterator[Item]:
+    budget = Budget()
+    reader = Reader(budget=budget, form=form, read_at=datetime.now(UTC))
+    yield from reader.read(STANDARD_INPUT, Stream(_blocks(stdin, budget)))
+
+
+def _walk(path: str, form: Format | None, above: tuple[tuple[int, int], ...]) -> Iterator[Iterator[Item]]:
     try:
         status = Path(path).stat()
         here = (status.st_dev, status.st_ino)
@@ -88,15 +101,15 @@ def _walk(path: str, form: Format | None, above: tuple[tuple[int, int], ...]) ->
             with os.scandir(path) as entries:
                 names = sorted(entry.name for entry in entries)
     except (OSError, ValueError) as error:
-        yield world_fault(path, error)
+        yield iter((world_fault(path, error),))
         return
     if stat.S_ISREG(status.st_mode):
-        yield from _file(path, form)
+        yield _file(path, form)
     elif not stat.S_ISDIR(status.st_mode):
-        yield special_fault(path, status.st_mode)
+        yield iter((special_fault(path, status.st_mode),))
     elif here in above or len(above) >= MAX_FOLDERS_DEEP:
         why = "the folder leads back into itself, or too deep; it was not entered"
-        yield SourceFault(path=show(path, _PATH_CHARACTERS), why=why, code=LOOP)
+        yield iter((SourceFault(path=show(path, _PATH_CHARACTERS), why=why, code=LOOP),))
     for name in names:
         yield from _walk(str(Path(path) / name), form, (*above, here))
 

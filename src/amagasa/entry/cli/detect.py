@@ -15,8 +15,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from amagasa.app.detect_files import Look, Summary, add_content, add_left_out, detect_files
-from amagasa.app.path import Seen
+from amagasa.app.detect_files import Item, Look, Looked, Summary, add_content, add_left_out, detect_files
 from amagasa.detect.report import Detection
 from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Status
@@ -31,7 +30,7 @@ from amagasa.entry.cli.findings import (
 )
 from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, say, write_json
 from amagasa.entry.node.pool import look_here, look_in_processes
-from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, open_all, size_of
+from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, size_of, streams_of
 from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
@@ -80,6 +79,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     findings, kept = Findings(), list[Detection]()
     with ExitStack() as stack:
         bar = stack.enter_context(_progress())
+        gc.disable()
         loaded = load_content(files, progress=bar.compiling)
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
         if output is not None:
@@ -87,8 +87,8 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         if as_ndjson:
             sinks.append(_printer(sys.stdout.buffer))
         counts = detect_files(
-            bar.reading(open_all(paths, format_), size_of(paths)),
-            _look(loaded, files, processes),
+            bar.reading(streams_of(paths, format_), size_of(paths)),
+            _look(loaded, processes),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
@@ -140,21 +140,23 @@ def _say(counts: Summary, loaded: Loaded) -> None:
         say(f"passed over {len(paths)} files in folders which hold no indicators: {names}{more}")
 
 
-def _look(loaded: Loaded, files: ContentFiles, processes: int) -> Look:
-    """Look here or in children; here the matchers that had to be made are kept for the next start."""
-    if processes > 1:
-        return look_in_processes(files.sight, processes)
+def _look(loaded: Loaded, processes: int) -> Look:
+    """Look here, or here and in children; the matchers that had to be made here are kept for the next start."""
     sight = loaded.sight()
-    # What was loaded stays to the end: the collector need not walk it again and again.
-    gc.collect()
+    # What was loaded stays to the end: the collector need not walk it again and again, nor copy it for children.
     gc.freeze()
-    inner = look_here(sight)
+    gc.enable()
+    inner = look_here(sight) if processes == 1 else look_in_processes(sight, processes, _warn)
 
-    def run(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Seen]]:
-        yield from inner(chunks)
+    def run(streams: Iterable[Iterable[Item]]) -> Iterator[Looked | Reject | SourceFault]:
+        yield from inner(streams)
         loaded.keep(sight)
 
     return run
+
+
+def _warn(sentence: str) -> None:
+    say(show(sentence, 300))
 
 
 def _all(sinks: list[Sink]) -> Sink:
@@ -257,27 +259,26 @@ class _Bar:
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._task: TaskID | None = None
+        self._n_bytes = 0
 
     def compiling(self, done: int, total: int) -> None:
         """Show how many rule documents are compiled."""
         if self._progress is not None:
             self._show("compiling rules", done, total)
 
-    def reading(
-        self, records: Iterator[Chunk | Reject | SourceFault], total: int | None
-    ) -> Iterator[Chunk | Reject | SourceFault]:
+    def reading(self, streams: Iterable[Iterator[Item]], total: int | None) -> Iterator[Iterator[Item]]:
         """Pass the records on and show how many bytes went by."""
-        if self._progress is None:
-            yield from records
-            return
-        if self._task is not None:
+        if self._progress is not None and self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
-        seen = 0
-        for item in records:
+        for stream in streams:
+            yield stream if self._progress is None else self._counting(stream, total)
+
+    def _counting(self, stream: Iterable[Item], total: int | None) -> Iterator[Item]:
+        for item in stream:
             if isinstance(item, Chunk):
-                seen += len(item.data)
-                self._show(f"{seen / 1e6:,.0f} MB read", seen, total)
+                self._n_bytes += len(item.data)
+                self._show(f"{self._n_bytes / 1e6:,.0f} MB read", self._n_bytes, total)
             yield item
 
     def _show(self, what: str, done: int, total: int | None) -> None:

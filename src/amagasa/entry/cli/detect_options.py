@@ -38,7 +38,9 @@ Ageing: TypeAlias = Annotated[Path | None, typer.Option("--ageing", help="TOML: 
 Form: TypeAlias = Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")]
 SummaryFile: TypeAlias = Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")]
-Processes: TypeAlias = Annotated[int, typer.Option("--processes", "-p", min=1, max=MAX_PROCESSES)]
+Processes: TypeAlias = Annotated[
+    int, typer.Option("--processes", "-p", min=1, max=MAX_PROCESSES, help="This one and so many less one beside it.")
+]
 FailOn: TypeAlias = Annotated[
     Level | None, typer.Option("--fail-on", help="Exit 1 at findings of this level or above.")
 ]

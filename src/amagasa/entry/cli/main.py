@@ -1,6 +1,7 @@
 """The command line's front door: it names every command and loads only the module of the one that is called."""
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -38,6 +39,7 @@ _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 def build(called: str | None) -> typer.Typer:
     """The application with `called` loaded in full and the other commands known by name and help alone."""
+    gc.disable()  # loading leaves nothing to collect, and looking for it takes a fifth of the time
     root = typer.Typer(
         name="amagasa",
         help="Amagasa, rain umbrella: detects attacks, and shares with an ally what a signed agreement releases.",
@@ -57,6 +59,7 @@ def build(called: str | None) -> typer.Typer:
         else:
             command: Callable[..., None] = getattr(module, f"{name}_command")
             root.command(name, help=command.__doc__ or about)(command)
+    gc.enable()
     return root
 
 

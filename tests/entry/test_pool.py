@@ -1,0 +1,107 @@
+"""Looking in several processes: the same answers in the same order as in one, whatever becomes of a child."""
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.detect.cases import plan_for, process_line
+
+from amagasa.app.detect_files import Item, Looked
+from amagasa.app.sight import Sight
+from amagasa.detect.engine.memo import Memo
+from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.entry.node import pool
+from amagasa.entry.node.looking_child import PLACE_BYTES
+from amagasa.entry.node.pool import look_here, look_in_processes
+from amagasa.event.record import Chunk, Format, Reject, SourceFault
+
+NOW: Final = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+def line(word: str, n_bytes: int = 0) -> bytes:
+    return process_line(CommandLine=word + " " * n_bytes)
+
+
+def chunk(path: str, first: int, lines: list[bytes]) -> Chunk:
+    return Chunk(path=path, format=Format.WINDOWS, first_record=first, data=b"\n".join(lines), read_at=NOW)
+
+
+def sight() -> Sight:
+    plan = plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"})
+    return Sight([(plan, Memo(plan))], IndicatorSet())
+
+
+def told(done: Iterable[Looked | Reject | SourceFault]) -> list[tuple[object, ...]]:
+    """What a reader of the answers is told, without the instants of looking."""
+    return [
+        (one.n_bytes, one.seen.n_read, [(found.path, found.record) for found in one.seen.report.detections])
+        if isinstance(one, Looked)
+        else (type(one), one.path)
+        for one in done
+    ]
+
+
+def stream(name: str, kinds: list[str]) -> list[Item]:
+    made: dict[str, Item] = {
+        "harmless": chunk(name, 1, [line("dir")] * 3),
+        "evil": chunk(name, 4, [line("evil"), b"{}", b"no json", line("so evil")]),
+        "reject": Reject(path=name, record=1, why="no line"),
+        "fault": SourceFault(path=name, why="not there"),
+    }
+    return [made[kind] for kind in kinds]
+
+
+@given(st.lists(st.lists(st.sampled_from(["harmless", "evil", "reject", "fault"]), max_size=6), max_size=6))
+@example([])
+@example([["fault"]])
+@settings(max_examples=15, deadline=None)
+def test_look_in_processes_answers_as_one_process_does(kinds: list[list[str]]) -> None:
+    streams = [stream(f"{place}.log", one) for place, one in enumerate(kinds)]
+    here, there = look_here(sight()), look_in_processes(sight(), 3, pytest.fail)
+    assert told(there(streams)) == told(here(streams))
+
+
+def test_look_in_processes_of_one_long_stream_is_in_order() -> None:
+    long = [chunk("a.log", n, [line("evil" if n % 3 == 0 else "dir")]) for n in range(1, 200)]
+    found = told(look_in_processes(sight(), 2, pytest.fail)([long]))
+    assert found == told(look_here(sight())([long]))
+    assert [one[2] for one in found if one[2]] == [[("a.log", n)] for n in range(3, 200, 3)]
+
+
+def test_look_in_processes_looks_at_a_chunk_too_large_for_a_place() -> None:
+    large = chunk("a.log", 1, [line("evil", n_bytes=300_000)] * 9)
+    assert len(large.data) > PLACE_BYTES
+    assert told(look_in_processes(sight(), 2, pytest.fail)([[large]])) == told(look_here(sight())([[large]]))
+
+
+def test_look_in_processes_with_much_waiting_goes_on_with_the_first_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MAX_WAITING", 1)
+    streams = [stream(f"{n}.log", ["evil"] * 20) for n in range(5)]
+    assert told(look_in_processes(sight(), 3, pytest.fail)(streams)) == told(look_here(sight())(streams))
+
+
+def test_look_in_processes_loses_nothing_where_children_are_killed() -> None:
+    def killing() -> Iterator[Item]:
+        for n in range(1, 60):
+            if n == 30:
+                for child in multiprocessing.active_children():
+                    child.kill()
+            yield chunk("a.log", n, [line("evil" if n % 3 == 0 else "dir")])
+
+    said: list[str] = []
+    found = told(look_in_processes(sight(), 3, said.append)([killing()]))
+    assert [one[2] for one in found if one[2]] == [[("a.log", n)] for n in range(3, 60, 3)]
+    assert len(said) == 2
+    assert "exit code -9" in said[0]
+
+
+def test_look_in_processes_leaves_no_process_behind_where_it_is_not_read_to_its_end() -> None:
+    answers = look_in_processes(sight(), 3, pytest.fail)([stream("a.log", ["evil"] * 50)])
+    next(answers)
+    assert len(multiprocessing.active_children()) == 2
+    answers.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
