@@ -41,6 +41,7 @@ from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.node.watcher import Listener, Watcher
+from amagasa.entry.wiring_detect import begin_with
 from amagasa.vocab.errors import WorldError
 
 WAIT_S = 60.0
@@ -314,6 +315,23 @@ def test_watcher_whose_worker_is_killed_loses_and_doubles_nothing(begin: Begin, 
             os.kill(pid, signal.SIGKILL)
     assert main.records() == [1, 2, 3, 4]
     assert main.watcher.n_starts >= 4
+
+
+def test_watcher_whose_worker_a_fault_of_native_code_ended_goes_on_without_it(begin: Begin, log: Path) -> None:
+    with main_of(begin) as main:
+        append(log, attack(1))
+        eventually(lambda: main.records() == [1], about="record 1")
+        pid = main.watcher.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGABRT)
+        append(log, attack(2))
+        eventually(lambda: main.records() == [1, 2], about="record 2")
+    assert "exact engine alone" in main.troubles[0]
+
+
+def test_begin_with_the_exact_engine_alone_makes_no_sieve(begin: Begin) -> None:
+    assert begin_with(replace(begin, is_exact_alone=True)).sight().sieve is None
+    assert begin_with(begin).sight().sieve is not None
 
 
 def test_watcher_stopped_while_a_commit_fails_ends_without_it(begin: Begin, log: Path) -> None:

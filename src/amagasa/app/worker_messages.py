@@ -30,7 +30,8 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
     `site` is the folder in which its exclusions are. With `awaits_content` it reads nothing before the first `Content`:
-    what it read sooner would never be looked at with the content that was active before.
+    what it read sooner would never be looked at with the content that was active before. With `is_exact_alone` it does
+    without the native sieve, which may have ended the process before it.
     """
 
     sources: tuple[SourceSpec, ...]
@@ -41,6 +42,7 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     chunk_bytes: int = 1_048_576
     max_ahead: int = 8
     awaits_content: bool = False
+    is_exact_alone: bool = False
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):

@@ -99,6 +99,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     least: Level = Level.INFORMATIONAL
     unlinked: tuple[RuleFault, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    is_exact_alone: bool = False
 
     def sight(self) -> Sight:
         """A fresh sight, for one thread."""
@@ -139,7 +140,9 @@ class Loaded(Struct, frozen=True, kw_only=True):
             self.content.keep(sight.sieve.made())
 
     def sieve_for(self, plans: Sequence[Plan]) -> Sieve | None:
-        """A sieve for the plans; None where its native half was not built."""
+        """A sieve for the plans; None where its native half was not built, or is done without."""
+        if self.is_exact_alone:
+            return None
         return sieve_of(plans, secrets.token_bytes(key_bytes()), self.content.cache)
 
 
@@ -280,8 +283,8 @@ def begin_with(begin: Begin) -> Loaded:
     files = files_of(begin)
     is_first = begin.is_builtin_wanted and not any(source.token for source in begin.sources)
     if is_first and not is_known(files.rule_files()):
-        return load_content(replace(files, are_first_alone=True))
-    return load_content(files)
+        files = replace(files, are_first_alone=True)
+    return replace(load_content(files), is_exact_alone=begin.is_exact_alone)
 
 
 def rule_watch(begin: Begin) -> RuleWatch:

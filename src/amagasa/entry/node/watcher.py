@@ -1,6 +1,7 @@
 """The worker process, seen from the main one: started, fed, listened to, started again when it dies."""
 
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from typing import Final
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from amagasa.app.worker_messages import (
     Ack,
@@ -34,6 +36,8 @@ from amagasa.vocab.errors import AmagasaError, WorldError
 STOP_TIMEOUT_S: Final = 20.0  # a chunk of the largest size takes under two seconds
 RETRY_FIRST_S: Final = 0.2
 RETRY_MOST_S: Final = 30.0
+# How native code ends a process: a check of its own that failed, or memory that is not there.
+FAULTS: Final = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE})
 
 log = structlog.get_logger("watcher")
 
@@ -65,7 +69,8 @@ class Watcher:
     since it sends only so far ahead of the acknowledgements. So `record` must raise nothing once it has committed.
 
     Whatever else goes wrong ends that worker's life, is said, and the next worker reads on from what was committed:
-    a node that has stopped to look must never seem to be one that sees nothing.
+    a node that has stopped to look must never seem to be one that sees nothing. Where a fault of native code ended it,
+    no worker uses the sieve until the node is started again: one record must not end each of them.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -76,6 +81,7 @@ class Watcher:
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._is_looking = False
+        self._is_exact_alone = False
         self.n_starts = 0
 
     def start(self) -> None:
@@ -114,7 +120,8 @@ class Watcher:
             if self._stopping.is_set():
                 return
             wait_s = RETRY_FIRST_S if n_batches else min(wait_s * 2, RETRY_MOST_S)
-            self._listener.trouble("the detection process ended unexpectedly and is started again")
+            manner = "; it looks with the exact engine alone from now on" if self._is_exact_alone else ""
+            self._listener.trouble(f"the detection process ended unexpectedly and is started again{manner}")
             log.error("the worker ended unexpectedly", starts=self.n_starts, again_in_s=wait_s)
             self._stopping.wait(wait_s)
 
@@ -132,7 +139,7 @@ class Watcher:
 
     def _one_life(self) -> int:
         outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
-        outgoing.put(self._listener.begin())
+        outgoing.put(replace(self._listener.begin(), is_exact_alone=self._is_exact_alone))
         child = subprocess.Popen(
             [sys.executable, "-m", "amagasa.entry.node.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -154,7 +161,8 @@ class Watcher:
                 child.stdout.close()  # a worker that still writes to us ends by that
             outgoing.put(None)
             sender.join()
-            child.wait()
+            # Nothing else of ours is native and reads what an attacker wrote: the next worker does without the sieve.
+            self._is_exact_alone |= -child.wait() in FAULTS
 
     def _listen(self, child: subprocess.Popen[bytes]) -> int:
         n_batches = 0
