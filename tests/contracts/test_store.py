@@ -420,6 +420,18 @@ def test_incident_when_merged_hands_its_alerts_over(store: Store) -> None:
         assert read.incident("incident--000002") == gone
 
 
+def test_alerts_when_moved_are_of_the_other_incident_and_unknown_ones_are_left_out(store: Store) -> None:
+    with store.write() as write:
+        write.save_incidents([incident(1), incident(2)])
+        write.save_alerts([alert(1, incident_id="incident--000001")])
+    with store.write() as write:
+        write.move_alerts([("alert--000001", "incident--000002"), ("alert--nowhere", "incident--000002")])
+    with store.read() as read:
+        assert read.alerts(Page(), incident_id="incident--000001") == ([], None)
+        rows, _ = read.alerts(Page(), incident_id="incident--000002")
+        assert [(row.id, row.incident_id) for row in rows] == [("alert--000001", "incident--000002")]
+
+
 def test_crossing_when_added_twice_changes_nothing(store: Store) -> None:
     with store.write() as write:
         first = write.add_crossing(crossing(1))

@@ -4,50 +4,17 @@ from msgspec.structs import replace
 
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity, EntityKind
-from amagasa.incident.alert import Alert, Incident, Status
+from amagasa.incident.alert import Status
 from amagasa.incident.fold import fold
-from amagasa.incident.group import MAX_ALERTS, OPEN_AFTER, group
+from amagasa.incident.group import OPEN_AFTER, group
+from amagasa.incident.growing import MAX_ALERTS
 from amagasa.incident.links import wanted_links
 from amagasa.vocab.severity import Level, Severity
 from tests.incident.samples import DETECTIONS, NOW, address, alert, at, found, host, user
+from tests.incident.worlds import World
 
 SCANNER = address("203.0.113.9")
 OTHER = address("198.51.100.7")
-
-
-class World:
-    """Alerts and incidents as a store would hold them."""
-
-    def __init__(self) -> None:
-        self.alerts: dict[str, Alert] = {}
-        self.incidents: dict[str, Incident] = {}
-
-    def take(self, *alerts: Alert, minutes: float = 0) -> tuple[Alert, ...]:
-        grouped = group(alerts, list(self.incidents.values()), now=at(minutes))
-        for incident in grouped.incidents:
-            self.incidents[incident.id] = incident
-        for one in grouped.alerts:
-            self.alerts[one.id] = one
-        for incident in grouped.incidents:
-            if incident.merged_into is not None:
-                for one in self.alerts.values():
-                    if one.incident_id == incident.id:
-                        self.alerts[one.id] = replace(one, incident_id=incident.merged_into)
-        return grouped.alerts
-
-    def open(self) -> list[Incident]:
-        return [one for one in self.incidents.values() if one.status is Status.OPEN]
-
-    def check(self) -> None:
-        """Every alert is in at most one incident, and counts add up."""
-        for incident in self.incidents.values():
-            inside = {one.id: one.n_detections for one in self.alerts.values() if one.incident_id == incident.id}
-            assert incident.n_by_alert == inside
-            assert incident.n_alerts == len(inside)
-            assert incident.n_detections == sum(inside.values())
-            assert set(incident.why) == set(inside)
-            assert all(incident.why.values())
-        assert all(one.incident_id is None or one.incident_id in self.incidents for one in self.alerts.values())
 
 
 def test_scanner_with_thousands_of_detections_of_thirty_rules_is_one_incident() -> None:

@@ -295,6 +295,9 @@ class Writing(Reading, Protocol):
     def save_incidents(self, incidents: Sequence[Incident]) -> None:
         """Insert or replace by `id`. Alerts of an incident with `merged_into` move to that one."""
 
+    def move_alerts(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Put these alerts into these incidents: (alert, incident) pairs. Counts are the incidents' own matter."""
+
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """Insert; None where the same (ally, direction, object_id, version) is there already."""
 

@@ -104,6 +104,7 @@ def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, n
     grouped = group(alerts, list({incident.id: incident for incident in (*named, *linked)}.values()), now=now)
     tx.save_incidents(grouped.incidents)
     tx.save_alerts(grouped.alerts)
+    tx.move_alerts(grouped.moved)
     crossings = tell(tx, grouped.alerts, grouped.incidents, now) if grouped.alerts else ()
     return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), crossings=crossings)
 

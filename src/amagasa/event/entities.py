@@ -61,6 +61,8 @@ _NOTHING: Final = frozenset({"", "-", "?", "(null)", "null", "none", "n/a", "unk
 _EVERYWHERE: Final = frozenset(
     {
         "system",
+        "localsystem",
+        "local system",
         "local service",
         "network service",
         "anonymous logon",

@@ -51,7 +51,10 @@ class Incident(Struct, frozen=True, kw_only=True):
 
     `why` says in one sentence, for each alert identifier, why it is here; `n_by_alert` how many detections each has
     (their sum is `n_detections`). `links` are what further alerts join by (`incident.links`). A closed incident says
-    why in `closed_why`; one that turned out to be part of another names it in `merged_into`.
+    why in `closed_why`; one that turned out to be part of another names it in `merged_into`. `by_source` tells, while
+    the incident is of medium severity or less, which alerts each source address has, should one of them turn out to
+    be more than noise (`incident.swarm`). What a person decided: `apart` are incidents which this one is never made
+    one with, `pins` are links (`links.pin_of`) of alerts which follow here.
     """
 
     id: str
@@ -72,3 +75,6 @@ class Incident(Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     closed_why: str = ""
     merged_into: str | None = None
+    by_source: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()

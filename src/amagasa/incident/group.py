@@ -1,11 +1,15 @@
 """Alerts -> incidents: what one hand did within one stretch of time is one thing to work on.
 
 An alert joins an open incident that shares a link (`incident.links`) and whose span it comes near to
-(`GROUP_WINDOW`). Where none does, it opens one if it is of medium severity or worse, or has `OPEN_AFTER` detections;
-a quieter alert stays an alert, and joins when it grows while its source is at work elsewhere. An alert that links
-two incidents shows that they are one: the older keeps its id and takes all alerts, the other is closed and names it
-in `merged_into`. An alert that grows after its incident was closed opens that one again: an attack which goes on must
-not go on unseen.
+(`GROUP_WINDOW`; `MACHINE_WINDOW` where the host alone ties them). Where none does, it opens one if it is of medium
+severity or worse, or has `OPEN_AFTER` detections; a quieter alert stays an alert, and joins when it grows while its
+source is at work elsewhere. An alert that links two incidents shows that they are one: the older keeps its id and
+takes all alerts, the other is closed and names it in `merged_into`. An alert that grows after its incident was closed
+opens that one again: an attack which goes on must not go on unseen. Many sources which each do the same little are
+one incident (`incident.swarm`).
+
+What a person decided holds: alerts like those that were moved follow them (`Incident.pins`), and incidents that were
+split are not made one again (`Incident.apart`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,34 +19,54 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.incident import swarm
 from amagasa.incident.alert import Alert, Incident, Status
-from amagasa.incident.fold import bounded
-from amagasa.incident.links import is_strong, links_of, met_by, said
-from amagasa.incident.subject import subject_of
-from amagasa.vocab.attack import TACTICS
-from amagasa.vocab.ids import stable_id
+from amagasa.incident.growing import (
+    MAX_ALERTS,
+    merged,
+    opened,
+    with_alert,
+    with_incident,
+    with_what_came_before,
+)
+from amagasa.incident.links import (
+    ACCOUNT,
+    BEHAVIOUR,
+    MACHINE,
+    PIN,
+    WEAK_ACCOUNT,
+    WEAK_MACHINE,
+    is_strong,
+    kind_of,
+    links_of,
+    met_by,
+    pin_of,
+    said,
+    values_of,
+)
+from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.severity import Severity
-from amagasa.vocab.text import show
 
 GROUP_WINDOW: Final = timedelta(hours=4)
+MACHINE_WINDOW: Final = timedelta(hours=1)
+# Beyond this the host alone ties nothing more to an incident: a machine which is never quiet would be one for ever.
+MACHINE_SPAN: Final = timedelta(hours=24)
+# So many accounts at work on a host make it everybody's: a terminal server, a domain controller.
+HUB_ACCOUNTS: Final = 3
 OPEN_FROM: Final = Severity.MEDIUM
 OPEN_AFTER: Final = 20
-# An incident is written whole with every change, and read by a person: beyond this a new one goes on.
-MAX_ALERTS: Final = 500
-MAX_LINKS: Final = 512
-ENTITIES_OF_A_KIND: Final = 64
-TITLE_CHARACTERS: Final = 200
 
 
 class Grouped(Struct, frozen=True, kw_only=True):
     """All the alerts that came in, with their incident or None, in the same order; and the incidents new or changed.
 
     Alerts of a merged incident which are not among these alerts move too: the store does it where it sees
-    `merged_into`.
+    `merged_into`. So do those in `moved`, (alert, incident) pairs: what a source did before it left a swarm.
     """
 
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 def group(alerts: Sequence[Alert], open_incidents: Sequence[Incident], *, now: datetime) -> Grouped:
@@ -58,7 +82,11 @@ def group(alerts: Sequence[Alert], open_incidents: Sequence[Incident], *, now: d
     return Grouped(
         alerts=tuple(replace(alert, incident_id=desk.home_of(alert)) for alert in alerts),
         incidents=tuple(desk.changed()),
+        moved=tuple((alert_id, desk.last_home(home)) for alert_id, home in desk.moved.items()),
     )
+
+
+_Met = list[tuple[Incident, str]]
 
 
 class _Desk:
@@ -70,33 +98,48 @@ class _Desk:
         self._before = dict(self._incidents)
         self._by_link: dict[str, dict[str, None]] = {}
         self._homes: dict[str, str | None] = {}
+        self.moved: dict[str, str] = {}
         for incident in self._incidents.values():
             self._index(incident)
 
     def place(self, alert: Alert) -> None:
+        alert = replace(alert, incident_id=self.moved.get(alert.id, alert.incident_id))
         own = self._own(alert)
         if alert.incident_id is not None and own is None:
             self._homes[alert.id] = alert.incident_id
             return
-        strong, weak = self._met(alert, own)
-        if own is not None:
+        pinned, strong, weak = self._met(alert, own)
+        crowds = [one for one in (*([own] if own else []), *(one for one, _ in strong)) if swarm.is_swarm(one)]
+        plain = [one for one in (*([own] if own else []), *(one for one, _ in strong)) if not swarm.is_swarm(one)]
+        if crowds and not (swarm.is_light(alert) and all(map(swarm.is_small, plain))):
+            self._leave(alert, crowds, plain, _because(strong[0][1]) if strong else "")
+        elif own is not None:
             why = own.why.get(alert.id, "") if own.status is Status.OPEN else "went on after the incident was closed"
             self._put(alert, [own, *(incident for incident, _ in strong)], why)
+        elif pinned:
+            self._put(alert, [pinned[0][0]], "a person put alerts like this one here")
         elif strong:
             self._put(alert, [incident for incident, _ in strong], _because(strong[0][1]))
         elif weak:
             latest, link = max(weak, key=lambda met: (met[0].last_seen_at, met[0].id))
             self._put(alert, [latest], _because(link))
+        elif crowd := self._crowd_for(alert):
+            self._put(alert, [crowd], _one_of(crowd))
         elif _may_open(alert):
-            self._put(alert, [_opened(alert, self._now)], f"opened this incident: {_weight_of(alert)}")
+            self._put(alert, [opened(alert, self._now)], f"opened this incident: {_weight_of(alert)}")
         else:
             self._homes[alert.id] = None
+        self._swarm(alert)
 
     def home_of(self, alert: Alert) -> str | None:
         """Where it is now, after all merges."""
         home = self._homes[alert.id]
-        while home in self._incidents and self._incidents[home].merged_into is not None:
-            home = self._incidents[home].merged_into
+        return None if home is None else self.last_home(home)
+
+    def last_home(self, home: str) -> str:
+        """The incident which this one is part of now, itself where it is none's."""
+        while home in self._incidents and (into := self._incidents[home].merged_into) is not None:
+            home = into
         return home
 
     def changed(self) -> list[Incident]:
@@ -108,27 +151,84 @@ class _Desk:
             incident = self._incidents.get(incident.merged_into)
         return incident
 
-    def _met(self, alert: Alert, own: Incident | None) -> tuple[list[tuple[Incident, str]], list[tuple[Incident, str]]]:
-        """(incident, link) pairs by strong links and by weak ones, each incident once and oldest first."""
-        strong: dict[str, str] = {}
-        weak: dict[str, str] = {}
+    def _met(self, alert: Alert, own: Incident | None) -> tuple[_Met, _Met, _Met]:
+        """(incident, link) pairs by pins, by strong links and by weak ones, each incident once and oldest first.
+
+        Of incidents which a person keeps apart, the strong ones hold only the first; whoever has an own stays with it.
+        """
+        found: dict[str, dict[str, str]] = {PIN: {}, "strong": {}, "weak": {}}
         for link in links_of(alert):
             for met in met_by(link):
-                found = strong if is_strong(link, met) else weak
+                kind = PIN if kind_of(link) == PIN else "strong" if is_strong(link, met) else "weak"
                 for incident_id in self._by_link.get(met, ()):
-                    if self._may_take(self._incidents[incident_id], alert, own):
-                        found.setdefault(incident_id, link)
-        pairs = [[(self._incidents[key], link) for key, link in found.items()] for found in (strong, weak)]
-        return sorted(pairs[0], key=lambda pair: _age(pair[0])), sorted(pairs[1], key=lambda pair: _age(pair[0]))
-
-    def _may_take(self, incident: Incident, alert: Alert, own: Incident | None) -> bool:
-        return (
-            incident is not own
-            and incident.status is Status.OPEN
-            and incident.n_alerts < MAX_ALERTS
-            and alert.first_seen_at <= incident.last_seen_at + GROUP_WINDOW
-            and alert.last_seen_at >= incident.first_seen_at - GROUP_WINDOW
+                    if self._may_take(self._incidents[incident_id], alert, own, link):
+                        found[kind].setdefault(incident_id, link)
+        pinned, strong, weak = (
+            sorted(((self._incidents[key], link) for key, link in pairs.items()), key=lambda pair: _age(pair[0]))
+            for pairs in found.values()
         )
+        return pinned, _together(strong, own), weak
+
+    def _may_take(self, incident: Incident, alert: Alert, own: Incident | None, link: str) -> bool:
+        if incident is own or incident.status is not Status.OPEN or incident.n_alerts >= MAX_ALERTS:
+            return False
+        kind = kind_of(link)
+        if kind == PIN:
+            return pin_of(alert.key) in incident.pins
+        is_machine = kind in {MACHINE, WEAK_MACHINE}
+        window = MACHINE_WINDOW if is_machine else GROUP_WINDOW
+        is_near = (
+            alert.first_seen_at <= incident.last_seen_at + window
+            and alert.last_seen_at >= incident.first_seen_at - window
+        )
+        return is_near and kind != BEHAVIOUR and not (is_machine and _is_hub(incident, alert, link))
+
+    def _crowd_for(self, alert: Alert) -> Incident | None:
+        """The swarm which does what this alert tells of, if it is light and none of its sources was met elsewhere."""
+        if not swarm.is_light(alert):
+            return None
+        links = [link for link in links_of(alert) if kind_of(link) == BEHAVIOUR]
+        alone = with_alert(opened(alert, self._now), alert, "", self._now)
+        each = (self._incidents[key] for link in links for key in self._by_link.get(link, ()))
+        crowds = [
+            one for one in each if swarm.is_swarm(one) and swarm.is_near(one, alone) and one.n_alerts < MAX_ALERTS
+        ]
+        return min(crowds, key=_age, default=None)
+
+    def _swarm(self, alert: Alert) -> None:
+        """Make one of those which do the same as where this alert now is, once they are enough."""
+        home = self._incidents.get(self.home_of(alert) or "")
+        if home is None or home.status is not Status.OPEN:
+            return
+        keys = dict.fromkeys(key for link in swarm.behaviours_of(home) for key in self._by_link.get(link, ()))
+        each = (self._incidents[key] for key in keys if key != home.id)
+        others = [one for one in each if one.status is Status.OPEN]
+        crowd = swarm.swarming(home, sorted(others, key=_age))
+        if not crowd or sum(one.n_alerts for one in (home, *crowd)) > MAX_ALERTS:
+            return
+        eldest = min((home, *crowd), key=_age)
+        taken = eldest
+        for other in sorted((home, *crowd), key=_age):
+            if other is not eldest:
+                taken = with_incident(taken, other, self._now)
+                self._incidents[other.id] = merged(other, taken, self._now)
+        taken = replace(taken, why=taken.why | {key: _one_of(taken) for key in taken.why})
+        self._incidents[taken.id] = taken
+        self._index(taken)
+
+    def _leave(self, alert: Alert, crowds: Sequence[Incident], plain: Sequence[Incident], why: str) -> None:
+        """Its source is more than one of many: all it did before goes with it to where it is by itself."""
+        source = swarm.source_of(alert) or ""
+        home = plain[0] if plain else opened(alert, self._now, "left a swarm", to_rfc3339(self._now))
+        for crowd in crowds:
+            home, left = with_what_came_before(home, crowd, source, self._now)
+            self._incidents[crowd.id] = left
+            self.moved |= {key: home.id for key in crowd.n_by_alert if key not in left.n_by_alert}
+        self.moved.pop(alert.id, None)
+        for key in self._homes:
+            self._homes[key] = self.moved.get(key, self._homes[key])
+        reason = why if plain else f"opened this incident: {_weight_of(alert)}"
+        self._put(alert, [home, *plain[1:]], home.why.get(alert.id, reason) if plain else reason)
 
     def _put(self, alert: Alert, incidents: list[Incident], why: str) -> None:
         """Add the alert to the oldest of these (its own, where it has one too full to move) and merge the others."""
@@ -136,19 +236,53 @@ class _Desk:
         room = MAX_ALERTS - 1
         if sum(incident.n_alerts for incident in incidents) > room:
             eldest, incidents = incidents[0], incidents[:1]
-        taken = _with_alert(eldest, alert, why, self._now)
+        taken = with_alert(eldest, alert, why, self._now)
         for other in incidents:
             if other is not eldest:
-                taken = _with_incident(taken, other, self._now)
-                self._incidents[other.id] = _merged(other, taken, self._now)
+                taken = with_incident(taken, other, self._now)
+                self._incidents[other.id] = merged(other, taken, self._now)
         self._incidents[taken.id] = taken
         self._index(taken)
         self._homes[alert.id] = taken.id
 
     def _index(self, incident: Incident) -> None:
         if incident.status is Status.OPEN:
-            for link in incident.links:
+            for link in (*incident.links, *incident.pins):
                 self._by_link.setdefault(link, {})[incident.id] = None
+
+
+def _together(met: _Met, own: Incident | None) -> _Met:
+    """Those of them which may become one: none that a person keeps apart from another of them."""
+    kept: _Met = []
+    ids = set() if own is None else {own.id}
+    apart = set(() if own is None else own.apart)
+    for incident, link in met:
+        if incident.id not in apart and ids.isdisjoint(incident.apart):
+            kept.append((incident, link))
+            ids.add(incident.id)
+            apart.update(incident.apart)
+    return kept
+
+
+def _is_hub(incident: Incident, alert: Alert, link: str) -> bool:
+    """Whether the host is too many people's to tie by itself this alert to this incident.
+
+    An alert without an account may join while fewer than `HUB_ACCOUNTS` are at work there; one with an account only
+    where no other is.
+    """
+    host = values_of(link)[0]
+    users = {
+        _bare(values_of(one)[1])
+        for one in incident.links
+        if kind_of(one) in {ACCOUNT, WEAK_ACCOUNT} and values_of(one)[0] == host
+    }
+    own = {_bare(values_of(one)[1]) for one in links_of(alert) if kind_of(one) in {ACCOUNT, WEAK_ACCOUNT}}
+    is_long = incident.last_seen_at - incident.first_seen_at > MACHINE_SPAN
+    return is_long or (bool(users - own) if own else len(users) >= HUB_ACCOUNTS)
+
+
+def _bare(user: str) -> str:
+    return user.rpartition("\\")[2].partition("@")[0]
 
 
 def _may_open(alert: Alert) -> bool:
@@ -162,99 +296,14 @@ def _weight_of(alert: Alert) -> str:
 
 
 def _because(link: str) -> str:
+    if kind_of(link) in {MACHINE, WEAK_MACHINE}:
+        return f"same {said(link)} within {MACHINE_WINDOW // timedelta(minutes=1)} minutes"
     return f"same {said(link)}, within {GROUP_WINDOW // timedelta(hours=1)} hours"
+
+
+def _one_of(crowd: Incident) -> str:
+    return f"one of {len(crowd.by_source)} source addresses or more which each did the same little"
 
 
 def _age(incident: Incident) -> tuple[datetime, datetime, str]:
     return incident.created_at, incident.first_seen_at, incident.id
-
-
-def _opened(alert: Alert, now: datetime) -> Incident:
-    """An incident before its first alert is added. Its id comes from the alert's: the same input, the same id."""
-    return Incident(
-        id=stable_id("incident", alert.id),
-        title="",
-        status=Status.OPEN,
-        severity=Severity.UNKNOWN,
-        created_at=now,
-        updated_at=now,
-        first_seen_at=alert.first_seen_at,
-        last_seen_at=alert.last_seen_at,
-        n_alerts=0,
-        n_detections=0,
-        techniques=(),
-        tactics=(),
-        entities=(),
-        why={},
-    )
-
-
-def _with_alert(incident: Incident, alert: Alert, why: str, now: datetime) -> Incident:
-    """The alert's own word counts anew: an alert that has grown is not added twice. A closed incident opens again."""
-    n_by_alert = incident.n_by_alert | {alert.id: alert.n_detections}
-    worse = alert.severity > incident.severity
-    return replace(
-        incident,
-        title=_title_of(alert) if worse or not incident.title else incident.title,
-        status=Status.OPEN,
-        closed_why="",
-        severity=max(incident.severity, alert.severity),
-        updated_at=max(now, incident.updated_at),
-        first_seen_at=min(incident.first_seen_at, alert.first_seen_at),
-        last_seen_at=max(incident.last_seen_at, alert.last_seen_at),
-        n_alerts=len(n_by_alert),
-        n_detections=sum(n_by_alert.values()),
-        n_by_alert=n_by_alert,
-        techniques=tuple(dict.fromkeys((*incident.techniques, *alert.techniques))),
-        tactics=_in_order((*incident.tactics, *alert.tactics)),
-        entities=bounded(incident.entities, alert.entities, ENTITIES_OF_A_KIND),
-        links=tuple(dict.fromkeys((*incident.links, *links_of(alert))))[:MAX_LINKS],
-        why=incident.why | {alert.id: why},
-    )
-
-
-def _with_incident(incident: Incident, other: Incident, now: datetime) -> Incident:
-    """Everything of both. An alert counted by both counts once."""
-    n_by_alert = other.n_by_alert | incident.n_by_alert
-    return replace(
-        incident,
-        title=other.title if other.severity > incident.severity else incident.title,
-        severity=max(incident.severity, other.severity),
-        updated_at=max(now, incident.updated_at),
-        first_seen_at=min(incident.first_seen_at, other.first_seen_at),
-        last_seen_at=max(incident.last_seen_at, other.last_seen_at),
-        n_alerts=len(n_by_alert),
-        n_detections=sum(n_by_alert.values()),
-        n_by_alert=n_by_alert,
-        techniques=tuple(dict.fromkeys((*incident.techniques, *other.techniques))),
-        tactics=_in_order((*incident.tactics, *other.tactics)),
-        entities=bounded(incident.entities, other.entities, ENTITIES_OF_A_KIND),
-        links=tuple(dict.fromkeys((*incident.links, *other.links)))[:MAX_LINKS],
-        why=other.why | incident.why,
-    )
-
-
-def _merged(other: Incident, into: Incident, now: datetime) -> Incident:
-    """Closed and empty, with its story kept: title, span and what was seen."""
-    return replace(
-        other,
-        status=Status.CLOSED,
-        closed_why=f"part of an older incident: {into.title}",
-        merged_into=into.id,
-        updated_at=max(now, other.updated_at),
-        n_alerts=0,
-        n_detections=0,
-        n_by_alert={},
-        why={},
-    )
-
-
-def _title_of(alert: Alert) -> str:
-    subject = subject_of(alert.examples[0], alert.source).shown if alert.examples else ""
-    title = show(alert.title, TITLE_CHARACTERS - len(subject) - 2)
-    return f"{title}: {subject}" if subject else title
-
-
-def _in_order(tactics: Iterable[str]) -> tuple[str, ...]:
-    known = {name: place for place, name in enumerate(TACTICS)}
-    return tuple(sorted(dict.fromkeys(tactics), key=lambda name: (known.get(name, len(known)), name)))

@@ -13,7 +13,7 @@ from typing import Final
 
 from amagasa.detect.report import Detection, Standing
 from amagasa.incident.alert import Alert
-from amagasa.incident.links import is_strong, links_of, met_by
+from amagasa.incident.links import identity_links, is_strong, met_by
 
 CORROBORATION: Final = timedelta(hours=4)
 
@@ -37,13 +37,13 @@ def confirmed(leads: Sequence[Alert], spoken: AbstractSet[str]) -> tuple[list[Al
 
 def asked_by(leads: Iterable[Alert]) -> tuple[str, ...]:
     """Links of alerts that stand which would raise one of these."""
-    links = ((link, met) for lead in leads for link in links_of(lead) for met in met_by(link) if is_strong(link, met))
-    return tuple(dict.fromkeys(met for _, met in links))
+    links = (link for lead in leads for link in identity_links(lead))
+    return tuple(dict.fromkeys(met for link in links for met in met_by(link) if is_strong(link, met)))
 
 
 def raised_by(alerts: Iterable[Alert]) -> tuple[str, ...]:
     """Links of leads which these alerts, that stand, would raise."""
-    links = (link for alert in alerts for link in links_of(alert) if is_strong(link, link))
+    links = (link for alert in alerts for link in identity_links(alert) if is_strong(link, link))
     return tuple(dict.fromkeys(links))
 
 
@@ -51,6 +51,6 @@ def spoken_by(alerts: Iterable[Alert]) -> Mapping[str, datetime]:
     """The links of alerts that stand, with the latest instant of each."""
     spoken: dict[str, datetime] = {}
     for alert in alerts:
-        for link in links_of(alert):
+        for link in identity_links(alert):
             spoken[link] = max(alert.last_seen_at, spoken.get(link, alert.last_seen_at))
     return spoken

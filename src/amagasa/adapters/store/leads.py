@@ -17,7 +17,7 @@ from amagasa.adapters.store.tables import LEAD, LEAD_LINK, SPOKEN
 from amagasa.app.ports import Page
 from amagasa.incident.alert import Alert
 from amagasa.incident.lead import is_guarded
-from amagasa.incident.links import links_of
+from amagasa.incident.links import identity_links
 
 KEPT_LEADS: Final = 10_000
 KEPT_LINKS: Final = 100_000
@@ -110,7 +110,7 @@ class SqlLeads:
             for lead in each.values()
         ]
         self._db.execute(_SAVE, rows)
-        links = [{"link": link, "lead_id": lead.id} for lead in each.values() for link in links_of(lead)]
+        links = [{"link": link, "lead_id": lead.id} for lead in each.values() for link in identity_links(lead)]
         if links:
             self._db.execute(_ADD_LINK, links)
         beyond = select(LEAD.c.id).order_by(LEAD.c.updated_at.desc(), LEAD.c.id.desc()).offset(KEPT_LEADS)

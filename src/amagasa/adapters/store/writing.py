@@ -73,6 +73,7 @@ _ADD_ENTITY: Final = insert(INCIDENT_ENTITY).on_conflict_do_nothing()
 _ADD_INCIDENT_LINK: Final = insert(INCIDENT_LINK).on_conflict_do_nothing()
 _ADD_CROSSING: Final = insert(CROSSING).on_conflict_do_nothing().returning(CROSSING.c.id)
 _ADD_OBJECT: Final = insert(OBJECT).on_conflict_do_nothing().returning(OBJECT.c.seq)
+_MOVE_ALERT: Final = update(ALERT).where(ALERT.c.id == bindparam("its_id")).values(incident_id=bindparam("into"))
 _CHANGE_CROSSING: Final = (
     update(CROSSING)
     .where(CROSSING.c.id == bindparam("its_id"))
@@ -167,6 +168,12 @@ class SqlWriting(SqlReading):
             if incident.merged_into is not None:
                 moved = update(ALERT).where(ALERT.c.incident_id == incident.id)
                 self._db.execute(moved.values(incident_id=incident.merged_into))
+
+    def move_alerts(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """One row each; an alert that is not there is left out."""
+        rows = [{"its_id": alert, "into": incident} for alert, incident in pairs]
+        if rows:
+            self._db.execute(_MOVE_ALERT, rows)
 
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """The crossing with its number."""
