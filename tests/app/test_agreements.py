@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import create_party_keys
 from amagasa.app.agreements import AgreementBook, Outcome, State, draft, examine, load_book, prepare, read_card, sign
-from amagasa.share.agreement import Card
-from amagasa.share.form import card_bytes
+from amagasa.share.agreement import Agreement, Card
+from amagasa.share.draft import parse_draft
+from amagasa.share.form import card_bytes, digest
 from amagasa.vocab.errors import BadInputError, WorldError
 
 FILES = SealedFiles()
@@ -61,6 +62,12 @@ def drafted(folder: Path, *, days: int = 365) -> str:
 
 def signs(here: Path, node: str, file: str, *, now: datetime = NOW) -> Outcome:
     return sign(FILES, here / node, prepare(FILES, here / node, here / file, now=now), now=now)
+
+
+def parsed(text: str) -> Agreement:
+    made = parse_draft(text.encode())
+    assert isinstance(made, Agreement)
+    return made
 
 
 def refusal(here: Path, node: str, file: str = "a.toml", *, now: datetime = NOW) -> str:
@@ -163,7 +170,8 @@ def test_other_terms_under_an_installed_version_are_not_signed(here: Path) -> No
     with pytest.raises(BadInputError, match="AMG-AGREEMENT-INSTALLED"):
         signs(here, "tokyo", "b.toml")
     assert not (here / "b.signed.json").exists()
-    (here / "c.toml").write_text(text.replace("version = 1", "version = 2"), encoding="utf-8")
+    amended = text.replace("version = 1", f'version = 2\namends = "{digest(parsed(text))}"')
+    (here / "c.toml").write_text(amended, encoding="utf-8")
     assert signs(here, "tokyo", "c.toml").missing == ("usa",)
 
 

@@ -22,7 +22,8 @@ from amagasa.app.ports import (
 from amagasa.detect.report import Detection, Sign, Together
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident, Status
-from amagasa.share.agreement import Agreement, Clause, Consent, Party, Role
+from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 from amagasa.vocab.tlp import Tlp

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
-from amagasa.share.agreement import Agreement, Clause, Consent, Party, Role
+from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp
 

@@ -19,7 +19,8 @@ from amagasa.entry.allies.door import AllyDoor
 from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.intel import build
-from amagasa.share.agreement import Agreement, Party, Role
+from amagasa.share.agreement import Agreement, Party
+from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp
 

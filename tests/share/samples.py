@@ -5,7 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from amagasa.share.agreement import Agreement, Clause, Consent, Party, Role
+from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.terms import Role
 from amagasa.vocab.tlp import Tlp
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

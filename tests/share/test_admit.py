@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from amagasa.intel.build import authors, extension_definition, identity
 from amagasa.intel.marking import marking_definition, marking_of
 from amagasa.share.admit import MAX_OBJECTS, admit
-from amagasa.share.agreement import Agreement, Consent, Role
+from amagasa.share.agreement import Agreement, Consent
 from amagasa.share.release import companions, release
+from amagasa.share.terms import Role
 from amagasa.share.verdict import Admission, Admitted, Released
 from amagasa.vocab.tlp import Tlp
 from tests.share.samples import (

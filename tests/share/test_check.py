@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from amagasa.share.agreement import Agreement, Clause, Consent, Role
+from amagasa.share.agreement import Agreement, Clause, Consent
 from amagasa.share.check import certificate_of, check, check_at, check_card
 from amagasa.share.problem import Weight
+from amagasa.share.terms import Role
 from amagasa.share.words import clause_in_words, parties_in_words, tell
 from amagasa.vocab.tlp import Tlp
 from tests.share.cards import drafted, japan, states
@@ -159,8 +160,8 @@ def test_clauses_are_told_in_two_languages() -> None:
     )
     assert "開示担当官の承認" in clause_in_words(first, agreement, "ja")
     assert clause_in_words(last, agreement).endswith(
-        "Stripped before it leaves: abstract. Replaced by pseudonyms: authors.*."
+        "Stripped: abstract. Replaced by stable pseudonyms: authors.*. Its identifiers are replaced as well."
     )
-    assert "削除: abstract。仮名化: authors.*。" in clause_in_words(last, agreement, "ja")
+    assert "削除: abstract。一定の仮名に置き換え: authors.*。" in clause_in_words(last, agreement, "ja")
     assert parties_in_words(agreement)[0].startswith("日本 (JP), supported, https://")
     assert "支援する側" in parties_in_words(agreement, "ja")[1]

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from amagasa.share.agreement import Agreement, Consent, Role
+from amagasa.share.agreement import Agreement, Consent
 from amagasa.share.check import check
 from amagasa.share.draft import parse_draft
 from amagasa.share.draft_text import draft_text
 from amagasa.share.problem import Problem
+from amagasa.share.terms import Role
 from amagasa.share.words import sentence, tell
 from amagasa.vocab.tlp import Tlp
 from tests.share.cards import FROM, UNTIL, draft, drafted, japan, states

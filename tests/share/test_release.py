@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amagasa.intel.build import extension
-from amagasa.share.agreement import Agreement, Consent, Role
+from amagasa.share.agreement import Agreement, Consent
 from amagasa.share.redact import place_of_selector, places_at
 from amagasa.share.release import companions, release
+from amagasa.share.terms import Role
 from amagasa.share.verdict import Release, Released, Wanting, Withheld
 from amagasa.vocab.tlp import Tlp, tlp_of_marking
 from tests.share.samples import (

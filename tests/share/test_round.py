@@ -7,9 +7,10 @@ import stix2
 
 from amagasa.intel.stix import parse_object
 from amagasa.share.admit import admit
-from amagasa.share.agreement import Party, Role
+from amagasa.share.agreement import Party
 from amagasa.share.describe import RuleText, describe_address, describe_alert, describe_incident, describe_rule
 from amagasa.share.release import companions, release
+from amagasa.share.terms import Role
 from amagasa.share.verdict import Released, Wanting
 from amagasa.vocab.tlp import Tlp
 from tests.intel.oracle import strict_faults

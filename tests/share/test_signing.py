@@ -153,8 +153,8 @@ def test_what_is_no_signed_agreement_is_a_problem(data: bytes) -> None:
     ("old", "new", "code"),
     [
         ('"format":"amagasa-agreement-1"', '"format":"other"', "AMG-AGREEMENT-FORMAT"),
-        ('"ceiling":"amber"', '"ceiling":"pink"', "AMG-AGREEMENT-WORD"),
-        ('"consent":"automatic"', '"consent":"never"', "AMG-AGREEMENT-WORD"),
+        ('"ceiling":"amber"', '"ceiling":"pink"', "AMG-AGREEMENT-FORM"),
+        ('"consent":"automatic"', '"consent":"never"', "AMG-AGREEMENT-FORM"),
         ('"valid_from":"2026', '"valid_from":"x026', "AMG-AGREEMENT-WORD"),
         ('"version":1', '"version":0', "AMG-AGREEMENT-VERSION"),
         ('"version":1', '"version":99999999999999999999', "AMG-AGREEMENT-FORM"),

@@ -22,7 +22,7 @@ from amagasa.entry.node.clock import SystemClock
 from amagasa.entry.settings.load import load_settings
 from amagasa.entry.settings.tree import Settings
 from amagasa.share.agreement import Agreement, Party
-from amagasa.share.agreement import Role as PartyRole
+from amagasa.share.terms import Role as PartyRole
 from amagasa.vocab.severity import Severity
 from amagasa.vocab.tlp import Tlp, tlp_of_word
 

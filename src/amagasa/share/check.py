@@ -11,11 +11,13 @@ from cryptography import x509
 
 from amagasa.intel.marking import MARKING_PROPERTIES
 from amagasa.intel.stix import COMMON, REQUIRED, TYPED
-from amagasa.share.agreement import Agreement, Card, Clause, Party, Role
+from amagasa.share.agreement import Agreement, Card, Clause, Party
+from amagasa.share.check_terms import check_terms
 from amagasa.share.form import KEY_BYTES, MAX_VERSION, raw_of
 from amagasa.share.problem import Problem, Weight
 from amagasa.share.redact import NEVER_PSEUDONYMS, PROTECTED, is_path
 from amagasa.share.release import COMPANION_CLAUSE
+from amagasa.share.terms import Role
 from amagasa.vocab.ids import is_stix_id, type_of
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import Tlp
@@ -38,6 +40,7 @@ def check(agreement: Agreement) -> tuple[Problem, ...]:
         *(problem for number, party in enumerate(agreement.parties) for problem in _party(party, f"parties[{number}]")),
         *_pair(agreement),
         *_clauses(agreement),
+        *check_terms(agreement),
         *_gaps(agreement),
     ]
     return tuple(sorted(found, key=lambda problem: problem.weight is Weight.NOTE))

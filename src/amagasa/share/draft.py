@@ -4,21 +4,27 @@ import difflib
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_type_hints
 
-from amagasa.share.agreement import Agreement, Clause, Consent, Party, Role
-from amagasa.share.form import MAX_AGREEMENT_BYTES
+import msgspec
+
+from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.form import AGREEMENT_TERMS, CLAUSE_TERMS, MAX_AGREEMENT_BYTES, PlainAgreement, PlainClause
 from amagasa.share.problem import Problem
+from amagasa.share.terms import Role
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import Tlp, tlp_of_word
 
 _Found = TypeVar("_Found")
 
-_TOP: Final = ("id", "title", "version", "valid_from", "valid_until", "supported", "supporting", "clause")
+_TOP_OPTIONAL: Final = ("clause", *AGREEMENT_TERMS)
+_TOP: Final = ("id", "title", "version", "valid_from", "valid_until", "supported", "supporting", *_TOP_OPTIONAL)
 _PARTY: Final = ("id", "name", "country", "key", "certificate", "address")
-_CLAUSE: Final = ("id", "giver", "objects", "ceiling", "consent", "pattern_types", "strip", "pseudonymise")
-_CLAUSE_OPTIONAL: Final = ("pattern_types", "strip", "pseudonymise")
+_CLAUSE_LISTS: Final = ("pattern_types", "strip", "pseudonymise")
+_CLAUSE_OPTIONAL: Final = (*_CLAUSE_LISTS, *CLAUSE_TERMS)
+_CLAUSE: Final = ("id", "giver", "objects", "ceiling", "consent", *_CLAUSE_OPTIONAL)
 _ROLES: Final = (Role.SUPPORTED, Role.SUPPORTING)
+_TYPES: Final = {form: get_type_hints(form, include_extras=True) for form in (PlainAgreement, PlainClause)}
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2200
 _MIDNIGHT: Final = time(0, tzinfo=UTC)
@@ -51,7 +57,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def agreement(self, document: Mapping[str, Any]) -> Agreement | None:
-        self._keys(document, "", _TOP, optional=("clause",))
+        self._keys(document, "", _TOP, optional=_TOP_OPTIONAL)
         parties = {role: self._party(document.get(role.value), role) for role in _ROLES}
         ids = {role.value: party.id for role, party in parties.items() if party is not None}
         clauses = [
@@ -63,6 +69,7 @@ class _Reader:
         version = self._get(document, "version", "", _integer)
         valid_from = self._get(document, "valid_from", "", _instant)
         valid_until = self._get(document, "valid_until", "", _instant)
+        terms = self._terms(document, "", PlainAgreement, AGREEMENT_TERMS)
         supported, supporting = (parties[role] for role in _ROLES)
         if identifier is None or title is None or version is None or valid_from is None or valid_until is None:
             return None
@@ -76,6 +83,7 @@ class _Reader:
             valid_from_at=valid_from,
             valid_until_at=valid_until,
             clauses=tuple(clause for clause in clauses if clause is not None),
+            **terms,
         )
 
     def _party(self, table: Any, role: Role) -> Party | None:
@@ -100,12 +108,35 @@ class _Reader:
         objects = self._get(table, "objects", place, _texts)
         ceiling = self._ceiling(table, place)
         consent = self._word(table, "consent", place, {one.value: one for one in Consent})
-        lists = {name: self._get(table, name, place, _texts) or () for name in _CLAUSE_OPTIONAL}
+        lists: dict[str, Any] = {name: self._get(table, name, place, _texts) or () for name in _CLAUSE_LISTS}
+        terms = self._terms(table, place, PlainClause, CLAUSE_TERMS)
         if identifier is None or giver is None or objects is None or ceiling is None or consent is None:
             return None
         return Clause(
-            id=identifier, giver=ids.get(giver, giver), objects=objects, ceiling=ceiling, consent=consent, **lists
+            id=identifier,
+            giver=ids.get(giver, giver),
+            objects=objects,
+            ceiling=ceiling,
+            consent=consent,
+            **lists,
+            **terms,
         )
+
+    def _terms(
+        self, table: Mapping[str, Any], place: str, form: type[PlainAgreement | PlainClause], names: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """The terms that stand in `table`, read as in a signed file; what is wrong with one is told with its place."""
+        found: dict[str, Any] = {}
+        for name in names:
+            if name not in table:
+                continue
+            try:
+                found[name] = msgspec.convert(table[name], type=_TYPES[form][name])
+            except (msgspec.ValidationError, RecursionError, OverflowError) as fault:
+                what, _, where = str(fault).partition(" - at `$")
+                at = f"{place}.{name}{where.rstrip('`')}".lstrip(".")
+                self._add("AMG-AGREEMENT-TERM", at, show(what))
+        return found
 
     def _ceiling(self, table: Mapping[str, Any], place: str) -> Tlp | None:
         text = table.get("ceiling")

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from amagasa.share.agreement import Card, Consent, Role
+from amagasa.share.agreement import Card, Consent
+from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.text import show

@@ -3,14 +3,30 @@
 import base64
 import binascii
 import hashlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import rfc8785
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from amagasa.share.agreement import Agreement, Card, Clause, Consent, Party, Role
+from amagasa.share.agreement import Agreement, Card, Clause, Consent, Party
 from amagasa.share.problem import Problem
+from amagasa.share.terms import (
+    NO_PERSON_NAMED,
+    Ask,
+    Breach,
+    Budget,
+    Clocks,
+    Generalise,
+    Handling,
+    Identity,
+    Legal,
+    Line,
+    Path,
+    Role,
+    Scope,
+    Under,
+)
 from amagasa.vocab.instants import from_rfc3339, to_rfc3339
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import tlp_of_word
@@ -21,25 +37,43 @@ MAX_VERSION: Final = 1_000_000
 KEY_BYTES: Final = 32
 
 
-class _PlainClause(Struct, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    giver: str
-    objects: list[str]
-    ceiling: str
-    consent: str
-    pattern_types: list[str]
-    strip: list[str]
-    pseudonymise: list[str]
+Text = Annotated[str, Meta(max_length=100_000)]
+Instant = Annotated[str, Meta(description="RFC 3339, UTC, to the millisecond", max_length=40)]
+TlpWord = Annotated[str, Meta(description="TLP 2.0", pattern="^(clear|green|amber|amber\\+strict|red)$")]
 
 
-class _PlainParty(Struct, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    name: str
-    country: str
-    role: str
-    key: str
-    certificate: str
-    address: str
+class PlainClause(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A term as it stands in a signed file."""
+
+    id: Text
+    giver: Text
+    objects: list[Text]
+    ceiling: TlpWord
+    consent: Consent
+    pattern_types: list[Text]
+    strip: list[Text]
+    pseudonymise: list[Text]
+    generalise: tuple[Generalise, ...] = ()
+    only: tuple[Path, ...] = ()
+    is_reminted: bool = False
+    n_persons: Annotated[int, Meta(ge=1, le=2)] = 1
+    approvers: tuple[Line, ...] = NO_PERSON_NAMED
+    handling: Handling = Handling()
+    behalf: tuple[Identity, ...] = ()
+    batch_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    jitter_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+
+
+class PlainParty(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A party as it stands in a signed file."""
+
+    id: Text
+    name: Text
+    country: Text
+    role: Role
+    key: Text
+    certificate: Text
+    address: Text
 
 
 class _PlainCard(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -54,14 +88,48 @@ class _PlainCard(Struct, kw_only=True, forbid_unknown_fields=True):
 class PlainAgreement(Struct, kw_only=True, forbid_unknown_fields=True):
     """An agreement as it stands in a signed file; `agreement_of_plain` makes the value of it."""
 
-    format: str
-    id: str
-    title: str
+    format: Text
+    id: Text
+    title: Text
     version: int
-    parties: list[_PlainParty]
-    valid_from: str
-    valid_until: str
-    clauses: list[_PlainClause]
+    parties: list[PlainParty]
+    valid_from: Instant
+    valid_until: Instant
+    clauses: list[PlainClause]
+    amends: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    under: Under | None = None
+    scope: Scope = Scope()
+    clocks: Clocks = Clocks()
+    legal: tuple[Legal, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    breach: Breach = Breach()
+    rotate_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
+
+
+# What need not be said: it is written only where it differs from its default, so that there is one canonical form.
+CLAUSE_TERMS: Final = (
+    "generalise",
+    "only",
+    "is_reminted",
+    "n_persons",
+    "approvers",
+    "handling",
+    "behalf",
+    "batch_s",
+    "jitter_s",
+)
+AGREEMENT_TERMS: Final = (
+    "amends",
+    "under",
+    "scope",
+    "clocks",
+    "legal",
+    "asks",
+    "budgets",
+    "breach",
+    "rotate_days",
+)
 
 
 def plain_of(agreement: Agreement) -> dict[str, Any]:
@@ -71,34 +139,34 @@ def plain_of(agreement: Agreement) -> dict[str, Any]:
         "id": agreement.id,
         "title": agreement.title,
         "version": agreement.version,
-        "parties": [
-            {
-                "id": party.id,
-                "name": party.name,
-                "country": party.country,
-                "role": party.role.value,
-                "key": party.key,
-                "certificate": party.certificate,
-                "address": party.address,
-            }
-            for party in agreement.parties
-        ],
+        "parties": [msgspec.to_builtins(party) for party in agreement.parties],
         "valid_from": to_rfc3339(agreement.valid_from_at),
         "valid_until": to_rfc3339(agreement.valid_until_at),
-        "clauses": [
-            {
-                "id": clause.id,
-                "giver": clause.giver,
-                "objects": list(clause.objects),
-                "ceiling": clause.ceiling.word,
-                "consent": clause.consent.value,
-                "pattern_types": list(clause.pattern_types),
-                "strip": list(clause.strip),
-                "pseudonymise": list(clause.pseudonymise),
-            }
-            for clause in agreement.clauses
-        ],
+        "clauses": [plain_clause(clause) for clause in agreement.clauses],
+        **_stated(agreement, AGREEMENT_TERMS),
     }
+
+
+def plain_clause(clause: Clause) -> dict[str, Any]:
+    """The clause as JSON values."""
+    return {
+        "id": clause.id,
+        "giver": clause.giver,
+        "objects": list(clause.objects),
+        "ceiling": clause.ceiling.word,
+        "consent": clause.consent.value,
+        "pattern_types": list(clause.pattern_types),
+        "strip": list(clause.strip),
+        "pseudonymise": list(clause.pseudonymise),
+        **_stated(clause, CLAUSE_TERMS),
+    }
+
+
+def _stated(value: Agreement | Clause, names: tuple[str, ...]) -> dict[str, Any]:
+    """Those of the terms which differ from their default."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(value)}
+    found = {name: getattr(value, name) for name in names}
+    return {name: msgspec.to_builtins(term) for name, term in found.items() if term != defaults[name]}
 
 
 def agreement_of_plain(plain: PlainAgreement) -> Agreement | Problem:
@@ -110,7 +178,7 @@ def agreement_of_plain(plain: PlainAgreement) -> Agreement | Problem:
     if not 1 <= plain.version <= MAX_VERSION:
         return Problem(code="AMG-AGREEMENT-VERSION", place="version", args=(str(MAX_VERSION),))
     try:
-        first, second = (_party_of(party) for party in plain.parties)
+        first, second = (Party(**msgspec.structs.asdict(party)) for party in plain.parties)
         return Agreement(
             id=plain.id,
             title=plain.title,
@@ -119,9 +187,17 @@ def agreement_of_plain(plain: PlainAgreement) -> Agreement | Problem:
             valid_from_at=from_rfc3339(plain.valid_from),
             valid_until_at=from_rfc3339(plain.valid_until),
             clauses=tuple(_clause_of(clause) for clause in plain.clauses),
+            **{name: getattr(plain, name) for name in AGREEMENT_TERMS},
         )
     except ValueError as fault:
         return Problem(code="AMG-AGREEMENT-WORD", args=(show(str(fault)),))
+
+
+def schema() -> bytes:
+    """The JSON Schema (2020-12) of the terms in a signed file, made from the types that read them; indented."""
+    made = msgspec.json.schema(PlainAgreement)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": FORMAT}
+    return msgspec.json.format(msgspec.json.encode(head | made, order="deterministic"), indent=2) + b"\n"
 
 
 def digest(agreement: Agreement) -> str:
@@ -153,12 +229,7 @@ def raw_of(text: str, n_bytes: int) -> bytes | None:
     return raw if is_right else None
 
 
-def _party_of(plain: _PlainParty) -> Party:
-    values = msgspec.structs.asdict(plain)
-    return Party(**(values | {"role": Role(plain.role)}))
-
-
-def _clause_of(plain: _PlainClause) -> Clause:
+def _clause_of(plain: PlainClause) -> Clause:
     ceiling = tlp_of_word(plain.ceiling)
     if ceiling is None:
         message = f"{plain.ceiling!r} is no TLP marking"
@@ -168,8 +239,9 @@ def _clause_of(plain: _PlainClause) -> Clause:
         giver=plain.giver,
         objects=tuple(plain.objects),
         ceiling=ceiling,
-        consent=Consent(plain.consent),
+        consent=plain.consent,
         pattern_types=tuple(plain.pattern_types),
         strip=tuple(plain.strip),
         pseudonymise=tuple(plain.pseudonymise),
+        **{name: getattr(plain, name) for name in CLAUSE_TERMS},
     )

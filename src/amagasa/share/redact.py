@@ -50,6 +50,11 @@ def is_protected(place: Place) -> bool:
     return len(place) == 3 and place[0] == "extensions" and place[2] == "extension_type"
 
 
+def is_coarsened(path: str) -> bool:
+    """Whether an instant at `path` may be blurred although nothing else may be done to it."""
+    return path in {"created", "modified"}
+
+
 def places_at(obj: Mapping[str, Any], path: str) -> set[Place]:
     """Every place of `obj` that `path` names."""
     segments = path.split(".")

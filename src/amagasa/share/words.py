@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from amagasa.share.agreement import Agreement, Clause, Consent, Role
+from amagasa.share.agreement import Agreement, Clause
 from amagasa.share.problem import Problem, Weight
+from amagasa.share.rendering import clause_lines
+from amagasa.share.terms import Role
 from amagasa.vocab.text import show
 
 LANGUAGES: Final = ("en", "ja")
@@ -112,6 +114,55 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{0} never applies: {1} comes first and lets all of it go",
         "{0} は適用されません。先にある {1} がすべてを通します",
     ),
+    "AMG-AGREEMENT-TERM": ("this term cannot be read: {0}", "この取り決めは読めません: {0}"),
+    "AMG-AGREEMENT-AMENDS": (
+        "version {0}: the first version amends nothing, every later one names the SHA-256 of the one before",
+        "第 {0} 版: 初版は何も改正せず、以後の各版は直前の版の SHA-256 を amends に示します",
+    ),
+    "AMG-AGREEMENT-CHAIN": (
+        "it amends {0}, but the newest version installed here is {1}",
+        "{0} を改正するとありますが、ここにある最新の版は {1} です",
+    ),
+    "AMG-AGREEMENT-RENEW": (
+        "renewal would be due {0} days before the end, which is before it begins",
+        "更新期限が終了の {0} 日前では、開始より前になります",
+    ),
+    "AMG-AGREEMENT-ROLE-TWICE": ("{0} stands there twice", "{0} が二度挙げられています"),
+    "AMG-AGREEMENT-ASK": (
+        "no clause lets the other party answer with a {0}",
+        "相手側が {0} で答えられる条項がありません",
+    ),
+    "AMG-AGREEMENT-PERSONS": ("{0} persons cannot consent: one or two", "承認は一人か二人です ({0} 人は不可)"),
+    "AMG-AGREEMENT-NOBODY": (
+        "it leaves by itself, so no persons or roles can be named who consent",
+        "自動で渡すため、承認する人数や役割は指定できません",
+    ),
+    "AMG-AGREEMENT-APPROVER": (
+        "{0} is no role: small letters and dashes",
+        "{0} は役割名になりません (英小文字とハイフン)",
+    ),
+    "AMG-AGREEMENT-COARSE": ("{0} cannot be made into {1}", "{0} を {1} に丸めることはできません"),
+    "AMG-AGREEMENT-BETRAYS": (
+        "{0} would tell the time which is blurred: generalise them as well",
+        "{0} からぼかした時刻が分かります。あわせて丸めてください",
+    ),
+    "AMG-AGREEMENT-THIRD": (
+        "{0} is a party of this agreement, not a third",
+        "{0} はこの協定の当事者であり第三者ではありません",
+    ),
+    "AMG-AGREEMENT-LEGAL": (
+        "the giver's legal profile does not let it give a {0}",
+        "提供者の法的権限では {0} を渡せません",
+    ),
+    "AMG-AGREEMENT-UNMATCHED": (
+        "{0} may by law not match its ally's indicators: they will be held and not used",
+        "{0} は法により同盟国の indicator を照合できないため、受け取っても使われません",
+    ),
+    "AMG-AGREEMENT-OUTSIDE": (
+        "{0} goes beyond the agreement under which this one stands",
+        "{0} は上位の協定の範囲を超えています",
+    ),
+    "AMG-AGREEMENT-REVOKED": ("{0} revoked it on {1}: {2}", "{1} に {0} が破棄しました: {2}"),
     "AMG-AGREEMENT-GAP": ("no clause lets {0} give a {1}", "{0} が {1} を渡せる条項がありません"),
     "AMG-AGREEMENT-UNREAD": ("the file could not be read: {0}", "ファイルを読めませんでした: {0}"),
     "AMG-AGREEMENT-OTHERS": ("this node is no party of it", "このノードは当事者ではありません"),
@@ -138,17 +189,11 @@ def sentence(problem: Problem, lang: str = "en") -> str:
 
 
 def clause_in_words(clause: Clause, agreement: Agreement, lang: str = "en") -> str:
-    """What the clause lets go, in one or two sentences; names are escaped."""
-    names = {party.id: show(party.name) for party in agreement.parties}
-    giver = names.get(clause.giver, show(clause.giver))
-    taker = next((name for identifier, name in names.items() if identifier != clause.giver), "?")
-    kinds = ", ".join(show(kind) for kind in clause.objects)
-    if clause.pattern_types:
-        kinds += f" ({', '.join(show(name) for name in clause.pattern_types)})"
-    strip, pseudonymise = (", ".join(show(path) for path in paths) for paths in (clause.strip, clause.pseudonymise))
-    build = _in_japanese if lang == "ja" else _in_english
-    words = build((giver, taker, kinds), clause)
-    return words + _changes(strip, pseudonymise, lang)
+    """What the clause lets go, in a few sentences; names are escaped."""
+    which = _index(lang)
+    first, *more = (line[which] for line in clause_lines(clause, agreement))
+    words = [first.removeprefix(f"[{show(clause.id)}] "), *more]
+    return ("" if lang == "ja" else " ").join(words)
 
 
 def parties_in_words(agreement: Agreement, lang: str = "en") -> tuple[str, ...]:
@@ -162,26 +207,3 @@ def parties_in_words(agreement: Agreement, lang: str = "en") -> tuple[str, ...]:
 
 def _index(lang: str) -> int:
     return LANGUAGES.index(lang) if lang in LANGUAGES else 0
-
-
-def _in_english(named: tuple[str, str, str], clause: Clause) -> str:
-    giver, taker, kinds = named
-    how = "by itself" if clause.consent is Consent.AUTOMATIC else "after a release officer said yes"
-    return f"{giver} gives {taker}: {kinds}, marked up to {clause.ceiling.label}, {how}."
-
-
-def _in_japanese(named: tuple[str, str, str], clause: Clause) -> str:
-    giver, taker, kinds = named
-    how = "自動的に" if clause.consent is Consent.AUTOMATIC else "開示担当官の承認を得て"
-    return f"{giver} は {taker} に {kinds} を、{clause.ceiling.label} まで、{how}渡します。"
-
-
-def _changes(strip: str, pseudonymise: str, lang: str) -> str:
-    if lang == "ja":
-        words = [f"削除: {strip}。" if strip else "", f"仮名化: {pseudonymise}。" if pseudonymise else ""]
-    else:
-        words = [
-            f" Stripped before it leaves: {strip}." if strip else "",
-            f" Replaced by pseudonyms: {pseudonymise}." if pseudonymise else "",
-        ]
-    return "".join(words)

@@ -24,7 +24,7 @@ from amagasa.entry.cli.output import Output, say, write_json, write_rows
 from amagasa.entry.node.clock import SystemClock
 from amagasa.entry.wiring import agreement_files
 from amagasa.share.agreement import Agreement
-from amagasa.share.form import digest
+from amagasa.share.form import digest, schema
 from amagasa.share.problem import Problem
 from amagasa.share.words import clause_in_words, parties_in_words, sentence, tell
 from amagasa.vocab.errors import EXIT_FINDINGS, EXIT_USAGE, BadInputError
@@ -133,6 +133,13 @@ def show_command(
     write_rows(rows, COLUMNS, Output.JSON if as_json else Output.TABLE, empty=EMPTY)
     if book.faulty:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Write the JSON Schema of an agreement's terms, as they stand in a signed file."""
+    sys.stdout.buffer.write(schema())
+    sys.stdout.buffer.flush()
 
 
 def _instant(option: str, text: str) -> datetime:
