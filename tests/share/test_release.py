@@ -106,7 +106,7 @@ def test_unknown_properties_pass_untouched() -> None:
 def test_consent_clause_wants_the_release_officer() -> None:
     answer = out(indicator(), agreement(clause(consent=Consent.RELEASE_OFFICER)))
     assert isinstance(answer, Wanting)
-    assert answer.role == "release-officer"
+    assert (answer.roles, answer.n_persons) == (("release-officer",), 1)
     assert answer.released.content == rfc8785.dumps(indicator())
 
 

@@ -8,7 +8,9 @@ from amagasa.intel.build import AUTHORS_ID, EXTENSION_ID, authors, extension_def
 from amagasa.intel.marking import granular_marking, marking_definition, marking_of, whole_marking
 from amagasa.intel.stix import OBSERVABLES, check_object, instant_of
 from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.lawful import is_lawful
 from amagasa.share.release import COMPANION_CLAUSE, clauses_for
+from amagasa.share.terms import Power, Use
 from amagasa.share.verdict import Admission, Admitted, Refusal
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import Tlp, tlp_of_marking
@@ -24,6 +26,8 @@ MAX_AHEAD_DAYS: Final = 366
 PATTERN_TYPES: Final = ("stix", "sigma")
 
 _STATED: Final = ("created", "modified", "first_seen", "last_seen", "first_observed", "last_observed")
+# What may only be read, or used after the giver was asked, is not looked for by itself.
+_UNUSED: Final = frozenset([Use.NONE, Use.CONTACT])
 # Code and sentence of a refusal.
 _No: TypeAlias = tuple[str, str]
 
@@ -80,6 +84,7 @@ class _Stand:
     def __init__(self, ally: Party, agreement: Agreement, now: datetime, held: Mapping[str, Mapping[str, Any]]) -> None:
         self._ally = ally
         self._agreement = agreement
+        self._clauses = agreement.clauses
         self._now = now
         self._held = held
         is_party = ally in agreement.parties
@@ -115,7 +120,8 @@ class _Stand:
         if author is None:
             may_be_silent = obj["type"] in OBSERVABLES or obj["id"] == self._ally.id
             return None if may_be_silent else ("AMG-ADMIT-AUTHOR", "created_by_ref is missing")
-        if author != self._ally.id:
+        relayed = {third for clause in self._clauses if clause.giver == self._ally.id for third in clause.behalf}
+        if author != self._ally.id and author not in relayed:
             return ("AMG-ADMIT-AUTHOR", "another than the sender made it")
         return None
 
@@ -142,9 +148,16 @@ class _Stand:
         return None
 
     def _by_clause(self, obj: dict[str, Any]) -> Admitted | Refusal:
-        clauses = clauses_for(obj, self._ally.id, self._agreement)
+        author = obj.get("created_by_ref", self._ally.id)
+        clauses = [
+            clause
+            for clause in clauses_for(obj, self._ally.id, self._agreement)
+            if author == self._ally.id or author in clause.behalf
+        ]
         if not clauses:
             return _refusal(obj, ("AMG-ADMIT-CLAUSE", f"no clause covers {show(obj['type'])} from this ally"))
+        if not is_lawful(self._agreement, self._ally.id, obj["type"]):
+            return _refusal(obj, ("AMG-ADMIT-LEGAL", f"the sender may by its law not give {show(obj['type'])}"))
         no = _marking_fault(obj) or _pattern_fault(obj)
         if no is not None:
             return _refusal(obj, no)
@@ -156,6 +169,8 @@ class _Stand:
 
     def _is_active(self, obj: Mapping[str, Any], clause: Clause) -> bool:
         if obj["type"] != "indicator" or clause.consent is not Consent.AUTOMATIC or obj.get("revoked") is True:
+            return False
+        if clause.handling.use in _UNUSED or not self._agreement.has_power(self._own_id, Power.MATCH):
             return False
         valid_until = instant_of(obj.get("valid_until"))
         if valid_until is not None and valid_until <= self._now:

@@ -8,14 +8,12 @@ from typing import Final
 
 from amagasa.intel.stix import TYPED
 from amagasa.share.agreement import Agreement, Clause, Consent
+from amagasa.share.lawful import is_lawful
 from amagasa.share.problem import Problem, Weight
 from amagasa.share.redact import NEVER_PSEUDONYMS, is_coarsened, is_path
 from amagasa.share.terms import NO_PERSON_NAMED, Coarse, Generalise, Power
 from amagasa.vocab.text import show
 
-# Objects which say something of a person, or hold what a person wrote: some parties may not give them by law.
-OF_PERSONS: Final = frozenset(["email-addr", "email-message", "user-account", "identity"])
-OF_CONTENT: Final = frozenset(["artifact", "email-message"])
 # The instants which tell when something was seen; an object's versions tell it as well.
 _SEEN: Final = frozenset(["first_seen", "last_seen", "first_observed", "last_observed", "valid_from"])
 _VERSIONS: Final = ("created", "modified")
@@ -43,12 +41,6 @@ def check_terms(agreement: Agreement) -> Iterator[Problem]:
         for name in clause.only:
             if _PROPERTY.fullmatch(name) is None:
                 yield _fault("AMG-AGREEMENT-PATH", f"{place}.only", show(name))
-
-
-def is_lawful(agreement: Agreement, giver: str, kind: str) -> bool:
-    """Whether the giver's legal profile lets it give objects of this type at all."""
-    may_persons = kind not in OF_PERSONS or agreement.has_power(giver, Power.PERSONAL)
-    return may_persons and (kind not in OF_CONTENT or agreement.has_power(giver, Power.CONTENT))
 
 
 def _fault(code: str, place: str, *args: str) -> Problem:

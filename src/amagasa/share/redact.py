@@ -30,12 +30,24 @@ _PATH: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,250}|\*)(?:\.(?:[A-Za-z0-9_-]{1,2
 _SELECTOR: Final = re.compile(r"(?:[a-z0-9_-]{1,250})(?:\.(?:\[\d{1,9}\]|[A-Za-z0-9_-]{1,250}))*")
 
 
+class Swap(Struct, frozen=True, kw_only=True):
+    """A value which stands instead of another, and what that is called: `generalised` or `reminted`."""
+
+    value: str | None
+    what: str
+
+
 class Redacted(Struct, frozen=True, kw_only=True):
-    """What is left of an object, and the places which were removed or replaced (as STIX selectors write them)."""
+    """What is left of an object, the places which were removed or replaced, and the values that are hidden by it.
+
+    Places stand as STIX selectors write them; `swapped` as (place, what).
+    """
 
     value: dict[str, Any]
     stripped: tuple[str, ...]
     pseudonymised: tuple[str, ...]
+    swapped: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[Any, ...] = ()
 
 
 def is_path(text: str) -> bool:
@@ -112,21 +124,34 @@ def pseudonym_of(value: Any, *, secret: bytes, ally: str) -> str:
 
 
 def redact(
-    obj: Mapping[str, Any], *, strip: Collection[Place], pseudonymise: Collection[Place], secret: bytes, ally: str
+    obj: Mapping[str, Any],
+    *,
+    strip: Collection[Place],
+    pseudonymise: Collection[Place],
+    secret: bytes,
+    ally: str,
+    swaps: Mapping[Place, Swap] | None = None,
 ) -> Redacted:
-    """A copy of `obj` without the places of `strip` and with stand-ins at those of `pseudonymise`; `obj` is untouched.
+    """A copy of `obj` without the places of `strip`, with stand-ins at those of `pseudonymise`, and `swaps` put in.
 
-    What is emptied goes too, since STIX knows no empty list or object. Where both name a place it is stripped.
-    Selectors of granular markings follow their items, and go with what is gone. No place may be protected.
+    `obj` is untouched. What is emptied goes too, since STIX knows no empty list or object. Where several name a place
+    it is stripped, else pseudonymised. Selectors of granular markings follow their items, and go with what is gone. No
+    place to strip or pseudonymise may be protected; a swap may stand anywhere but in a marking.
     """
     gone = _with_emptied(obj, set(strip))
-    replaced = {
+    tokens = {
         inner: pseudonym_of(value, secret=secret, ally=ally)
         for place in pseudonymise
         for inner, value in _leaves(obj, place)
         if not _is_under(inner, gone)
     }
-    replaced = {place: token for place, token in replaced.items() if not _is_under(place[:-1], replaced)}
+    tokens = {place: token for place, token in tokens.items() if not _is_under(place[:-1], tokens)}
+    put = {
+        place: swap
+        for place, swap in (swaps or {}).items()
+        if not _is_under(place, gone) and not _is_under(place, tokens)
+    }
+    replaced = tokens | {place: swap.value for place, swap in put.items()}
     left = _rebuild(obj, (), gone, replaced)
     if "granular_markings" in obj:
         entries = _follow(obj, gone, replaced)
@@ -134,10 +159,13 @@ def redact(
             left["granular_markings"] = entries
         else:
             del left["granular_markings"]
+    hidden = [place for place in (*gone, *tokens, *put) if not _is_under(place[:-1], gone)]
     return Redacted(
         value=left,
         stripped=tuple(sorted(selector_of(place) for place in gone if not _is_under(place[:-1], gone))),
-        pseudonymised=tuple(sorted(selector_of(place) for place in replaced)),
+        pseudonymised=tuple(sorted(selector_of(place) for place in tokens)),
+        swapped=tuple(sorted((selector_of(place), swap.what) for place, swap in put.items())),
+        hidden=tuple(value for place in hidden if (value := _value_at(obj, place)) != replaced.get(place)),
     )
 
 
@@ -181,7 +209,7 @@ def _leaves(obj: Mapping[str, Any], place: Place) -> list[tuple[Place, Any]]:
     return found
 
 
-def _rebuild(value: Any, place: Place, gone: Collection[Place], replaced: Mapping[Place, str]) -> Any:
+def _rebuild(value: Any, place: Place, gone: Collection[Place], replaced: Mapping[Place, str | None]) -> Any:
     """A deep copy; as deep as `MAX_DEPTH` allows, so recursion is safe on objects that were checked."""
     if place in replaced:
         return replaced[place]
@@ -200,7 +228,9 @@ def _rebuild(value: Any, place: Place, gone: Collection[Place], replaced: Mappin
     return value
 
 
-def _follow(obj: Mapping[str, Any], gone: Collection[Place], replaced: Mapping[Place, str]) -> list[dict[str, Any]]:
+def _follow(
+    obj: Mapping[str, Any], gone: Collection[Place], replaced: Mapping[Place, str | None]
+) -> list[dict[str, Any]]:
     """The object's granular markings with their selectors moved to where the content now stands.
 
     A selector inside what a stand-in replaced now names the stand-in. One that named nothing before is dropped.

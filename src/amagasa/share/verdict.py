@@ -8,7 +8,10 @@ from amagasa.vocab.tlp import Tlp
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One thing done to an object before it leaves: `stripped` or `pseudonymised`, at this dotted path."""
+    """One thing done to an object before it leaves, at this dotted path.
+
+    `stripped`, `pseudonymised`, `generalised` or `reminted` (an identifier that was replaced).
+    """
 
     path: str
     what: str
@@ -35,10 +38,11 @@ class Withheld(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Wanting(Struct, frozen=True, kw_only=True, tag=True):
-    """It would leave as `released` if this role said yes."""
+    """It would leave as `released` if so many different persons with these roles said yes."""
 
     released: Released
-    role: str
+    roles: tuple[str, ...]
+    n_persons: int = 1
 
 
 Release = Released | Withheld | Wanting
