@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from amagasa.app.deciding import Deciding
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Crossing, CrossingState
-from amagasa.app.sharing import decide, in_force, preview, release_changes
+from amagasa.app.sharing import in_force, preview, release_changes
 from amagasa.share.agreement import Consent
 from amagasa.share.verdict import Released, Wanting, Withheld
 from amagasa.vocab.errors import BadInputError, DeniedError
@@ -27,6 +28,10 @@ def nodes(tmp_path: Path) -> Iterator[tuple[Node, Node]]:
 @pytest.fixture
 def japan(nodes: tuple[Node, Node]) -> Node:
     return nodes[0]
+
+
+def desk(node: Node) -> Deciding:
+    return Deciding(store=node.store, signals=node.signals, book=node.book, secret=SECRET)
 
 
 def deliver(node: Node, crossing: Crossing) -> None:
@@ -140,7 +145,7 @@ def test_decide_yes_makes_it_pending_and_rings_the_bell(nodes: tuple[Node, Node]
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.indicator()])
     japan.heard.clear()
-    decided = decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
+    decided = desk(japan).decide(OFFICER, made.id, approve=True, version="", now=NOW)
     assert (decided.state, decided.decided_by) == (CrossingState.PENDING, "sato")
     assert ("outbox", {"ally": states.party.id}) in japan.heard
 
@@ -149,7 +154,7 @@ def test_decide_no_stands_for_later_versions_until_it_is_taken_back(nodes: tuple
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.sighting()])
-    decide(japan.store, japan.signals, OFFICER, made.id, approve=False, version="", now=NOW)
+    desk(japan).decide(OFFICER, made.id, approve=False, version="", now=NOW)
     japan.release([japan.sighting(n_seen=2, seconds=1)])
     (refused,) = japan.crossings()
     assert (refused.state, refused.decided_by, b'"count":2' in refused.content) == (
@@ -157,7 +162,7 @@ def test_decide_no_stands_for_later_versions_until_it_is_taken_back(nodes: tuple
         "sato",
         True,
     )
-    decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
+    desk(japan).decide(OFFICER, made.id, approve=True, version="", now=NOW)
     assert japan.crossings()[0].state is CrossingState.PENDING
 
 
@@ -165,7 +170,7 @@ def test_decide_approved_version_leaves_as_it_was_looked_at(nodes: tuple[Node, N
     japan, states = nodes
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.sighting()])
-    decide(japan.store, japan.signals, OFFICER, made.id, approve=True, version="", now=NOW)
+    desk(japan).decide(OFFICER, made.id, approve=True, version="", now=NOW)
     japan.release([japan.sighting(n_seen=2, seconds=1)])
     assert [(one.state, one.version) for one in japan.crossings()] == [
         (CrossingState.PENDING, made.version),
@@ -178,7 +183,7 @@ def test_decide_without_the_role_is_denied(nodes: tuple[Node, Node]) -> None:
     agree(japan, states, consent=Consent.RELEASE_OFFICER)
     (made,) = japan.release([japan.indicator()])
     with pytest.raises(DeniedError):
-        decide(japan.store, japan.signals, ANALYST, made.id, approve=True, version="", now=NOW)
+        desk(japan).decide(ANALYST, made.id, approve=True, version="", now=NOW)
     assert japan.crossings() == [made]
 
 
@@ -199,7 +204,7 @@ def test_decide_on_what_is_not_there_or_changed_changes_nothing(
     before = [*japan.release([japan.indicator(1)]), *japan.release([japan.indicator(2, marking=Tlp.RED)])]
     number, approve, version = decision
     with pytest.raises(BadInputError, match=code):
-        decide(japan.store, japan.signals, OFFICER, number, approve=approve, version=version, now=NOW)
+        desk(japan).decide(OFFICER, number, approve=approve, version=version, now=NOW)
     assert japan.crossings() == before
 
 

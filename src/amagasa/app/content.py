@@ -38,6 +38,17 @@ class Sharing(Protocol):
     def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
         """A release officer's yes or no to the version of a crossing that was looked at."""
 
+    def edit(  # noqa: D102 - takes properties away or marks higher what waits for a yes
+        self,
+        actor: Actor,
+        crossing_id: int,
+        *,
+        strip: Sequence[str],
+        marking: Tlp | None,
+        version: str,
+        now: datetime,
+    ) -> None: ...
+
 
 class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Sigma rule to add; `share` offers it to the allies, up to what each agreement lets out."""

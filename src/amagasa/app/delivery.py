@@ -25,7 +25,7 @@ from amagasa.app.ports import (
     Store,
     Writing,
 )
-from amagasa.app.sharing import THROTTLE_S, in_force
+from amagasa.app.sharing import THROTTLE_S, in_force, may_still_leave
 from amagasa.app.signals import Signals
 from amagasa.share.release import companions
 from amagasa.share.verdict import Change, Released
@@ -173,14 +173,15 @@ class Delivery:
         horizon = now + timedelta(seconds=LONGEST_WAIT_S)
         with self._deps.store.read() as reading:
             due = reading.due(self._ally, now=horizon if self._is_catching_up else now, limit=BATCH)
+            due = [crossing for crossing in due if crossing.created_at <= now]
             later = [] if due else reading.due(self._ally, now=horizon, limit=BATCH)
-        stays = [crossing for crossing in due if not _may_leave(crossing, bond)]
+        stays = [crossing for crossing in due if not may_still_leave(crossing, bond)]
         if stays:
             with self._deps.store.write() as tx:
                 for crossing in stays:
                     self._settle(tx, crossing, state=CrossingState.WITHHELD, why=_WITHDRAWN)
             self._deps.signals.publish("crossing", {"ids": [one.id for one in stays]})
-        batch = _batch([crossing for crossing in due if _may_leave(crossing, bond)])
+        batch = _batch([crossing for crossing in due if may_still_leave(crossing, bond)])
         waits = [(one.next_try_at - now).total_seconds() for one in later if one.next_try_at is not None]
         return batch, max(0.0, min(waits, default=LONGEST_WAIT_S))
 
@@ -275,23 +276,6 @@ _WITHDRAWN: Final = "the agreement or the clause which let it go no longer stand
 def meta_key(ally: str) -> str:
     """Where the store keeps the line's last state (`Reading.meta`, JSON of LineState)."""
     return f"line:{ally}"
-
-
-def _may_leave(crossing: Crossing, bond: Bond) -> bool:
-    """Whether the clause by which it was released still stands: agreements are amended while an ally is away."""
-    giver = bond.agreement.ally_of(bond.ally.id)
-    marking = tlp_of_word(crossing.marking)
-    return (
-        crossing.agreement == bond.agreement.id
-        and marking is not None
-        and any(
-            clause.id == crossing.clause
-            and clause.giver == giver.id
-            and crossing.object_type in clause.objects
-            and marking <= clause.ceiling
-            for clause in bond.agreement.clauses
-        )
-    )
 
 
 def _batch(due: Sequence[Crossing]) -> list[Crossing]:

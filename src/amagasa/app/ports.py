@@ -14,6 +14,7 @@ from amagasa.detect.correlation.hit import Hit
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
+from amagasa.share.consent import Yes
 from amagasa.share.verdict import Released
 from amagasa.vocab.severity import Severity
 
@@ -77,7 +78,9 @@ class Crossing(Struct, frozen=True, kw_only=True):
 
     `id` is 0 until stored. `content` are the exact bytes (b"" where withheld). `why` is the reason of a withhold,
     refusal or failed delivery. `changes` are (path, what) pairs. At most one crossing exists for each
-    (ally, direction, object_id, version): inserting it again changes nothing.
+    (ally, direction, object_id, version): inserting it again changes nothing. `ours` is our own identifier of the
+    object where the ally knows it by another. `n_wanted` different persons with one of the roles `wants` must consent;
+    `consents` are those who did. A crossing whose `created_at` lies ahead is held until then.
     """
 
     id: int = 0
@@ -98,6 +101,15 @@ class Crossing(Struct, frozen=True, kw_only=True):
     n_tries: int = 0
     next_try_at: datetime | None = None
     delivered_at: datetime | None = None
+    ours: str = ""
+    wants: tuple[str, ...] = ()
+    n_wanted: int = 0
+    consents: tuple[Yes, ...] = ()
+
+    @property
+    def known_as(self) -> str:
+        """Our own identifier of the object."""
+        return self.ours or self.object_id
 
 
 class ContentKind(StrEnum):
@@ -346,10 +358,14 @@ class HitSorter(Protocol):
 
 
 class Bond(Struct, frozen=True, kw_only=True):
-    """An agreement with valid signatures and, of its two parties, the one that is not us."""
+    """An agreement with valid signatures and, of its two parties, the one that is not us.
+
+    `agreement` ends where an amendment took its place or a party revoked it; `digest` is that of what was signed.
+    """
 
     agreement: Agreement
     ally: Party
+    digest: str = ""
 
 
 class AgreementBook(Protocol):

@@ -5,21 +5,27 @@ kept is forgotten to be announced. An object that grows does not make a crossing
 is replaced by what is true now, and after something has left the next version waits a moment.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.budgets import budget_of, is_within, spend, spent_of
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Store, Writing
+from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Writing
+from amagasa.app.provenance import Source, known_of, learnt_of
 from amagasa.app.signals import Signals
 from amagasa.intel.stix import instant_of
-from amagasa.share.agreement import Agreement
+from amagasa.share.agreement import Agreement, Clause
+from amagasa.share.known import Known
 from amagasa.share.release import release
+from amagasa.share.timing import leaves_at
+from amagasa.share.treatment import key_of, sent_id
 from amagasa.share.verdict import Release, Released, Wanting, Withheld
 from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.tlp import tlp_of_word
 
 # A scan makes an alert grow every second; its reader needs the count, not each step of it.
 THROTTLE_S: Final = 10.0
@@ -77,7 +83,7 @@ def preview(
     )
 
 
-def release_changes(
+def release_changes(  # noqa: PLR0913 - what, by which terms, and what we know of it: one sentence
     tx: Writing,
     objects: Sequence[Mapping[str, Any]],
     *,
@@ -85,25 +91,84 @@ def release_changes(
     now: datetime,
     secret: bytes,
     throttle_s: float = THROTTLE_S,
+    sources: Mapping[str, Collection[Source]] | None = None,
 ) -> tuple[Crossing, ...]:
     """Put new or changed objects before each ally's agreement, and keep the crossings that are new or changed.
 
     Released ones are PENDING (the outbox), others WANTING or WITHHELD with the reason. Of each object one crossing is
     open at a time: a newer version takes its place. A version within `throttle_s` of the last that left is due only
-    then. What a release officer refused stays refused in its later versions. Announce after the commit (`announce`).
+    then. What a release officer refused stays refused in its later versions. `sources` say from whom each object (by
+    its identifier) was learnt. Announce after the commit (`announce`).
     """
     made: list[Crossing] = []
     for bond in in_force(book, now):
-        ids = [str(obj.get("id", "")) for obj in objects]
-        last = {one.object_id: one for one in tx.crossings_of(bond.ally.id, Direction.OUT, ids)}
-        for obj in objects:
-            verdict = release(obj, bond.ally, bond.agreement, now=now, secret=secret)
-            new = crossing_of(verdict, bond, version=version_of(obj), now=now)
-            kept = _keep(tx, new, last.get(new.object_id), throttle=timedelta(seconds=throttle_s))
-            if kept is not None:
-                made.append(kept)
-                last[kept.object_id] = kept
+        made += _Letting(tx, bond, book, secret=secret, now=now).let(
+            objects, sources or {}, throttle=timedelta(seconds=throttle_s)
+        )
     return tuple(made)
+
+
+class _Letting:
+    """Puts objects before one ally's agreement, in one transaction."""
+
+    def __init__(self, tx: Writing, bond: Bond, book: AgreementBook, *, secret: bytes, now: datetime) -> None:
+        self._tx = tx
+        self._bond = bond
+        self._book = book
+        self._secret = secret
+        self._now = now
+        self._us = bond.agreement.ally_of(bond.ally.id).id
+        self._budget = budget_of(bond)
+        self._key = key_of(bond.agreement, secret=secret, now=now)
+
+    def let(
+        self,
+        objects: Sequence[Mapping[str, Any]],
+        sources: Mapping[str, Collection[Source]],
+        *,
+        throttle: timedelta,
+    ) -> list[Crossing]:
+        made: list[Crossing] = []
+        last = self._last(objects)
+        known = known_of(self._tx, objects, self._bond, us=self._us)
+        for obj in objects:
+            learnt = learnt_of(self._tx, sources.get(obj.get("id", ""), ()), self._book)
+            new = self._judge(obj, replace(known, learnt=learnt))
+            before = last.get(new.known_as)
+            if new.state is CrossingState.WITHHELD:
+                known = replace(known, withheld=known.withheld | {new.known_as})
+            kept = _keep(self._tx, new, before, throttle=throttle)
+            if kept is None:
+                continue
+            made.append(kept)
+            last[kept.known_as] = kept
+            is_more = before is None or before.id != kept.id or before.state is not CrossingState.PENDING
+            if self._budget is not None and kept.state is CrossingState.PENDING and is_more:
+                spend(self._tx, self._bond.agreement.id, kept, self._now)
+        return made
+
+    def _last(self, objects: Sequence[Mapping[str, Any]]) -> dict[str, Crossing]:
+        """The newest crossing of each object, by our own identifier."""
+        ids = [identifier for obj in objects if isinstance(identifier := obj.get("id"), str)]
+        sent = [sent_id(one, self._bond.agreement, self._us, key=self._key) for one in ids]
+        found = self._tx.crossings_of(self._bond.ally.id, Direction.OUT, dict.fromkeys([*ids, *sent]))
+        return {one.known_as: one for one in sorted(found, key=lambda one: one.id)}
+
+    def _judge(self, obj: Mapping[str, Any], known: Known) -> Crossing:
+        verdict = release(obj, self._bond.ally, self._bond.agreement, now=self._now, secret=self._secret, known=known)
+        new = crossing_of(verdict, self._bond, version=version_of(obj), now=self._now)
+        identifier = obj.get("id")
+        if isinstance(identifier, str) and new.state is not CrossingState.WITHHELD and identifier != new.object_id:
+            new = replace(new, ours=identifier)
+        if new.state is not CrossingState.PENDING:
+            return new
+        if self._budget is not None:
+            spent = spent_of(self._tx, self._bond.agreement.id, self._now)
+            if not is_within(self._budget, spent, new):
+                why = "the budget of this agreement is spent for today [AMG-SHARE-BUDGET]"
+                return replace(new, state=CrossingState.WITHHELD, content=b"", changes=(), why=why)
+        due_at = held_until(new, self._bond, self._now, secret=self._secret)
+        return replace(new, created_at=due_at, next_try_at=due_at) if due_at > self._now else new
 
 
 def announce(signals: Signals, crossings: Sequence[Crossing]) -> None:
@@ -114,46 +179,42 @@ def announce(signals: Signals, crossings: Sequence[Crossing]) -> None:
         signals.publish("outbox", {"ally": ally})
 
 
-def decide(  # noqa: PLR0913 - who, what, on which version, and when: none of them can be left out
-    store: Store, signals: Signals, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime
-) -> Crossing:
-    """A release officer's yes or no to what wants consent; a no may be taken back as long as the crossing stands.
-
-    `version` is what the officer looked at: the object may have grown since ("": whatever stands there). Raises
-    DeniedError, and BadInputError AMG-SHARE-UNKNOWN (no such crossing), AMG-SHARE-DECIDED (nothing to decide) or
-    AMG-SHARE-CHANGED (grown since).
-    """
-    require(actor, Act.RELEASE)
-    with store.write() as tx:
-        crossing = tx.crossing(crossing_id)
-        if crossing is None:
-            raise BadInputError("AMG-SHARE-UNKNOWN", "there is no such crossing", got=str(crossing_id))
-        if crossing.direction is not Direction.OUT or not _may_decide(crossing, approve=approve):
-            raise BadInputError(
-                "AMG-SHARE-DECIDED",
-                "this crossing does not wait for a decision",
-                expected=CrossingState.WANTING.value,
-                got=crossing.state.value,
-                then="nothing was changed",
-            )
-        if version and version != crossing.version:
-            raise BadInputError(
-                "AMG-SHARE-CHANGED",
-                "the object has changed since you looked at it",
-                expected=f"a decision on its version of {crossing.version}",
-                got=version,
-                then="look again, then decide",
-            )
-        decided = replace(
-            crossing,
-            state=CrossingState.PENDING if approve else CrossingState.REFUSED,
-            decided_by=actor.name,
-            why="" if approve else f"refused by {actor.name}",
-            created_at=now,
+def may_still_leave(crossing: Crossing, bond: Bond) -> bool:
+    """Whether the clause by which it was released still stands: agreements are amended while an ally is away."""
+    giver = bond.agreement.ally_of(bond.ally.id)
+    marking = tlp_of_word(crossing.marking)
+    return (
+        crossing.agreement == bond.agreement.id
+        and marking is not None
+        and any(
+            clause.id == crossing.clause
+            and clause.giver == giver.id
+            and crossing.object_type in clause.objects
+            and marking <= clause.ceiling
+            for clause in bond.agreement.clauses
         )
-        tx.update_crossing(decided)
-    announce(signals, [decided])
-    return decided
+    )
+
+
+def clause_of(crossing: Crossing, bond: Bond) -> Clause:
+    """The clause by which it leaves. Raises BadInputError (AMG-SHARE-FORCE) where it is gone or lets it no longer."""
+    if not may_still_leave(crossing, bond):
+        raise BadInputError(
+            "AMG-SHARE-FORCE",
+            "the clause by which it would leave no longer stands",
+            expected=f"the clause {crossing.clause} as it was",
+            then="nothing was changed; the next version of the object is put before the agreement anew",
+        )
+    return next(clause for clause in bond.agreement.clauses if clause.id == crossing.clause)
+
+
+def held_until(crossing: Crossing, bond: Bond, now: datetime, *, secret: bytes) -> datetime:
+    """When it may leave: `now`, or later where its clause blurs the time."""
+    clause = next((one for one in bond.agreement.clauses if one.id == crossing.clause), None)
+    if clause is None or not (clause.batch_s or clause.jitter_s):
+        return now
+    key = key_of(bond.agreement, secret=secret, now=now)
+    return leaves_at(clause, now, key=key, object_id=crossing.object_id, version=crossing.version)
 
 
 def crossing_of(verdict: Release, bond: Bond, *, version: str, now: datetime) -> Crossing:
@@ -173,7 +234,8 @@ def crossing_of(verdict: Release, bond: Bond, *, version: str, now: datetime) ->
             why = f"{verdict.why} [{verdict.code}]"
             return replace(bare, object_id=verdict.object_id, object_type=verdict.object_type, why=why)
         case Wanting():
-            return _with_content(replace(bare, state=CrossingState.WANTING), verdict.released)
+            bare = replace(bare, state=CrossingState.WANTING, wants=verdict.roles, n_wanted=verdict.n_persons)
+            return _with_content(bare, verdict.released)
         case Released():
             return _with_content(replace(bare, state=CrossingState.PENDING), verdict)
 
@@ -196,11 +258,6 @@ def _with_content(bare: Crossing, released: Released) -> Crossing:
     )
 
 
-def _may_decide(crossing: Crossing, *, approve: bool) -> bool:
-    is_refused_by_person = crossing.state is CrossingState.REFUSED and bool(crossing.decided_by)
-    return crossing.state is CrossingState.WANTING or (approve and is_refused_by_person)
-
-
 def _keep(tx: Writing, new: Crossing, last: Crossing | None, *, throttle: timedelta) -> Crossing | None:
     """Store `new` beside or in the place of the object's last crossing; None where nothing is to be kept."""
     if last is None:
@@ -213,9 +270,13 @@ def _keep(tx: Writing, new: Crossing, last: Crossing | None, *, throttle: timede
     if last.state is CrossingState.REFUSED and last.decided_by and new.state is CrossingState.WANTING:
         return _replace(tx, last, replace(new, state=last.state, decided_by=last.decided_by, why=last.why))
     if last.state in _NOT_YET_GONE and not _is_consented(last):
+        # One that is held leaves when it was to leave, however it grows meanwhile.
+        created_at = last.created_at if last.created_at < new.created_at and last.next_try_at else new.created_at
+        is_held = last.next_try_at == last.created_at
         stands = replace(new, n_tries=last.n_tries, next_try_at=last.next_try_at)
+        stands = replace(stands, created_at=created_at) if is_held else stands
         return _replace(tx, last, stands if new.state is last.state is CrossingState.PENDING else new)
-    if new.state is CrossingState.PENDING:
+    if new.state is CrossingState.PENDING and new.next_try_at is None:
         due_at = (last.delivered_at or last.created_at) + throttle
         return tx.add_crossing(replace(new, next_try_at=due_at) if due_at > new.created_at else new)
     return tx.add_crossing(new)

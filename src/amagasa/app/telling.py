@@ -1,13 +1,15 @@
 """How a node tells its allies what it knows: alerts, incidents, rules and indicators put into STIX and released."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from amagasa.app.deciding import Deciding
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
-from amagasa.app.sharing import decide, release_changes
+from amagasa.app.provenance import Source, sources_of
+from amagasa.app.sharing import release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Party
@@ -40,6 +42,7 @@ class Telling:
         self._secret = secret
         self._marking = marking
         self._min_severity = min_severity
+        self._deciding = Deciding(store=store, signals=signals, book=book, secret=secret)
 
     def tell(
         self, tx: Writing, alerts: Sequence[Alert], incidents: Sequence[Incident], now: datetime
@@ -48,15 +51,19 @@ class Telling:
         if not self._book.bonds():
             return ()
         told: dict[str, dict[str, Any]] = {}
+        sources: dict[str, frozenset[Source]] = {}
+        learnt = sources_of(tx, alerts, incidents)
         for alert in alerts:
             if alert.severity >= self._min_severity:
                 objects = describe_alert(alert, party=self._party, marking=self._marking, now=now)
                 told.update((obj["id"], obj) for obj in objects)
+                sources |= _together(sources, objects, learnt.get(alert.id, frozenset()))
         for incident in incidents:
             if incident.severity >= self._min_severity:
                 objects = describe_incident(incident, party=self._party, marking=self._marking, now=now)
                 told.update((obj["id"], obj) for obj in objects)
-        return self._release(tx, list(told.values()), now)
+                sources |= _together(sources, objects, learnt.get(incident.id, frozenset()))
+        return self._release(tx, list(told.values()), now, sources)
 
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator (`pattern_type` sigma) of a rule; held already, it is a new version of the same object."""
@@ -81,7 +88,33 @@ class Telling:
 
     def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
         """A release officer's yes or no."""
-        decide(self._store, self._signals, actor, crossing_id, approve=approve, version=version, now=now)
+        self._deciding.decide(actor, crossing_id, approve=approve, version=version, now=now)
 
-    def _release(self, tx: Writing, objects: Sequence[dict[str, Any]], now: datetime) -> tuple[Crossing, ...]:
-        return release_changes(tx, objects, book=self._book, now=now, secret=self._secret)
+    def edit(
+        self,
+        actor: Actor,
+        crossing_id: int,
+        *,
+        strip: Sequence[str],
+        marking: Tlp | None,
+        version: str,
+        now: datetime,
+    ) -> None:
+        """Less of it, or marked higher."""
+        self._deciding.edit(actor, crossing_id, strip=strip, marking=marking, version=version, now=now)
+
+    def _release(
+        self,
+        tx: Writing,
+        objects: Sequence[dict[str, Any]],
+        now: datetime,
+        sources: Mapping[str, Collection[Source]] | None = None,
+    ) -> tuple[Crossing, ...]:
+        return release_changes(tx, objects, book=self._book, now=now, secret=self._secret, sources=sources)
+
+
+def _together(
+    known: Mapping[str, frozenset[Source]], objects: Sequence[dict[str, Any]], learnt: frozenset[Source]
+) -> dict[str, frozenset[Source]]:
+    """An object that several alerts make was learnt from whomever any of them was learnt from."""
+    return {obj["id"]: known.get(obj["id"], frozenset()) | learnt for obj in objects}

@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from amagasa.app.ports import Crossing, Reading
+from amagasa.app.ports import Bond, Crossing, Reading
+from amagasa.app.sharing import may_still_leave
 from amagasa.entry.allies.wire import TaxiiError, read_instant, read_next, to_date_added, write_next
 from amagasa.intel.stix import instant_of
 
@@ -68,15 +69,20 @@ def ask_of(query: Mapping[str, str], *, object_id: str = "") -> Ask:
     )
 
 
-def find(reading: Reading, ally: str, ask: Ask) -> Found:
-    """What of the ally's outbox fits. Reads at most SCANNED rows; where more may follow, `next` leads there."""
+def find(reading: Reading, bond: Bond, ask: Ask, *, now: datetime) -> Found:
+    """What of the ally's outbox fits. Reads at most SCANNED rows; where more may follow, `next` leads there.
+
+    What is held until later is not there yet, and what no clause lets leave any longer is not there any more.
+    """
+    ally = bond.ally.id
     fitting: list[Crossing] = []
     added_after, after_id, n_scanned = ask.added_after, ask.after_id, 0
     while n_scanned < SCANNED:
         rows = reading.released_after(
             ally, added_after=added_after, after_id=after_id, limit=LONGEST_PAGE, object_ids=ask.ids or None
         )
-        for row in _fitting(reading, ally, rows, ask):
+        open_ = [row for row in rows if row.created_at <= now and may_still_leave(row, bond)]
+        for row in _fitting(reading, ally, open_, ask):
             if len(fitting) == ask.limit:
                 return _page(fitting, fitting[-1])
             fitting.append(row)

@@ -262,7 +262,7 @@ async def _find(request: Asked, name: str, object_id: str = "", *, all_versions:
 
     def look() -> Found:
         with desk.deps.store.read() as reading:
-            found = find(reading, bond.ally.id, ask)
+            found = find(reading, bond, ask, now=desk.deps.clock.now())
             if object_id and not found.crossings:
                 held = reading.released_after(bond.ally.id, added_after=None, limit=1, object_ids=[object_id])
                 if not held:
