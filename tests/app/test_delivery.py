@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from amagasa.app.delivery import BATCH, Delivery, LineState, OutboxBell, meta_key
-from amagasa.app.ports import CrossingState, Polled, Pushed, Reading, Store
+from amagasa.app.link_ports import Polled, Pushed
+from amagasa.app.ports import CrossingState, Reading, Store
 from amagasa.app.signals import Signals
 from amagasa.share.agreement import Consent
 from amagasa.share.verdict import Released

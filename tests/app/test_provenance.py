@@ -122,9 +122,9 @@ def telling(node: Node) -> Telling:
     )
 
 
-def tell(node: Node, alerts: list[Alert], incidents: list[Incident]) -> list[Crossing]:
+def tell(node: Node, alerts: list[Alert], incidents: list[Incident], *, seconds: int = 0) -> list[Crossing]:
     with node.store.write() as tx:
-        return list(telling(node).tell(tx, alerts, incidents, NOW))
+        return list(telling(node).tell(tx, alerts, incidents, NOW + timedelta(seconds=seconds)))
 
 
 def left_for(crossings: list[Crossing], ally: Party) -> list[str]:
@@ -167,7 +167,7 @@ def test_incident_keeps_what_it_was_ever_made_from_also_when_it_joins_another(
     tell(japan, [alert(2, origin=states.id, incident=first.id)], [first])
     joined = replace(first, merged_into=second.id, updated_at=NOW + timedelta(seconds=60))
     grown = incident("second", seconds=60)
-    made = tell(japan, [], [joined, grown])
+    made = tell(japan, [], [joined, grown], seconds=60)
     assert left_for(made, australia) == []
     assert [one.object_type for one in made if one.ally == australia.id and "AMG-SHARE-LEARNT" in one.why]
 
@@ -193,7 +193,7 @@ def test_nothing_derived_from_one_ally_reaches_the_other(
             if origin or (merged and merged[0].id in tainted):
                 tainted.add(home[place])
             grown = incident(f"i{place}", seconds=number)
-            made = tell(node, [alert(number, origin=origin, incident=home[place])], [*merged, grown])
+            made = tell(node, [alert(number, origin=origin, incident=home[place])], [*merged, grown], seconds=number)
             told = [one for one in made if one.ally == australia.id and one.content]
             assert not {one.object_id for one in told} & tainted
             assert not any(ITEM in json.dumps(json.loads(one.content)) for one in told)

@@ -16,7 +16,7 @@ from tests.entry.link_world import StoppedClock
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.delivery import Delivery, DeliveryDeps
-from amagasa.app.ports import Pushed
+from amagasa.app.link_ports import Pushed
 from amagasa.app.sharing import SignedAgreements
 from amagasa.app.signals import Signals
 from amagasa.entry.wiring import ally_line

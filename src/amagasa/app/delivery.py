@@ -13,18 +13,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from amagasa.app.ports import (
-    AgreementBook,
-    AllyLine,
-    Bond,
-    Clock,
-    Crossing,
-    CrossingState,
-    Direction,
-    Pushed,
-    Store,
-    Writing,
-)
+from amagasa.app.link_ports import AllyLine, Pushed
+from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.sharing import THROTTLE_S, in_force, may_still_leave
 from amagasa.app.signals import Signals
 from amagasa.share.release import companions

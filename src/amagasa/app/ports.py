@@ -15,7 +15,6 @@ from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.consent import Yes
-from amagasa.share.verdict import Released
 from amagasa.vocab.severity import Severity
 
 
@@ -373,37 +372,6 @@ class AgreementBook(Protocol):
 
     def bonds(self) -> Sequence[Bond]:
         """All of them, in force or not."""
-
-
-class AllyLine(Protocol):
-    """The wire to one ally's TAXII door."""
-
-    async def greet(self) -> None:
-        """Ask whether the ally is there and lets us in. Raises WorldError as `push`."""
-
-    async def push(self, objects: Sequence[Released]) -> "Pushed":
-        """Deliver the envelope. Raises WorldError when the ally cannot be reached or answers with an error."""
-
-    async def poll(self, *, added_after: str, limit: int) -> "Polled":
-        """Fetch what the ally released to us after `added_after` ("" for all of it). Raises WorldError as `push`."""
-
-    async def close(self) -> None:
-        """Hang up."""
-
-
-class Pushed(Struct, frozen=True, kw_only=True):
-    """The ally's TAXII status: which objects it took and which it refused, with its reason."""
-
-    taken: tuple[str, ...]
-    refused: tuple[tuple[str, str], ...]
-
-
-class Polled(Struct, frozen=True, kw_only=True):
-    """A page of the ally's outbox: hostile values, and what to ask `added_after` next ("" where nothing came)."""
-
-    objects: tuple[Any, ...]
-    added_last: str
-    has_more: bool
 
 
 class Passwords(Protocol):

@@ -13,8 +13,9 @@ from amagasa.adapters.seal.keys import PartyKeys, create_party_keys, load_party_
 from amagasa.adapters.seal.passwords import Argon2Passwords
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.agreements import AgreementBook, AgreementFiles, load_book, read_card
+from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
-from amagasa.app.ports import AllyLine, Bond, Clock, Passwords, Store
+from amagasa.app.ports import Bond, Clock, Passwords, Store
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
 from amagasa.entry.allies.tls import ally_client_context

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from amagasa.app.ports import Polled, Pushed
+from amagasa.app.link_ports import Polled, Pushed
 from amagasa.share.verdict import Released
 from amagasa.vocab.errors import WorldError
 from amagasa.vocab.text import show

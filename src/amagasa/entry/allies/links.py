@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
-from amagasa.app.ports import AllyLine
+from amagasa.app.link_ports import AllyLine
 from amagasa.app.sharing import in_force
 from amagasa.entry.allies.door import AllyDoor
 from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
