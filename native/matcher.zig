@@ -41,13 +41,14 @@ const Comparison = struct {
 const Network = struct { address: u32, mask: u32, code: u32 };
 
 /// Most atoms of one field; a field with more is not for a sieve.
-pub const max_atoms = 1 << 16;
+pub const max_atoms = 1 << 18;
 
-/// Codes found, each once and in order: a bit for each, and a bit for each word that has some.
+/// Codes found, each once and in order: a bit for each, a bit for each word that has some, a bit for each word of these.
 pub const Held = struct {
     const n_words = 2 * max_atoms / 64;
     words: [n_words]u64 = @splat(0),
     summary: [n_words / 64]u64 = @splat(0),
+    top: [n_words / 64 / 64]u64 = @splat(0),
     /// Globs that were tried and did not hold, by code; cleared with the words of the same place.
     tried: [n_words]u64 = @splat(0),
     codes: []u32,
@@ -55,7 +56,12 @@ pub const Held = struct {
     fn add(self: *Held, code: u32) void {
         const word = code / 64;
         self.words[word] |= @as(u64, 1) << @intCast(code % 64);
+        self.mark(word);
+    }
+
+    fn mark(self: *Held, word: usize) void {
         self.summary[word / 64] |= @as(u64, 1) << @intCast(word % 64);
+        self.top[word / 64 / 64] |= @as(u64, 1) << @intCast(word / 64 % 64);
     }
 
     fn addAll(self: *Held, codes: []const u32) void {
@@ -70,15 +76,19 @@ pub const Held = struct {
         const bit = @as(u64, 1) << @intCast(needle.code % 64);
         if (self.tried[word] & bit != 0) return;
         self.tried[word] |= bit;
-        self.summary[word / 64] |= @as(u64, 1) << @intCast(word % 64);
+        self.mark(word);
         if (isLike(needle.glob, text)) self.add(needle.code);
     }
 
     /// Before another text of the same value: globs are to be tried again.
     pub fn again(self: *Held) void {
-        for (self.summary, 0..) |words, place| {
-            var left = words;
-            while (left != 0) : (left &= left - 1) self.tried[place * 64 + @ctz(left)] = 0;
+        for (self.top, 0..) |places, above| {
+            var some = places;
+            while (some != 0) : (some &= some - 1) {
+                const place = above * 64 + @ctz(some);
+                var left = self.summary[place];
+                while (left != 0) : (left &= left - 1) self.tried[place * 64 + @ctz(left)] = 0;
+            }
         }
     }
 
@@ -95,16 +105,20 @@ pub const Held = struct {
     fn take(self: *Held, atoms: ?[]const u32) ?[]u32 {
         var n: usize = 0;
         var is_full = false;
-        for (&self.summary, 0..) |*words, place| {
-            while (words.* != 0) : (words.* &= words.* - 1) {
-                const number = place * 64 + @ctz(words.*);
-                self.tried[number] = 0;
-                const word = &self.words[number];
-                while (word.* != 0) : (word.* &= word.* - 1) {
-                    const code: u32 = @intCast(number * 64 + @ctz(word.*));
-                    if (n == self.codes.len) is_full = true else {
-                        self.codes[n] = if (atoms) |own| own[code >> 1] << 1 | (code & 1) else code;
-                        n += 1;
+        for (&self.top, 0..) |*places, above| {
+            while (places.* != 0) : (places.* &= places.* - 1) {
+                const place = above * 64 + @ctz(places.*);
+                const words = &self.summary[place];
+                while (words.* != 0) : (words.* &= words.* - 1) {
+                    const number = place * 64 + @ctz(words.*);
+                    self.tried[number] = 0;
+                    const word = &self.words[number];
+                    while (word.* != 0) : (word.* &= word.* - 1) {
+                        const code: u32 = @intCast(number * 64 + @ctz(word.*));
+                        if (n == self.codes.len) is_full = true else {
+                            self.codes[n] = if (atoms) |own| own[code >> 1] << 1 | (code & 1) else code;
+                            n += 1;
+                        }
                     }
                 }
             }

@@ -1,6 +1,7 @@
 import random
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -106,6 +107,21 @@ def test_sieve_lets_nothing_fall_through_that_a_rule_matches(
     texts = [rule_text(rule, id=f"00000000-0000-4000-8000-{place:012d}") for place, rule in enumerate(chosen)]
     compiled, _ = compile_rules([(str(place), text) for place, text in enumerate(texts)])
     report_of(plan_of(compiled), [in_layout(number, fields) for number, fields in records])
+
+
+def test_sieve_of_a_field_that_a_hundred_thousand_texts_are_looked_for_in_lets_through_and_names() -> None:
+    texts = [f"{number * 7919:09x}" for number in range(100_000)]
+    parts = [texts[at : at + 2_000] for at in range(0, len(texts), 2_000)]
+    rules = [
+        rule_text({"s": {"CommandLine|contains": part}, "condition": "s"}, id=str(UUID(int=at, version=4)))
+        for at, part in enumerate(parts)
+    ]
+    compiled, faults = compile_rules([(str(at), rule) for at, rule in enumerate(rules)])
+    assert not faults
+    sieve = sieve_for(plan_of(compiled))
+    harmless, last = process_line(CommandLine="dir"), process_line(CommandLine=f"run {texts[-1]}")
+    sifted = sieve.sift(b"\n".join([harmless, last, harmless]) + b"\n")
+    assert [(one.line, one.reason) for one in sifted.named] == [(1, RULE)]
 
 
 HOSTILE: Final = [

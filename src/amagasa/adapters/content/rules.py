@@ -123,7 +123,7 @@ def _bounded(name: str, found: Iterable[Document | RuleFault]) -> Iterator[Docum
 
 
 def _of_folder(folder: Path) -> Iterator[Document | RuleFault]:
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=lambda path: path.parts):
         if path.suffix.lower() in _SUFFIXES and path.is_file():
             yield _of_file(path)
 
