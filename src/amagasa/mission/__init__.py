@@ -1,1 +1,1 @@
-"""Missions, services, assets, dependencies -> impact. Not furnished yet: see docs/architecture.md."""
+"""Missions, services, assets, dependencies -> impact: what an attack takes from what we are here to do."""

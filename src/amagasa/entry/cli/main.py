@@ -29,11 +29,12 @@ COMMANDS: Final = {
     "share": ("amagasa.entry.cli.share", "What left, what waits for consent, what came."),
     "alert": ("amagasa.entry.cli.queue", "The alerts of a node."),
     "incident": ("amagasa.entry.cli.queue", "The incidents of a node."),
+    "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 
 # Whoever looks through many files starts it often: it does without what loads the log.
-LOGS_NOTHING: Final = frozenset({"detect"})
+LOGS_NOTHING: Final = frozenset({"detect", "mission"})
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
