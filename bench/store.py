@@ -18,7 +18,8 @@ from statistics import quantiles
 from typing import Any
 
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.ports import Crossing, CrossingState, Direction, Page, Position, Reading, Store
+from amagasa.app.pages import Page
+from amagasa.app.ports import Crossing, CrossingState, Direction, Position, Reading, Store
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident, Status

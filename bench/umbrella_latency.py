@@ -38,7 +38,8 @@ from umbrella_lines import attackers, feed
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app import agreements
-from amagasa.app.ports import Page, Reading
+from amagasa.app.pages import Page
+from amagasa.app.ports import Reading
 from amagasa.entry.cli.client import connected
 from amagasa.entry.demo.nodes import DemoNode, RunningNode, free_ports
 from amagasa.entry.node.new_node import NewNode, make_node

@@ -7,18 +7,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from amagasa.app.ports import (
-    Bond,
-    ContentItem,
-    ContentKind,
-    Crossing,
-    CrossingState,
-    Dead,
-    Direction,
-    Page,
-    Position,
-    Store,
-)
+from amagasa.app.pages import Page
+from amagasa.app.ports import Bond, ContentItem, ContentKind, Crossing, CrossingState, Dead, Direction, Position, Store
 from amagasa.detect.report import Detection, Sign, Together
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident, Status

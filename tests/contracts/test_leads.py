@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from amagasa.adapters.store import leads as module
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.ports import Page, Store
+from amagasa.app.pages import Page
+from amagasa.app.ports import Store
 from amagasa.app.watch import record_batch
 from amagasa.detect.report import Detection, Standing
 from amagasa.incident.alert import Alert

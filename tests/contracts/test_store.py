@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from amagasa.adapters.store.sqlite import open_store
+from amagasa.app.pages import Page
 from amagasa.app.ports import (
     Account,
     ContentItem,
     ContentKind,
     CrossingState,
     Direction,
-    Page,
     Position,
     Reading,
     Session,

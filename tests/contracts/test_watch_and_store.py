@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.ports import Crossing, Page, Store, Writing
+from amagasa.app.pages import Page
+from amagasa.app.ports import Crossing, Store, Writing
 from amagasa.app.watch import LOST, record_batch, record_state
 from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.open_windows import OpenWindows
-from amagasa.app.ports import Crossing, Page, Store, Writing
+from amagasa.app.pages import Page
+from amagasa.app.ports import Crossing, Store, Writing
 from amagasa.app.watch import record_batch, record_time
 from amagasa.app.worker_messages import Batch
 from amagasa.detect.correlation.hit import Hit

@@ -12,7 +12,8 @@ from tests.entry.link_papers import NOW, make_agreement, make_papers, make_party
 from amagasa.adapters.peer.taxii_client import TaxiiLine
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.delivery import Delivery, DeliveryDeps
-from amagasa.app.ports import Crossing, CrossingState, Direction, Page
+from amagasa.app.pages import Page
+from amagasa.app.ports import Crossing, CrossingState, Direction
 from amagasa.app.sharing import SignedAgreements, announce, release_changes
 from amagasa.app.signals import Signals
 from amagasa.entry.allies.door import AllyDoor

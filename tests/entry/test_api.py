@@ -15,8 +15,9 @@ from tests.contracts.store_samples import alert, detection
 from tests.entry.console import BASE, PASSWORD, Desktop
 
 from amagasa.app.accounts import offer_link
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Actor, Role
-from amagasa.app.ports import CrossingState, Direction, Page
+from amagasa.app.ports import CrossingState, Direction
 from amagasa.detect.report import Standing
 from amagasa.entry.people.api import BODY_BYTES
 from amagasa.entry.people.security import CONTENT_POLICY

@@ -46,6 +46,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/content/rules/many"): ({"texts": [seed.RULE]}, WRITE),
     ("POST", "/api/content/removals"): ({"ids": ["x"]}, WRITE),
     ("POST", "/api/content/addresses"): ({"address": "203.0.113.9"}, WRITE),
+    ("POST", "/api/content/files"): ({"file": "0123456789abcdef/bad.txt"}, WRITE),
     ("DELETE", "/api/content/{content_id}"): (None, WRITE),
     ("GET", "/api/accounts"): (None, ADMINISTER),
     ("POST", "/api/accounts"): ({"name": "x", "password": PASSWORD, "roles": ["auditor"]}, ADMINISTER),

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from tests.entry.link_world import StoppedClock
 
 from amagasa.adapters.store.sqlite import open_store
+from amagasa.app import active_content
+from amagasa.app.kept_file import Kept
 from amagasa.app.ports import ContentItem, ContentKind, Store
 from amagasa.app.signals import Signals
-from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, Part, RuleChange
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.compile import compile_all
 from amagasa.detect.sigma.rule import Compiled
@@ -52,8 +54,9 @@ class Keeping:
         self.n_compiled.append(len(documents))
         return compile_all(documents)
 
-    def send_content(self, content: Change) -> None:
-        self.sent.put(content)
+    def send_content(self, content: Iterator[Change]) -> None:
+        for message in content:
+            self.sent.put(message)
 
     def next(self) -> Change:
         return self.sent.get(timeout=WAIT_S)
@@ -190,17 +193,32 @@ def test_keeper_asked_for_the_latest_gives_all_that_was_sent(keeping: Keeping) -
     last = keeping.next()
     latest = keeping.keeper.latest()
     assert latest is not None
-    assert (ids_in(latest), latest.version, sorted(latest.origins)) == (sorted(ids), last.version, sorted(ids))
+    head, *rest = list(latest)
+    assert isinstance(head, Content)
+    assert (head.version, head.is_whole) == (last.version, False)
+    (part,) = [one for one in rest if isinstance(one, Part)]
+    assert (sorted(ids_in(part)), part.is_last, part.origins) == (sorted(ids), True, dict.fromkeys(ids, ALLY))
 
 
-def test_keeper_of_an_indicator_that_changed_sends_all_again(keeping: Keeping) -> None:
+def test_keeper_of_many_sends_them_in_parts_of_bounded_size(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(active_content, "PART_INDICATORS", 3)
+    ids = keeping.hold(*range(1, 9))
+    keeping.keeper.start()
+    messages = [keeping.next(), keeping.next(), keeping.next()]
+    assert [len(ids_in(message)) for message in messages] == [3, 3, 2]
+    assert [getattr(message, "is_last", None) for message in messages] == [None, False, True]
+    assert keeping.answer(messages[-1]) == sorted(ids)
+    assert {keeping.item(one).activated_at for one in ids} == {NOW}
+
+
+def test_keeper_of_an_indicator_that_changed_sends_it_alone(keeping: Keeping) -> None:
     keeping.begin()
-    ids = keeping.hold(1, 2)
+    keeping.hold(1, 2)
     keeping.answer(keeping.next())
-    keeping.hold(1)
+    changed = keeping.hold(1)
     again = keeping.next()
-    assert isinstance(again, Content)
-    assert ids_in(again) == sorted(ids)
+    assert isinstance(again, MoreIndicators)
+    assert (ids_in(again), again.gone) == (changed, ())
 
 
 @pytest.mark.parametrize("payload", [{}, {"ids": []}])
@@ -210,24 +228,51 @@ def test_keeper_not_told_what_changed_sends_all_again(keeping: Keeping, payload:
     assert isinstance(keeping.next(), Content)
 
 
-def test_keeper_of_a_removed_indicator_sends_all_without_it(keeping: Keeping) -> None:
+def test_keeper_of_a_removed_indicator_says_that_it_is_gone(keeping: Keeping) -> None:
     keeping.begin()
-    one, other = keeping.hold(1, 2)
+    one, _ = keeping.hold(1, 2)
     keeping.answer(keeping.next())
     with keeping.store.write() as tx:
         tx.remove_content(one)
     keeping.signals.publish("content", {"id": one})
-    assert ids_in(keeping.next()) == [other]
+    message = keeping.next()
+    assert isinstance(message, MoreIndicators)
+    assert (ids_in(message), message.gone, message.files) == ([], (one,), None)
 
 
-def test_keeper_of_an_inactive_indicator_sends_nothing_of_it(keeping: Keeping) -> None:
+def test_keeper_of_an_inactive_indicator_sends_nothing_but_that_it_is_gone(keeping: Keeping) -> None:
     keeping.begin()
     inactive = keeping.hold(1, is_active=False)
+    gone = keeping.next()
+    assert isinstance(gone, MoreIndicators)
+    assert (ids_in(gone), list(gone.gone)) == ([], inactive)
+    keeping.keeper.activated(Active(version=gone.version, faults=()))
     active = keeping.hold(2)
     more = keeping.next()
     assert ids_in(more) == active
     keeping.answer(more)
     assert keeping.item(inactive[0]).activated_at is None
+
+
+def test_keeper_of_a_file_sends_the_files_that_count(keeping: Keeping) -> None:
+    keeping.begin()
+    kept = Kept(file="0123456789abcdef/bad.txt", name="bad.txt", counts={"n_indicators": 2})
+    text = msgspec.json.encode(kept).decode()
+    item = replace(indicator_item(1), id=stable_id("list", kept.name), kind=ContentKind.LIST, text=text)
+    with keeping.store.write() as tx:
+        tx.save_content(item)
+    keeping.signals.publish("content", {"id": item.id})
+    message = keeping.next()
+    assert isinstance(message, MoreIndicators)
+    assert (message.files, message.indicators, message.gone) == ((kept.file,), (), ())
+    assert keeping.answer(message) == [item.id]
+    assert keeping.item(item.id).activated_at == NOW
+    with keeping.store.write() as tx:
+        tx.remove_content(item.id)
+    keeping.signals.publish("content", {"id": item.id})
+    removed = keeping.next()
+    assert isinstance(removed, MoreIndicators)
+    assert removed.files == ()
 
 
 def test_keeper_told_that_one_cannot_run_notes_why(keeping: Keeping) -> None:
@@ -336,7 +381,9 @@ def test_keeper_of_a_whole_set_sends_it_in_parts_and_lets_a_single_rule_before_t
         keeping.answer(part)
     latest = keeping.keeper.latest()
     assert latest is not None
-    assert len({rule.id for rule in latest.rules}) == 301
+    head = next(latest)
+    assert isinstance(head, Content)
+    assert len({rule.id for rule in head.rules}) == 301
 
 
 def test_keeper_of_a_filter_gathers_everything(keeping: Keeping) -> None:

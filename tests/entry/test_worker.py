@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.detect.stix.records import NOW, indicator
 from tests.journeys.nodes import MARK_RULE, access_line, append, eventually
 
+from amagasa.adapters.content.kept_files import KeptFiles
 from amagasa.app.worker_messages import (
     Ack,
     Active,
@@ -26,6 +27,7 @@ from amagasa.app.worker_messages import (
     FromWorker,
     LeftOut,
     MoreIndicators,
+    Part,
     Ready,
     RuleChange,
     SourceSpec,
@@ -33,10 +35,12 @@ from amagasa.app.worker_messages import (
     Stop,
     Stopped,
     ToWorker,
+    Trouble,
     read_from_worker,
 )
 from amagasa.detect.correlation.correlate import correlate
 from amagasa.detect.correlation.windows import Manner, Windows
+from amagasa.detect.report import Standing
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.frames import FrameReader, write_frame
@@ -238,7 +242,7 @@ class Main:
         source = replace(self._begin.sources[0], token=self.committed[-1].token)
         return replace(self._begin, sources=(source,))
 
-    def tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState) -> None:
+    def tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState | Trouble) -> None:
         """Nothing of it matters here."""
 
     def _record(self, batch: Batch) -> None:
@@ -471,3 +475,73 @@ def test_worker_whose_correlation_lacks_its_rule_says_so_and_when_it_is_mended(b
         mended = child.hear_until(Active)[-1]
     assert [(fault.path, "refers to base" in fault.why) for fault in lacking.faults] == [("many", True)]
     assert (mended.faults, mended.mended) == ((), ("many",))
+
+
+def stix(number: int) -> dict[str, Any]:
+    return {
+        "type": "indicator",
+        "id": f"indicator--5a5d8f3c-8a2e-4f34-9e0c-3c2f8f0a1b{number:02d}",
+        "pattern": f"[ipv4-addr:value = '203.0.113.{number}']",
+    }
+
+
+def test_worker_given_content_in_parts_confirms_it_when_all_is_there(begin: Begin, log: Path) -> None:
+    one, two, three = stix(11), stix(12), stix(13)
+    with child_of(begin) as child:
+        child.send(Content(version=4, rules=(), indicators=(one,), origins={}, is_whole=False))
+        child.send(Part(version=4, indicators=(two,), origins={}, is_last=False))
+        child.send(Part(version=4, indicators=(three,), origins={two["id"]: "identity--x"}, is_last=True))
+        assert child.hear_until(Active)[-1] == Active(version=4, faults=())
+        append(log, *(access_line(f"203.0.113.{number}") for number in (11, 12, 13)))
+        batch = child.hear_until(Batch)[-1]
+    assert sorted(one.indicator_id or "" for one in batch.detections) == [one["id"], two["id"], three["id"]]
+
+
+def test_worker_told_what_goes_and_what_is_new_looks_with_that(begin: Begin, log: Path) -> None:
+    one, two = stix(11), stix(12)
+    with child_of(begin) as child:
+        child.send(Content(version=1, rules=(), indicators=(one, two), origins={}))
+        moved = {**two, "pattern": "[ipv4-addr:value = '203.0.113.13']"}
+        child.send(MoreIndicators(version=2, indicators=(moved,), origins={}, gone=(one["id"],)))
+        assert child.hear_until(Active)[-1].version == 1
+        assert child.hear_until(Active)[-1].version == 2
+        append(log, *(access_line(f"203.0.113.{number}") for number in (11, 12, 13)))
+        batch = child.hear_until(Batch)[-1]
+    assert [(one.indicator_id, one.record) for one in batch.detections] == [(two["id"], 3)]
+
+
+def test_worker_given_files_looks_with_them_until_they_go(begin: Begin, log: Path, tmp_path: Path) -> None:
+    node = tmp_path / "node"
+    (tmp_path / "bad.txt").write_text("203.0.113.11\n203.0.113.12\n")
+    (tmp_path / "bundle.json").write_bytes(msgspec.json.encode([stix(13)]))
+    files = tuple(KeptFiles(node).keep(tmp_path / name).file for name in ("bad.txt", "bundle.json"))
+    lines = [access_line(f"203.0.113.{number}") for number in (11, 12, 13)]
+    with child_of(replace(begin, node=str(node))) as child:
+        child.send(Content(version=1, rules=(), indicators=(), origins={}, files=files))
+        assert child.hear_until(Active)[-1] == Active(version=1, faults=())
+        append(log, *lines)
+        batch = child.hear_until(Batch)[-1]
+        assert sorted(one.standing.value for one in batch.detections) == ["alone", "alone", "full"]
+        child.send(Ack(n=1))
+        child.send(MoreIndicators(version=2, indicators=(), origins={}, files=files[:1]))
+        assert child.hear_until(Active)[-1].version == 2
+        append(log, *lines)
+        batch = child.hear_until(Batch)[-1]
+    assert [one.standing for one in batch.detections] == [Standing.ALONE, Standing.ALONE]
+
+
+def test_worker_with_an_allowlist_that_changes_follows_it_and_tells_of_a_wrong_one(
+    begin: Begin, log: Path, tmp_path: Path
+) -> None:
+    allowlist = tmp_path / "content" / "allowlist.toml"
+    allowlist.parent.mkdir()
+    allowlist.write_text("[[allow]]\nname = 'ours'\nvalues = ['203.0.113.11']\n")
+    with child_of(replace(begin, node=str(tmp_path))) as child:
+        child.send(Content(version=1, rules=(), indicators=(stix(11),), origins={}))
+        child.hear_until(Active)
+        append(log, access_line("203.0.113.11"))
+        assert child.hear_until(Batch)[-1].detections == ()
+        allowlist.write_text("[[allow]]\nname = 'ours'\nvalues = ['prose it is']\n")
+        assert "AMG-ALLOW-001" in child.hear_until(Trouble)[-1].what
+        append(log, access_line("203.0.113.11"))
+        assert child.hear_until(Batch)[-1].detections == ()

@@ -1,10 +1,11 @@
 """Use case: what a node looks with beside its built-in rules: gathered, compiled, handed to the worker, confirmed.
 
-Rules and indicators come by the thousand and one by one, so a change of rules, and indicators that are merely new, go
-to the worker alone, at a cost which does not grow with what is there. Whatever else changes sends everything again.
+Rules and indicators come by the thousand and one by one, so what changes goes to the worker alone, at a cost which does
+not grow with what is there: rules, indicators that are new, of a new version or gone, the list of files. Whatever else
+changes sends everything again. All of it goes in parts of bounded size, read from the store while they are sent.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final
@@ -13,13 +14,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from amagasa.app.ports import ContentItem, ContentKind, Store
-from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.app.indicator_files import kept_in
+from amagasa.app.kept_file import FILE_PREFIX
+from amagasa.app.ports import ContentItem, ContentKind, Reading, Store, Writing
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, Part, RuleChange
 from amagasa.detect.report import Detection
 from amagasa.detect.sigma.link import link
 from amagasa.detect.sigma.reach import acting, reaching
 from amagasa.detect.sigma.rule import Compiled, Rule
 
+PART_INDICATORS: Final = 1_000  # of one message: a megabyte, and some tens of milliseconds of the worker's time
 # Between the identifier of an item and the number of a rule inside; no identifier has one.
 _PART: Final = "#"
 # (path, Sigma text) of each document -> what became of it.
@@ -31,7 +35,8 @@ class Gathered(Struct, frozen=True, kw_only=True):
 
     `ids` are the content items in it, `why` says of those which cannot run why not. `is_all`: all content is in it, and
     `reaching` are then the items that change what others mean: a change of one of them is a change of all. With
-    `is_acting` some of them act on whatever comes, so that each change is one of all.
+    `is_acting` some of them act on whatever comes, so that each change is one of all. Behind the identifier `rest`
+    further indicators come in parts.
     """
 
     message: Change
@@ -40,15 +45,15 @@ class Gathered(Struct, frozen=True, kw_only=True):
     is_all: bool
     reaching: frozenset[str] = frozenset()
     is_acting: bool = False
+    rest: str | None = None
 
 
 class Held:
-    """What the worker was told, put together: enough to begin another worker with."""
+    """What the worker was told, put together: enough to begin another worker with, whose indicators the store holds."""
 
     def __init__(self) -> None:
         self.rules: dict[str, tuple[Rule, ...]] = {}
-        self.indicators: dict[str, dict[str, Any]] = {}
-        self.origins: dict[str, str] = {}
+        self.files: tuple[str, ...] = ()
         self.reaching: frozenset[str] = frozenset()
         self.is_acting = False
         self.version = 0
@@ -57,25 +62,25 @@ class Held:
         """Add what is told now."""
         message = gathered.message
         self.version = message.version
-        if isinstance(message, Content):
-            self.rules, self.indicators, self.origins = {}, {}, {}
-            self.reaching, self.is_acting = gathered.reaching, gathered.is_acting
-        if isinstance(message, RuleChange):
-            for key in message.removed:
-                self.rules.pop(key, None)
-        else:
-            self.indicators |= {str(one.get("id")): one for one in message.indicators}
-            self.origins |= message.origins
-        if not isinstance(message, MoreIndicators):
-            self.rules |= by_item(message.rules)
+        match message:
+            case Content():
+                self.rules, self.files = by_item(message.rules), message.files
+                self.reaching, self.is_acting = gathered.reaching, gathered.is_acting
+            case RuleChange():
+                kept = {key: rules for key, rules in self.rules.items() if key not in message.removed}
+                self.rules = kept | by_item(message.rules)
+            case MoreIndicators() if message.files is not None:
+                self.files = message.files
 
     def content(self) -> Content:
-        """Everything in one message, for a worker that starts now."""
+        """The head of what a worker that starts now is told: its indicators come in parts behind it."""
         return Content(
             version=self.version,
             rules=tuple(rule for rules in self.rules.values() for rule in rules),
-            indicators=tuple(self.indicators.values()),
-            origins=self.origins,
+            indicators=(),
+            origins={},
+            files=self.files,
+            is_whole=False,
         )
 
 
@@ -91,19 +96,47 @@ def by_item(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
 def gather(store: Store, compile_rules: Compile, *, version: int) -> Gathered:
     """All active content. Raises WorldError where the compiler or the store fails: what was active before stays so."""
     with store.read() as reading:
-        items = [item for item in reading.content() if item.is_active]
-    compiled = _compiled(items, compile_rules)
+        others = _beside(reading)
+        page = reading.content_page(ContentKind.STIX, after="", limit=PART_INDICATORS)
+    active = [item for item in page if item.is_active]
+    compiled = _compiled(others, compile_rules)
     rules, why = _linked(compiled)
-    indicators, unread = _indicators([item for item in items if item.kind is ContentKind.STIX])
-    content = Content(version=version, rules=rules, indicators=indicators, origins=_origins(items))
+    indicators, unread = _indicators(active)
+    rest = page[-1].id if len(page) == PART_INDICATORS else None
+    content = Content(
+        version=version,
+        rules=rules,
+        indicators=indicators,
+        origins=_origins([*others, *active]),
+        files=_files(others),
+        is_whole=rest is None,
+    )
+    held = frozenset(by_item(rules)) | _filtering(compiled)
     return Gathered(
         message=content,
-        ids=frozenset(by_item(rules)) | _filtering(compiled) | {str(one.get("id")) for one in indicators},
+        ids=held | {str(one.get("id")) for one in indicators} | _file_ids(others),
         why=why | unread,
         is_all=True,
         reaching=reaching(compiled),
         is_acting=bool(acting(compiled)),
+        rest=rest,
     )
+
+
+def parts(store: Store, *, version: int, after: str) -> Iterator[Part]:
+    """The indicators behind `after`, page by page. Raises WorldError.
+
+    Each page sees the store as it is then: what changes meanwhile comes again behind it, and counts as it was last.
+    """
+    while True:
+        with store.read() as reading:
+            page = reading.content_page(ContentKind.STIX, after=after, limit=PART_INDICATORS)
+        active = [item for item in page if item.is_active]
+        is_last = len(page) < PART_INDICATORS
+        yield Part(version=version, indicators=_indicators(active)[0], origins=_origins(active), is_last=is_last)
+        if is_last:
+            return
+        after = page[-1].id
 
 
 def gather_change(
@@ -114,11 +147,13 @@ def gather_change(
     Raises WorldError.
     """
     with store.read() as reading:
-        items = [item for item in reading.content_items(changed) if item.is_active]
-    sigma = [item for item in items if item.kind is ContentKind.SIGMA]
-    stix = [item for item in items if item.kind is ContentKind.STIX]
+        items = reading.content_items(changed)
+        has_files = any(one.startswith(FILE_PREFIX) for one in changed)
+        files = _items(reading, ContentKind.LIST) if has_files else []
+    sigma = [item for item in items if item.kind is ContentKind.SIGMA and item.is_active]
+    stix = [item for item in items if item.kind is ContentKind.STIX and item.is_active]
     is_wide = held.is_acting and bool(sigma or not held.rules.keys().isdisjoint(changed))
-    is_wide |= not (held.reaching.isdisjoint(changed) and held.indicators.keys().isdisjoint(changed))
+    is_wide |= not held.reaching.isdisjoint(changed)
     compiled = _compiled(sigma, compile_rules) if sigma and not is_wide else Compiled()
     if is_wide or reaching(compiled):
         return None
@@ -128,26 +163,53 @@ def gather_change(
         rules, why = _linked(compiled)
         message = RuleChange(version=version, rules=rules, removed=tuple(sorted(gone)))
         found.append(Gathered(message=message, ids=frozenset(by_item(rules)), why=why, is_all=False))
-    if stix:
-        indicators, unread = _indicators(stix)
-        more = MoreIndicators(version=version + len(found), indicators=indicators, origins=_origins(stix))
-        ids = frozenset(str(one.get("id")) for one in indicators)
-        found.append(Gathered(message=more, ids=ids, why=unread, is_all=False))
+    indicators, unread = _indicators(stix)
+    ids = frozenset(str(one.get("id")) for one in indicators)
+    is_rule = {item.id for item in items if item.kind is ContentKind.SIGMA} | gone
+    lost = tuple(sorted(one for one in changed - ids - is_rule if not one.startswith(FILE_PREFIX)))
+    if stix or lost or has_files:
+        more = MoreIndicators(
+            version=version + len(found),
+            indicators=indicators,
+            origins=_origins(stix),
+            gone=lost,
+            files=_files(files) if has_files else None,
+        )
+        found.append(Gathered(message=more, ids=ids | _file_ids(files), why=unread, is_all=False))
     return found
 
 
 def confirm(store: Store, gathered: Gathered, active: Active, *, now: datetime) -> list[str]:
     """Note since when each item is looked with, or why it cannot be; returns those that changed."""
-    # A rule's path is the item that holds it; an indicator has none.
+    # A rule's path is the item that holds it; an indicator and a file of them have none.
     reasons = dict(gathered.why) | {fault.path or fault.rule_id: fault.why for fault in active.faults}
-    known = gathered.ids | frozenset(active.mended)
-    changed: list[str] = []
+    noted = gathered.ids | frozenset(active.mended)
+    if gathered.rest is None:
+        with store.write() as tx:
+            items = tx.content() if gathered.is_all else tx.content_items(noted | reasons.keys())
+            return _note(tx, items, noted, reasons, now=now)
     with store.write() as tx:
-        for item in tx.content() if gathered.is_all else tx.content_items(known | reasons.keys()):
-            new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in known, now=now)
-            if new != item:
-                tx.save_content(new)
-                changed.append(item.id)
+        changed = _note(tx, _beside(tx, is_active=False), noted, reasons, now=now)
+    after = ""
+    while True:
+        with store.write() as tx:
+            page = tx.content_page(ContentKind.STIX, after=after, limit=PART_INDICATORS)
+            known = {one.id for one in page if one.is_active}
+            changed += _note(tx, page, known, reasons, now=now)
+        if len(page) < PART_INDICATORS:
+            return changed
+        after = page[-1].id
+
+
+def _note(
+    tx: Writing, items: Sequence[ContentItem], known: AbstractSet[str], reasons: Mapping[str, str], *, now: datetime
+) -> list[str]:
+    changed: list[str] = []
+    for item in items:
+        new = _confirmed(item, reasons.get(item.id, ""), is_known=item.id in known, now=now)
+        if new != item:
+            tx.save_content(new)
+            changed.append(item.id)
     return changed
 
 
@@ -209,6 +271,30 @@ def _confirmed(item: ContentItem, fault: str, *, is_known: bool, now: datetime) 
     if is_known and (item.activated_at is None or item.fault):
         return replace(item, fault="", activated_at=now)
     return item
+
+
+def _items(reading: Reading, kind: ContentKind, *, is_active: bool = True) -> list[ContentItem]:
+    """Of the kind, the active ones, or all. Of rules and files there are never many."""
+    found: list[ContentItem] = []
+    after = ""
+    while page := reading.content_page(kind, after=after, limit=PART_INDICATORS):
+        found += [item for item in page if item.is_active or not is_active]
+        after = page[-1].id
+    return found
+
+
+def _beside(reading: Reading, *, is_active: bool = True) -> list[ContentItem]:
+    """All but indicators: rules and files."""
+    kinds = (ContentKind.SIGMA, ContentKind.LIST)
+    return [item for kind in kinds for item in _items(reading, kind, is_active=is_active)]
+
+
+def _files(items: Sequence[ContentItem]) -> tuple[str, ...]:
+    return tuple(kept.file for item in items if (kept := kept_in(item)) is not None)
+
+
+def _file_ids(items: Sequence[ContentItem]) -> frozenset[str]:
+    return frozenset(item.id for item in items if item.kind is ContentKind.LIST)
 
 
 def _origins(items: Sequence[ContentItem]) -> dict[str, str]:

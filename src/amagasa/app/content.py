@@ -158,17 +158,20 @@ def add_address(store: Store, actor: Actor, new: NewAddress, *, sharing: Sharing
     return item
 
 
-def remove(store: Store, actor: Actor, content_id: str) -> None:
-    """Stop looking for it. What was shared of it stays with the allies. Raises MissingError."""
-    if not remove_all(store, actor, [content_id]):
+def remove(store: Store, actor: Actor, content_id: str) -> ContentItem:
+    """Stop looking for it, and say what it was. What was shared of it stays with the allies. Raises MissingError."""
+    removed = remove_all(store, actor, [content_id])
+    if not removed:
         raise MissingError("AMG-CONTENT-UNKNOWN", "there is no such rule or indicator here", got=content_id)
+    return removed[0]
 
 
-def remove_all(store: Store, actor: Actor, content_ids: Sequence[str]) -> list[str]:
+def remove_all(store: Store, actor: Actor, content_ids: Sequence[str]) -> list[ContentItem]:
     """Stop looking for these, in one transaction; those of them that were there."""
     require(actor, Act.WRITE_CONTENT)
     with store.write() as tx:
-        return [one for one in content_ids if tx.remove_content(one)]
+        held = {item.id: item for item in tx.content_items(content_ids)}
+        return [held[one] for one in dict.fromkeys(content_ids) if one in held and tx.remove_content(one)]
 
 
 def rule_identity(text: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What the use cases ask of the world: small Protocols, carried out by adapters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from amagasa.app.correlation_ports import KeptWindows
+from amagasa.app.lead_store import Leads
+from amagasa.app.pages import Page
 from amagasa.detect.correlation.hit import Hit
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
@@ -112,10 +114,11 @@ class Crossing(Struct, frozen=True, kw_only=True):
 
 
 class ContentKind(StrEnum):
-    """Content that a node evaluates beside its built-in rules."""
+    """Content that a node evaluates beside its built-in rules; LIST is a file of indicators (`app.indicator_files`)."""
 
     SIGMA = "sigma"
     STIX = "stix"
+    LIST = "list"
 
 
 class ContentItem(Struct, frozen=True, kw_only=True):
@@ -167,33 +170,6 @@ class StoredObject(Struct, frozen=True, kw_only=True):
     origin: str
     body: bytes
     added_at: datetime
-
-
-class Page(Struct, frozen=True, kw_only=True):
-    """Newest first. `before` is a cursor as the last answer gave it; at most `limit` (1..500) rows."""
-
-    limit: int = 100
-    before: str | None = None
-
-
-class Leads(Protocol):
-    """What one list says and nothing else yet (`incident.lead`), as alerts that were not raised. The newest 10,000."""
-
-    def by_key(self, keys: Iterable[str], *, since: datetime, until: datetime) -> list[Alert]:
-        """Those of these keys whose span touches `since`..`until`."""
-
-    def linked(self, links: Iterable[str], *, since: datetime) -> list[Alert]:
-        """Those which have one of these links, are not guarded, and were not last seen before `since`."""
-
-    def spoken(self, links: Iterable[str], *, since: datetime) -> frozenset[str]:
-        """Those of the links which an alert that stands had, not before `since`."""
-
-    def page(self, page: Page) -> tuple[list[Alert], str | None]: ...
-    def n(self) -> int: ...
-    def save(self, leads: Iterable[Alert]) -> None: ...
-    def remove(self, ids: Iterable[str]) -> None: ...
-    def speak(self, links: Mapping[str, datetime]) -> None:
-        """Note the links of alerts that stand, with when each was seen last. The newest 100,000 are kept."""
 
 
 class Reading(Protocol):
@@ -284,6 +260,9 @@ class Reading(Protocol):
         """Every version held, latest stored first; `origin` "" means our own."""
 
     def content(self) -> list[ContentItem]: ...
+    def content_page(self, kind: ContentKind, *, after: str, limit: int) -> list[ContentItem]:
+        """Those of the kind, by `id` from behind `after`."""
+
     def content_items(self, ids: Iterable[str]) -> list[ContentItem]:
         """Those which are held, by `id`."""
 

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
 from amagasa.app.left_out import ExcludedBy, GivenPlaceholder
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import CrossingState, Dead, Direction, Page, Reading, Store
+from amagasa.app.ports import CrossingState, Dead, Direction, Reading, Store
 from amagasa.app.titles import told_by
 from amagasa.app.views import (
     CONTENT_CHARACTERS,

@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import CrossingState, Direction, Page, Position, Reading, Store
+from amagasa.app.ports import CrossingState, Direction, Position, Reading, Store
 from amagasa.app.views import Named, named, names_of
 from amagasa.incident.alert import Status
 from amagasa.share.agreement import Agreement, Clause, Consent, Party

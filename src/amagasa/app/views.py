@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.evidence_views import FIELDS_SHOWN, TITLE_CHARACTERS, EvidenceView, FieldView
+from amagasa.app.indicator_files import kept_in
 from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.app.titles import told_by
 from amagasa.event.entity import Entity
@@ -178,7 +179,10 @@ class CrossingDetail(Struct, frozen=True, kw_only=True):
 
 
 class ContentView(Struct, frozen=True, kw_only=True):
-    """A rule or an indicator held beside the built-in ones."""
+    """A rule, an indicator or a file of indicators held beside the built-in ones.
+
+    Of a file: its place in the node's folder, how many indicators are in it, by kind too, and how many lines are not.
+    """
 
     id: str
     kind: str
@@ -190,6 +194,8 @@ class ContentView(Struct, frozen=True, kw_only=True):
     fault: str
     activated_at: datetime | None = None
     text: str = ""
+    file: str = ""
+    counts: dict[str, int] = {}
 
 
 class RejectView(Struct, frozen=True, kw_only=True):
@@ -251,6 +257,7 @@ def _subject(alert: Alert) -> str:
 
 def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool = False) -> ContentView:
     """A rule or an indicator; an indicator's text is its STIX object."""
+    kept = kept_in(item)
     return ContentView(
         id=show(item.id),
         kind=item.kind.value,
@@ -262,6 +269,8 @@ def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool
         fault=show(item.fault, TITLE_CHARACTERS),
         activated_at=item.activated_at,
         text=_content_text(item) if with_text else "",
+        file=kept.file if kept else "",
+        counts=kept.counts if kept else {},
     )
 
 

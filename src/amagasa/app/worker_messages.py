@@ -29,9 +29,10 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
-    `site` is the folder in which its exclusions are. With `awaits_content` it reads nothing before the first `Content`:
-    what it read sooner would never be looked at with the content that was active before. With `is_exact_alone` it does
-    without the native sieve, which may have ended the process before it.
+    `site` is the folder in which its exclusions are, `node` the one with files of indicators and policies; "" for none.
+    With `awaits_content` it reads nothing before the first `Content`: what it read sooner would never be looked at with
+    the content that was active before. With `is_exact_alone` it does without the native sieve, which may have ended the
+    process before it.
     """
 
     sources: tuple[SourceSpec, ...]
@@ -43,18 +44,31 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     max_ahead: int = 8
     awaits_content: bool = False
     is_exact_alone: bool = False
+    node: str = ""
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):
     """Content beside the rules on disk: all that is active now, the rules compiled.
 
-    `indicators` are STIX indicators (JSON objects); `origins` names the party an indicator came from.
+    `indicators` are STIX indicators (JSON objects); `origins` names the party an indicator came from. Where it is not
+    whole, further indicators come behind it in parts. `files` are those of indicators which the node keeps.
     """
 
     version: int
     rules: tuple[Rule, ...]
     indicators: tuple[dict[str, Any], ...]
     origins: dict[str, str]
+    files: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+class Part(Struct, frozen=True, kw_only=True, tag=True):
+    """Some more of the indicators of the `Content` before, until one says that it is the last."""
+
+    version: int
+    indicators: tuple[dict[str, Any], ...]
+    origins: dict[str, str]
+    is_last: bool
 
 
 class RuleChange(Struct, frozen=True, kw_only=True, tag=True):
@@ -69,11 +83,16 @@ class RuleChange(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class MoreIndicators(Struct, frozen=True, kw_only=True, tag=True):
-    """Indicators to look with beside those of the version before; none of them is there already."""
+    """What changes against the version before: indicators that are new or of a new version, identifiers that go.
+
+    `files` replace those of the version before; None where they stay.
+    """
 
     version: int
     indicators: tuple[dict[str, Any], ...]
     origins: dict[str, str]
+    gone: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
 
 class Ack(Struct, frozen=True, kw_only=True, tag=True):
@@ -86,7 +105,7 @@ class Stop(Struct, frozen=True, kw_only=True, tag=True):
     """Finish the chunk in hand, say `Stopped`, end."""
 
 
-Change = Content | RuleChange | MoreIndicators
+Change = Content | Part | RuleChange | MoreIndicators
 ToWorker = Begin | Change | Ack | Stop
 
 
@@ -158,11 +177,17 @@ class LeftOut(Struct, frozen=True, kw_only=True, tag=True):
     placeholders: tuple[GivenPlaceholder, ...] = ()
 
 
+class Trouble(Struct, frozen=True, kw_only=True, tag=True):
+    """Something that a person must know and that stops nothing: an allowlist that cannot be used."""
+
+    what: str
+
+
 class Stopped(Struct, frozen=True, kw_only=True, tag=True):
     """The worker's last message: every batch it read was sent before."""
 
 
-FromWorker = Ready | Compiling | LeftOut | Correlating | Batch | SourceState | Active | Stopped
+FromWorker = Ready | Compiling | LeftOut | Correlating | Batch | SourceState | Active | Trouble | Stopped
 
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

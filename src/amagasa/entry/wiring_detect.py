@@ -16,9 +16,10 @@ from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.exclusions import FILE as EXCLUSIONS
 from amagasa.adapters.content.exclusions import load_exclusions
 from amagasa.adapters.content.indicators import load_indicators
+from amagasa.adapters.content.kept_files import KeptFiles
 from amagasa.adapters.content.load import LoadedContent, RuleFiles, is_known, load_plan, outcomes_of
 from amagasa.adapters.content.placeholders import placeholders_of
-from amagasa.adapters.content.policies import load_policy
+from amagasa.adapters.content.policies import AGEING_FILE, ALLOWLIST_FILE, load_policy, policy_in
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.follow import FileFollower
@@ -28,14 +29,14 @@ from amagasa.app.correlating import FileCorrelation
 from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.left_out import ExcludedBy, OffRules, excluded_by, off_rules
 from amagasa.app.sight import Sight
-from amagasa.app.worker_messages import Begin, Content, MoreIndicators
+from amagasa.app.worker_messages import Begin
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.exclusion import Exclusion, Exclusions, excluded_outright
 from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.indicator import IndicatorSet, n_indicators
-from amagasa.detect.indicators.joining import joined
+from amagasa.detect.indicators.joining import joined, settled, with_lists
 from amagasa.detect.indicators.policy import Policy
 from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
@@ -43,6 +44,7 @@ from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Compiled, Rule, together
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 
 Progress = Callable[[int, int], None]
@@ -168,7 +170,7 @@ def load_content(files: ContentFiles, *, progress: Progress | None = None) -> Lo
     if files.indicators:
         found = load_indicators(files.indicators)
         indicators, unusable = compile_indicators(found.objects, places=found.places)
-        indicators = replace(indicators, tables=found.tables)
+        indicators = with_lists(indicators, found.tables)
         faults, passed_over = (*found.faults, *unusable), found.passed_over
         if not (found.has_anything or faults or files.may_be_empty):
             named = ", ".join(str(path) for path in files.indicators)
@@ -229,15 +231,60 @@ def follower_of(path: str, token: dict[str, Any] | None, form: str, *, chunk_byt
     return FileFollower.resume(path, token, known, poll_bytes=chunk_bytes)
 
 
-def indicators_of(content: Content) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
-    """All indicators of the content, ready, and what of them cannot run."""
-    return compile_indicators(content.indicators, origins=content.origins)
+class ChangedFiles(Struct, frozen=True, kw_only=True):
+    """Indicators with other files; `ids` are those that stand in files, `faults` say which files cannot be used."""
+
+    indicators: IndicatorSet
+    ids: frozenset[str]
+    faults: tuple[RuleFault, ...]
 
 
-def indicators_more(held: IndicatorSet, more: MoreIndicators) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
-    """`held` and these, and what of these cannot run."""
-    new, faults = compile_indicators(more.indicators, origins=more.origins)
-    return joined(held, new), faults
+def changed_files(held: IndicatorSet, node: Path, files: Sequence[str], *, before: frozenset[str]) -> ChangedFiles:
+    """`held` with these files of the node and no others. `before` are the ids which the files before had."""
+    found = KeptFiles(node).load(files)
+    new, _ = compile_indicators(found.objects)
+    ids = frozenset(one.id for one in new.indicators)
+    faults = (
+        replace(fault, rule_id=stable_id("list", Path(fault.path).name), path="")
+        for fault in found.faults
+        if any(fault.path.endswith(file) for file in files)  # a fault of a line is told when a file is added
+    )
+    indicators = settled(with_lists(joined(held, new, before - ids), found.tables))
+    return ChangedFiles(indicators=indicators, ids=ids, faults=tuple(faults))
+
+
+def changed_indicators(
+    held: IndicatorSet, objects: Sequence[Mapping[str, Any]], origins: Mapping[str, str], *, gone: Sequence[str] = ()
+) -> tuple[IndicatorSet, tuple[RuleFault, ...]]:
+    """`held` without `gone` and with these, and what of these cannot run."""
+    if not objects and not gone:
+        return held, ()
+    new, faults = compile_indicators(objects, origins=origins)
+    replaced = (*gone, *(str(one.get("id")) for one in objects))
+    return settled(joined(held, new, replaced)), faults
+
+
+def policy_stamp(node: Path) -> tuple[object, ...]:
+    """What changes with the files of a node's policy."""
+    return tuple(_stamp(node / "content" / name) for name in (ALLOWLIST_FILE, AGEING_FILE))
+
+
+def policy_of(node: Path) -> Policy:
+    """How a node weighs what indicators say. Raises BadInputError where one of the files cannot be used."""
+    return policy_in(node)
+
+
+def kept_files(node: Path) -> KeptFiles:
+    """The files of indicators in a node's folder."""
+    return KeptFiles(node)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 class RuleCompiler:

@@ -21,7 +21,8 @@ from tests.contracts.store_samples import SCANNER, T0, alert, crossing, dead, in
 from amagasa.adapters.store import schema
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.adapters.store.tables import METADATA
-from amagasa.app.ports import CrossingState, Direction, Page
+from amagasa.app.pages import Page
+from amagasa.app.ports import CrossingState, Direction
 from amagasa.incident.alert import Status
 from amagasa.vocab.errors import WorldError
 

@@ -6,7 +6,7 @@ lists, which may hold millions, tables.
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +45,11 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there was anything to read. A bundle without indicators is one; an empty file is not."""
         n_lines = sum(table.plan.about.tally.get("n_read", 0) for table in self.tables)
         return bool(self.objects or self.faults or self.n_passed_over or n_lines)
+
+    def missing(self, paths: Sequence[str]) -> "Loaded":
+        """With a fault for each of these, which are not there."""
+        faults = (RuleFault(rule_id="", path=path, why="the file is gone", code=_CODE) for path in paths)
+        return msgspec.structs.replace(self, faults=(*self.faults, *faults))
 
 
 class _Found:

@@ -65,6 +65,12 @@ def load_policy(*, allowlists: Sequence[Path] = (), ageing: Path | None = None) 
     return Policy(allowlist=Allowlist(known), ageing=_ageing(ageing))
 
 
+def policy_in(node: Path) -> Policy:
+    """How a node weighs what indicators say: by the files in its folder `content`. Raises as `load_policy`."""
+    allowlist, ageing = node / "content" / ALLOWLIST_FILE, node / "content" / AGEING_FILE
+    return load_policy(allowlists=[allowlist] if allowlist.exists() else [], ageing=ageing if ageing.exists() else None)
+
+
 def _document(name: str, text: str) -> _Document:
     found: _Document = _converted(name, text, _Document, "AMG-ALLOW-001")
     return found

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from amagasa.app.ports import Page
+from amagasa.app.pages import Page
 from amagasa.vocab.errors import BadInputError
 
 MAX_LIMIT: Final = 500

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
+from amagasa.adapters.store.in_lists import in_lists
 from amagasa.adapters.store.tables import LEAD, LEAD_LINK, SPOKEN
-from amagasa.app.ports import Page
+from amagasa.app.pages import Page
 from amagasa.incident.alert import Alert
 from amagasa.incident.lead import is_guarded
 from amagasa.incident.links import identity_links
@@ -23,7 +24,6 @@ KEPT_LEADS: Final = 10_000
 KEPT_LINKS: Final = 100_000
 # One link of more leads than this raises the newest: an address that is on a list makes one lead, not a thousand.
 MAX_LINKED: Final = 100
-_IN_LIST: Final = 400
 
 
 def _upsert(table: Table) -> Insert:
@@ -50,7 +50,7 @@ class SqlLeads:
     def by_key(self, keys: Iterable[str], *, since: datetime, until: datetime) -> list[Alert]:
         """By key, then by time."""
         found: list[Alert] = []
-        for part in _parts(keys):
+        for part in in_lists(keys):
             query = select(LEAD.c.body).where(LEAD.c.key.in_(part), LEAD.c.last_seen_at >= micros(since))
             rows = self._db.execute(query.order_by(LEAD.c.key, LEAD.c.last_seen_at))
             found += [lead for (body,) in rows if (lead := bodies.ALERT.unpack(body)).first_seen_at <= until]
@@ -59,7 +59,7 @@ class SqlLeads:
     def linked(self, links: Iterable[str], *, since: datetime) -> list[Alert]:
         """Newest first. Guarded ones are not among them: nothing raises those."""
         found: dict[str, Alert] = {}
-        for part in _parts(links):
+        for part in in_lists(links):
             ids = select(LEAD_LINK.c.lead_id).where(LEAD_LINK.c.link.in_(part))
             query = select(LEAD.c.body).where(LEAD.c.id.in_(ids), LEAD.c.last_seen_at >= micros(since))
             query = query.where(LEAD.c.is_guarded == 0).order_by(LEAD.c.last_seen_at.desc()).limit(MAX_LINKED)
@@ -69,7 +69,7 @@ class SqlLeads:
     def spoken(self, links: Iterable[str], *, since: datetime) -> frozenset[str]:
         """Those of the links which an alert that stands had, not before `since`."""
         found: set[str] = set()
-        for part in _parts(links):
+        for part in in_lists(links):
             query = select(SPOKEN.c.link).where(SPOKEN.c.link.in_(part), SPOKEN.c.last_seen_at >= micros(since))
             found.update(link for (link,) in self._db.execute(query))
         return frozenset(found)
@@ -118,7 +118,7 @@ class SqlLeads:
 
     def remove(self, ids: Iterable[str]) -> None:
         """Those which are alerts now."""
-        for part in _parts(ids):
+        for part in in_lists(ids):
             self._db.execute(delete(LEAD).where(LEAD.c.id.in_(part)))
 
     def speak(self, links: Mapping[str, datetime]) -> None:
@@ -128,8 +128,3 @@ class SqlLeads:
         self._db.execute(_SPEAK, [{"link": link, "last_seen_at": micros(at)} for link, at in links.items()])
         newest = select(func.max(SPOKEN.c.seq)).scalar_subquery()
         self._db.execute(delete(SPOKEN).where(SPOKEN.c.seq <= newest - KEPT_LINKS))
-
-
-def _parts(values: Iterable[str]) -> list[list[str]]:
-    each = list(dict.fromkeys(values))
-    return [each[start : start + _IN_LIST] for start in range(0, len(each), _IN_LIST)]

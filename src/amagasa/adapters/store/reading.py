@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select, tuple_
 from sqlalchemy import literal as value_of
 
-from amagasa.adapters.store import bodies
+from amagasa.adapters.store import bodies, contents
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
 from amagasa.adapters.store.in_lists import in_lists
@@ -17,7 +17,6 @@ from amagasa.adapters.store.leads import SqlLeads
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,
-    CONTENT,
     CROSSING,
     DEAD,
     INCIDENT,
@@ -32,14 +31,15 @@ from amagasa.adapters.store.tables import (
     TECHNIQUE_TACTIC,
 )
 from amagasa.adapters.store.windows import SqlWindows
+from amagasa.app.pages import Page
 from amagasa.app.ports import (
     Account,
     ContentItem,
+    ContentKind,
     Crossing,
     CrossingState,
     Dead,
     Direction,
-    Page,
     Position,
     Session,
     StoredObject,
@@ -297,15 +297,15 @@ class SqlReading:
 
     def content(self) -> list[ContentItem]:
         """All content, by `id`."""
-        return [bodies.CONTENT.unpack(body) for (body,) in self._db.execute(select(CONTENT.c.body).order_by("id"))]
+        return contents.every(self._db)
+
+    def content_page(self, kind: ContentKind, *, after: str, limit: int) -> list[ContentItem]:
+        """By `id`."""
+        return contents.page_of(self._db, kind, after=after, limit=limit)
 
     def content_items(self, ids: Iterable[str]) -> list[ContentItem]:
         """By `id`."""
-        found: list[ContentItem] = []
-        for part in in_lists(ids):
-            rows = self._db.execute(select(CONTENT.c.body).where(CONTENT.c.id.in_(part)))
-            found += [bodies.CONTENT.unpack(body) for (body,) in rows]
-        return sorted(found, key=lambda item: item.id)
+        return contents.some(self._db, ids)
 
     def account(self, name: str) -> Account | None:
         """None where there is no such account."""

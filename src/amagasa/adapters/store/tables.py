@@ -205,6 +205,8 @@ CONTENT: Final = Table(
     METADATA,
     Column("id", Words, primary_key=True),
     Column("body", LargeBinary, nullable=False),
+    Column("kind", Words, nullable=False, server_default=""),
+    Index("content_by_kind", "kind", "id"),
 )
 
 ACCOUNT: Final = Table(

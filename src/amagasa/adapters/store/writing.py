@@ -210,7 +210,7 @@ class SqlWriting(SqlReading):
 
     def save_content(self, item: ContentItem) -> None:
         """Insert or replace."""
-        self._db.execute(_SAVE_CONTENT, {"id": item.id, "body": bodies.CONTENT.pack(item)})
+        self._db.execute(_SAVE_CONTENT, {"id": item.id, "kind": item.kind.value, "body": bodies.CONTENT.pack(item)})
 
     def remove_content(self, content_id: str) -> bool:
         """Whether it was there."""

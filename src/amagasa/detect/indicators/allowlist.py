@@ -6,9 +6,10 @@ author still speak of guarded values: an attacker may well hide behind a public 
 reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -56,10 +57,20 @@ class Allowlist:
 
     def __init__(self, known: Iterable[Known] = ()) -> None:
         builder = Builder()
-        self.faults: tuple[str, ...] = tuple(fault for one in known for fault in _added(builder, one))
+        held = tuple(known)
+        self.faults: tuple[str, ...] = tuple(fault for one in held for fault in _added(builder, one))
+        self._values = tuple(value for one in held for value in one.values)
+        self.digest = f"{crc32(msgspec.msgpack.encode(held)):08x}"
         self.n_values = builder.n_rows
         pieces = builder.finished(lambda _one, _other: None, About)
         self._table = Table(b"".join(pieces))
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """First and last number of each IPv4 address and prefix that is named."""
+        for value in self._values:
+            network = network_of(value)
+            if network is not None and network.version == 4:
+                yield int(network.network_address), int(network.broadcast_address)
 
     def verdicts(self, where: Where, text: str) -> list[Verdict]:
         """What is known of a text that stood in this place of an event."""

@@ -1,6 +1,6 @@
 """What is known of each indicator, and the set of them that is looked with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -65,8 +65,9 @@ class Series(Struct, frozen=True, kw_only=True):
 class IndicatorSet(Struct, frozen=True, kw_only=True):
     """Indicators to look with. Those which stand in `tables`, and compiled ones beside, plain data.
 
-    `equal`, `prefixes`, `others` and `series` (patterns over several records) hold positions in `indicators`. What
-    `gone` names counts no longer where a table holds it: it was removed, or a newer version stands in `indicators`.
+    `equal`, `prefixes`, `others` and `series` (patterns over several records) hold positions in `indicators`; those in
+    `dead` count no longer. A table was made in the generation `born`; `gone` says of an identifier up to which
+    generation tables hold it in vain: it was removed then, or a newer version took its place.
     """
 
     indicators: tuple[Indicator, ...] = ()
@@ -76,8 +77,15 @@ class IndicatorSet(Struct, frozen=True, kw_only=True):
     series: tuple[tuple[int, Series], ...] = ()
     used: frozenset[Where] = frozenset()
     n_revoked: int = 0
+    dead: frozenset[int] = frozenset()
     tables: tuple[Table, ...] = ()
-    gone: frozenset[str] = frozenset()
+    born: tuple[int, ...] = ()
+    gone: tuple[Mapping[str, int], ...] = ()
+    generation: int = 0
+
+    def is_void(self, indicator_id: str, born: int) -> bool:
+        """Whether a table of this generation holds the indicator in vain."""
+        return any(born <= layer.get(indicator_id, -1) for layer in self.gone)
 
     def wanted(self, route: Route) -> tuple[str, ...]:
         """The fields of this route's events which some indicator looks at."""
@@ -89,7 +97,8 @@ class IndicatorSet(Struct, frozen=True, kw_only=True):
 
 def n_indicators(held: IndicatorSet) -> int:
     """Indicators that are looked with. One that stands in two lists counts twice: lists are not compared."""
-    return len(held.indicators) + sum(table.plan.about.tally.get("n_indicators", 0) for table in held.tables)
+    beside = len(held.indicators) - len(held.dead)
+    return beside + sum(table.plan.about.tally.get("n_indicators", 0) for table in held.tables)
 
 
 def places_of(tables: Sequence[Table]) -> frozenset[Where]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, places_of
-from amagasa.detect.indicators.lookup import hits, indicator_at
+from amagasa.detect.indicators.lookup import counts, hits, indicator_at
 from amagasa.detect.indicators.others import Others
 from amagasa.detect.indicators.policy import Named, Policy, named
 from amagasa.detect.indicators.saying import Saying
@@ -161,7 +161,7 @@ class Looking:
                     for text in texts:
                         for position in dict.fromkeys(hits(held, where, (text,))):
                             indicator = indicator_at(held, position)
-                            if position < len(held.indicators) or indicator.id not in held.gone:
+                            if counts(held, position, indicator):
                                 found.setdefault(indicator.id, []).append((indicator, where, text))
         return tuple(named(met, self.policy.allowlist) for met in found.values())
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from amagasa.detect.indicators.forms import domain_and_parents, url_and_prefixes
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, Prefixes, kind_of_place
 from amagasa.detect.indicators.kinds import DOMAIN, PLACE_OF_PATH, TREES
 from amagasa.detect.indicators.listing import Listing, decoded
+from amagasa.detect.indicators.reported import reported_at
 from amagasa.detect.indicators.table import Table, Where
 from amagasa.detect.stix.operators import network_of
 from amagasa.vocab.ids import stable_id
@@ -21,7 +20,6 @@ _ROW_MASK: Final = (1 << _ROW_BITS) - 1
 TITLE_SOURCES: Final = 3
 _NONE: Final[Mapping[str, tuple[int, ...]]] = {}
 _NO_PREFIXES: Final[Prefixes] = {}
-_REPORTED: Final = msgspec.msgpack.Decoder(Indicator)
 # How sure we are of an indicator that says no more than its level: the middle of what `level_of_confidence` reads so.
 _WEIGHTS: Final = {Level.INFORMATIONAL: 10, Level.LOW: 30, Level.MEDIUM: 65, Level.HIGH: 90, Level.CRITICAL: 95}
 
@@ -54,7 +52,15 @@ def indicator_at(held: IndicatorSet, position: int) -> Indicator:
     if not number:
         return held.indicators[position]
     table = held.tables[number - 1]
-    return _listed(table, row) if table.plan.about.is_listed else _REPORTED.decode(table.note(row))
+    return _listed(table, row) if table.plan.about.is_listed else reported_at(table, row).indicator
+
+
+def counts(held: IndicatorSet, position: int, indicator: Indicator) -> bool:
+    """Whether what stands at this position was neither removed nor replaced."""
+    number = position >> _ROW_BITS
+    if not number:
+        return position not in held.dead
+    return held.tables[number - 1].plan.about.is_listed or not held.is_void(indicator.id, held.born[number - 1])
 
 
 def level_of_confidence(confidence: float) -> Level:

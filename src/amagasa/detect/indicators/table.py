@@ -183,6 +183,14 @@ class Table:
         span = self._spans[row]
         return span >> 16, span & 0xFFFF
 
+    def sayings(self) -> Iterator[tuple[int, int]]:
+        """Of each row what is said of it, as numbers: rows that say the same but for their text have the same."""
+        return zip(self._contexts, self._spans, strict=True)
+
+    def every_text(self) -> Iterator[str]:
+        """The stored text of each row, in order."""
+        return map(self.text, range(self.plan.n_rows))
+
     def _rows_of(self, key: int, data: bytes) -> Iterator[int]:
         """Rows of this very text. Rows of one key lie in the order of their texts, so many collisions cost little."""
         low, high = bisect_left(self._keys, key), bisect_right(self._keys, key)

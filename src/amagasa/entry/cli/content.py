@@ -15,6 +15,7 @@ from msgspec import Struct
 from amagasa.app.content import rule_identity
 from amagasa.entry.cli.check import check_command
 from amagasa.entry.cli.client import NodeClient, is_running
+from amagasa.entry.cli.lists import holds_rules, indicators_said, keep_file, say_kept, unreadable, with_today
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.wiring_check import documents_within, rule_texts
@@ -23,7 +24,7 @@ from amagasa.vocab.text import show
 
 app = typer.Typer()
 app.command("check")(check_command)
-COLUMNS = ("kind", "title", "origin", "active_since", "fault", "id")
+COLUMNS = ("kind", "title", "indicators", "origin", "active_since", "fault", "id")
 MAX_RULE_BYTES: Final = 1_048_576
 MAX_TOGETHER: Final = 200  # rules of one request
 MAX_REQUEST_BYTES: Final = 1_048_576
@@ -36,7 +37,10 @@ Marking = Annotated[str, typer.Option("--marking", help="TLP 2.0: clear, green, 
 
 @app.command("add")
 def add(
-    what: Annotated[list[str], typer.Argument(help="Rules: files, folders, archives, - (stdin); IP addresses.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(help="Rules: files, folders, archives, - (stdin); IP addresses; files of indicators."),
+    ],
     *,
     share: Annotated[
         bool, typer.Option("--share", help="Offer it to the allies, up to what agreements let out.")
@@ -48,29 +52,36 @@ def add(
 ) -> None:
     """Add rules or indicators; a running node looks with one within a second, and tells when it does.
 
+    A file of indicators (STIX bundle, MISP export, CSV or plain list, packed or not) is copied into the node, where it
+    takes the place of the one of the same name before. It is not shared with allies.
+
     Exit codes: 0 all are added, 1 some were refused, 2 wrong usage and nothing done, 3 some could not be read.
     """
-    addresses = [one for one in what if _is_address(one)]
-    named = [one for one in what if not _is_address(one)]
-    rules, unread = _rules_of(named) if named else ([], [])
-    if len(addresses) + len(rules) == 1 and not unread:
-        _add_one(addresses, rules, {"share": share, "marking": marking}, node=node, title=title, as_json=as_json)
-        return
+    to_add = _told_apart(what)
+    how = {"share": share, "marking": marking}
     with client_of(node) as client:
-        for address in addresses:
-            body = {"address": address, "title": title, "share": share, "marking": marking}
-            client.post("/api/content/addresses", body)
-        sent = send_rules(client, rules, {"share": share, "marking": marking})
-    refused = [{"place": place, "why": why} for place, why in (*sent.refused, *unread)]
+        if to_add.is_one:
+            item = _add_one(client, to_add, how, node=node, title=title)
+            _say_added(item, node=node, as_json=as_json)
+            return
+        for address in to_add.addresses:
+            client.post("/api/content/addresses", {"address": address, "title": title, **how})
+        kept = [keep_file(client, node, path) for path in to_add.lists]
+        sent = send_rules(client, to_add.rules, how)
+    refused = [{"place": place, "why": why} for place, why in (*sent.refused, *to_add.unread)]
+    n_addresses = len(to_add.addresses)
     if as_json:
-        write_json({"added": sent.added, "n_addresses": len(addresses), "refused": refused})
+        added = [*(item["id"] for item, _ in kept), *sent.added]
+        write_json({"added": added, "n_addresses": n_addresses, "refused": refused})
     else:
-        say(f"added {len(sent.added):,} rules" + (f" and {len(addresses):,} addresses" if addresses else ""))
+        for _, file in kept:
+            say_kept(file)
+        say(f"added {len(sent.added):,} rules" + (f" and {n_addresses:,} addresses" if n_addresses else ""))
         for one in refused[:MAX_REFUSED_SHOWN]:
             say(f"not added: {show(one['place'])}: {one['why']}")
         if len(refused) > MAX_REFUSED_SHOWN:
             say(f"... and {len(refused) - MAX_REFUSED_SHOWN:,} more: --json lists them")
-    raise typer.Exit(EXIT_COULD_NOT if unread else EXIT_FINDINGS if refused else EXIT_DONE)
+    raise typer.Exit(EXIT_COULD_NOT if to_add.unread else EXIT_FINDINGS if refused else EXIT_DONE)
 
 
 @app.command("list")
@@ -78,7 +89,8 @@ def list_content(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
     """Rules and indicators beside the built-in ones, and since when each is looked with."""
     with client_of(node) as client:
         found = client.get("/api/content")
-    rows = found if as_json or as_ndjson else [_row(one) for one in found]
+    told = with_today(node, found)
+    rows = told if as_json or as_ndjson else [_row(one) for one in told]
     show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty="none beside the built-in rules")
 
 
@@ -142,17 +154,47 @@ def _parts(rules: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
         yield part
 
 
-def _add_one(
-    addresses: list[str], rules: list[tuple[str, str]], how: dict[str, Any], *, node: Path, title: str, as_json: bool
-) -> None:
-    """Add the one thing, and wait a moment for the node to look with it."""
-    with client_of(node) as client:
-        if addresses:
-            added = client.post("/api/content/addresses", {"address": addresses[0], "title": title, **how})
+class _ToAdd(Struct, frozen=True, kw_only=True):
+    """What was named: addresses, files of indicators, (place, text) of rules, (place, why) of what cannot be read."""
+
+    addresses: list[str]
+    lists: list[Path]
+    rules: list[tuple[str, str]]
+    unread: list[tuple[str, str]]
+
+    @property
+    def is_one(self) -> bool:
+        return len(self.addresses) + len(self.lists) + len(self.rules) == 1 and not self.unread
+
+
+def _told_apart(what: Sequence[str]) -> _ToAdd:
+    addresses: list[str] = []
+    lists: list[Path] = []
+    named: list[str] = []
+    for one in what:
+        if _is_address(one):
+            addresses.append(one)
+        elif _is_list(one):
+            lists.append(Path(one))
         else:
-            added = client.post("/api/content/rules", {"text": rules[0][1], **how})
-        if is_running(node):
-            added = _once_active(client, added)
+            named.append(one)
+    rules, unread = _rules_of(named) if named else ([], [])
+    return _ToAdd(addresses=addresses, lists=lists, rules=rules, unread=unread)
+
+
+def _add_one(client: NodeClient, to_add: _ToAdd, how: dict[str, Any], *, node: Path, title: str) -> dict[str, Any]:
+    """Add the one thing, and wait a moment for the node to look with it."""
+    if to_add.addresses:
+        added = client.post("/api/content/addresses", {"address": to_add.addresses[0], "title": title, **how})
+    elif to_add.rules:
+        added = client.post("/api/content/rules", {"text": to_add.rules[0][1], **how})
+    else:
+        added, kept = keep_file(client, node, to_add.lists[0])
+        say_kept(kept)
+    return _once_active(client, added) if is_running(node) else added
+
+
+def _say_added(added: dict[str, Any], *, node: Path, as_json: bool) -> None:
     if as_json:
         write_json(added)
         return
@@ -206,13 +248,20 @@ def _text_of(what: str) -> str:
         with Path(what).open(encoding="utf-8-sig") as stream:
             return stream.read(MAX_RULE_BYTES)
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadInputError(
-            "AMG-CONTENT-FILE",
-            "this is no address, and no rule's file that can be read",
-            expected="an IPv4 or IPv6 address, or a text file in UTF-8 that you may read",
-            got=f"{what}: {getattr(problem, 'strerror', None) or problem}",
-            then="nothing was added",
-        ) from None
+        raise unreadable(what, problem) from None
+
+
+def _is_list(what: str) -> bool:
+    """Whether this names a file of indicators; folders are of rules, and archives that hold a rule are."""
+    path = Path(what)
+    if what == "-" or path.is_dir():
+        return False
+    if what.lower().endswith(_PACKED):
+        try:
+            return rule_texts([path]) == ([], [])
+        except BadInputError:
+            return False
+    return not holds_rules(path)
 
 
 def _is_address(what: str) -> bool:
@@ -224,4 +273,8 @@ def _is_address(what: str) -> bool:
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:
-    return one | {"origin": one["origin"]["name"] or "own", "active_since": one["activated_at"]}
+    return one | {
+        "origin": one["origin"]["name"] or "own",
+        "active_since": one["activated_at"],
+        "indicators": indicators_said(one["counts"]),
+    }

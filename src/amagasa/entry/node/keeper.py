@@ -2,11 +2,12 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 import structlog
 
-from amagasa.app.active_content import Compile, Gathered, Held, answer_of, confirm, gather, gather_change
+from amagasa.app.active_content import Compile, Gathered, Held, answer_of, confirm, gather, gather_change, parts
 from amagasa.app.ports import Clock, Store
 from amagasa.app.signals import Signals
 from amagasa.app.worker_messages import Active, Change, Content
@@ -19,14 +20,16 @@ MAX_TOGETHER: Final = 50
 # Messages that the worker has not answered: the next is compiled while it prepares the one before.
 MAX_UNDER_WAY: Final = 2
 
+Changes = Iterator[Change]
+
 log = structlog.get_logger("content")
 
 
 class Taker(Protocol):
     """Whoever hands content to the worker that runs (`watcher.Watcher`)."""
 
-    def send_content(self, content: Change) -> None:
-        """In the order in which it is called."""
+    def send_content(self, content: Changes) -> None:
+        """In the order in which it is called; messages are made while they are sent."""
 
 
 class ContentKeeper:
@@ -68,10 +71,13 @@ class ContentKeeper:
         self._wanted.set()
         self._thread.join()
 
-    def latest(self) -> Content | None:
-        """What a worker that starts now is to look with; None before the first gathering."""
+    def latest(self) -> Changes | None:
+        """What a worker that starts now is to look with; None before the first gathering.
+
+        Indicators are read while they are sent: some may be newer than the version says, and then they come again.
+        """
         with self._lock:
-            return self._held.content() if self._has_begun else None
+            return self._all_of(self._held.content()) if self._has_begun else None
 
     def activated(self, active: Active) -> None:
         """The worker looks with this version from now on."""
@@ -144,7 +150,16 @@ class ContentKeeper:
             self._has_begun = True
         self._under_way.append(gathered)
         if self.watcher is not None:
-            self.watcher.send_content(gathered.message)
+            self.watcher.send_content(self._sent(gathered))
+
+    def _sent(self, gathered: Gathered) -> Changes:
+        yield gathered.message
+        if gathered.rest is not None:
+            yield from parts(self._store, version=gathered.message.version, after=gathered.rest)
+
+    def _all_of(self, head: Content) -> Changes:
+        yield head
+        yield from parts(self._store, version=head.version, after="")
 
     def _confirm(self) -> None:
         with self._lock:

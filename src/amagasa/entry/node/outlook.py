@@ -16,15 +16,17 @@ from msgspec.structs import replace
 from amagasa.app.active_content import by_item
 from amagasa.app.layers import SMALL, Layer, Layers, Rules, Task, path_of
 from amagasa.app.sight import Sight
-from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, RuleChange
+from amagasa.app.worker_messages import Active, Change, Content, MoreIndicators, Part, RuleChange
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.sieve import Sieve
 from amagasa.detect.exclusion import Exclusions
 from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.looking import Looking
 from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.rule import Rule
-from amagasa.entry.wiring_detect import Loaded, indicators_more, indicators_of
+from amagasa.entry.node.policies import Policies
+from amagasa.entry.wiring_detect import Loaded, changed_files, changed_indicators
 from amagasa.event.record import Route
 
 # So many rules are compiled at once where they come: a thread would take longer to say that it is done.
@@ -36,20 +38,24 @@ log = structlog.get_logger("worker")
 
 
 class Aside(Struct, frozen=True, kw_only=True):
-    """What a thread made of a change: a layer (None where rules only go), indicators (None where they stay)."""
+    """What a thread made of a change: a layer (None where rules only go), indicators (None where they stay).
+
+    `of_files`: identifiers of the indicators that stand in files.
+    """
 
     layer: Layer | None
     indicators: IndicatorSet | None
+    of_files: frozenset[str]
     faults: tuple[RuleFault, ...]
 
 
 class Wish(Struct, kw_only=True):
     """A change under way: what is to be added and removed, and how far it has come."""
 
-    version: int | None  # None for rules on disk, which nobody waits for
+    version: int | None  # None for rules on disk, which nobody waits for, and where more of the same version comes
     added: Mapping[str, Rules]
     removed: frozenset[str]
-    indicators: Content | MoreIndicators | None = None
+    indicators: Content | Part | MoreIndicators | None = None
     task: Task | None = None
     made: "Future[Aside] | None" = None
 
@@ -60,11 +66,16 @@ class Outlook:
     Changes come into force in the order in which they were taken. While one is prepared, what was there goes on.
     """
 
-    def __init__(self, base: Loaded) -> None:
+    def __init__(self, base: Loaded, policies: Policies | None = None) -> None:
         self._base = base
         self._layers = Layers(base.layer())
         self._indicators = base.indicators
+        self._of_files: frozenset[str] = frozenset()
+        self._policies = policies or Policies(None)
+        self._policy = self._policies.found() or base.policy
         self._version = 0
+        self._is_whole = True
+        self._faults: tuple[RuleFault, ...] = ()  # of parts of a content that is not whole yet
         self._wishes: deque[Wish] = deque()
         self._merging: tuple[Task, Future[Layer]] | None = None
         self._preparer = ThreadPoolExecutor(1, thread_name_prefix="prepare")
@@ -86,12 +97,18 @@ class Outlook:
 
         A version that is known already was sent twice around our start, and is nothing new.
         """
+        if isinstance(change, Part):
+            if change.version == self._version and not self._is_whole:
+                self._is_whole = change.is_last
+                self._wishes.append(self._wish(change))
+            return self.advance()
         if change.version <= self._version:
             return []
         if not isinstance(change, Content) and change.version != self._version + 1:
             message = f"version {change.version} of the content after {self._version}"
             raise ValueError(message)
         self._version = change.version
+        self._is_whole = not isinstance(change, Content) or change.is_whole
         self._wishes.append(self._wish(change))
         return self.advance()
 
@@ -115,8 +132,8 @@ class Outlook:
 
     @property
     def has_content(self) -> bool:
-        """Whether any content was taken."""
-        return self._version > 0
+        """Whether any content was taken, all of it."""
+        return self._version > 0 and self._is_whole
 
     @property
     def is_settled(self) -> bool:
@@ -153,7 +170,11 @@ class Outlook:
             if wish.version is not None:
                 now = self._unlinked_content()
                 mended = tuple(sorted({one.path for one in before} - {one.path for one in now}))
-                told.append(Active(version=wish.version, faults=(*done, *now), mended=mended))
+                told.append(Active(version=wish.version, faults=(*self._faults, *done, *now), mended=mended))
+                self._faults = ()
+            elif wish.indicators is not None:
+                self._faults += done
+        self._follow_policy()
         self._merge()
         self._sieve()
         return told
@@ -179,7 +200,11 @@ class Outlook:
                 wanted = by_item(change.rules)
                 added = {key: rules for key, rules in wanted.items() if self._planned(key) != rules}
                 gone = frozenset(key for key in self._keys_planned() if path_of(key) is None) - wanted.keys()
-                return Wish(version=change.version, added=added, removed=gone, indicators=change)
+                version = change.version if change.is_whole else None
+                return Wish(version=version, added=added, removed=gone, indicators=change)
+            case Part():
+                version = change.version if change.is_last else None
+                return Wish(version=version, added={}, removed=frozenset(), indicators=change)
             case RuleChange():
                 return Wish(version=change.version, added=by_item(change.rules), removed=frozenset(change.removed))
             case MoreIndicators():
@@ -205,12 +230,11 @@ class Outlook:
         if wish.made is None:
             wish.task = self._layers.task_for(wish.added) if wish.added else None
             routes = dict(self._met | self.sight.met)
-            held = self._indicators
             wish.made = Future()
             if self._is_quick(wish):
-                _fill(wish.made, self._prepared, wish, routes, held)
+                _fill(wish.made, self._prepared, wish, routes)
             else:
-                wish.made = self._preparer.submit(self._prepared, wish, routes, held)
+                wish.made = self._preparer.submit(self._prepared, wish, routes)
         if not wish.made.done():
             return None
         try:
@@ -227,15 +251,17 @@ class Outlook:
         return self._bring(wish, made)
 
     def _is_quick(self, wish: Wish) -> bool:
-        n_indicators = 0 if wish.indicators is None else len(wish.indicators.indicators)
-        return len(wish.added) <= MAX_AT_ONCE and n_indicators <= SMALL
+        if wish.indicators is None:
+            return len(wish.added) <= MAX_AT_ONCE
+        has_files = not isinstance(wish.indicators, Part) and bool(wish.indicators.files or self._of_files)
+        return len(wish.added) <= MAX_AT_ONCE and len(wish.indicators.indicators) <= SMALL and not has_files
 
     def _bring(self, wish: Wish, made: Aside) -> tuple[RuleFault, ...]:
         if wish.task is not None and made.layer is not None:
             self._layers.bring(wish.task, made.layer)
         self._layers.remove(wish.removed - wish.added.keys())
         if made.indicators is not None:
-            self._indicators = made.indicators
+            self._indicators, self._of_files = made.indicators, made.of_files
         return made.faults
 
     def _merge(self) -> None:
@@ -261,17 +287,29 @@ class Outlook:
             self._base.content.keep(layer.memo.made)
         return layer
 
-    def _prepared(self, wish: Wish, routes: Mapping[str, Route], held: IndicatorSet) -> Aside:
+    def _prepared(self, wish: Wish, routes: Mapping[str, Route]) -> Aside:
         layer = None if wish.task is None else self._made(wish.task, routes)
         faults = () if layer is None else layer.faults
-        match wish.indicators:
-            case Content():
-                indicators, unusable = indicators_of(wish.indicators)
-            case MoreIndicators():
-                indicators, unusable = indicators_more(held, wish.indicators)
-            case None:
-                return Aside(layer=layer, indicators=None, faults=faults)
-        return Aside(layer=layer, indicators=indicators, faults=(*faults, *unusable))
+        told = wish.indicators
+        if told is None:
+            return Aside(layer=layer, indicators=None, of_files=self._of_files, faults=faults)
+        held, of_files = self._indicators, self._of_files
+        if isinstance(told, Content):
+            held, of_files = self._base.indicators, frozenset()
+        files = None if isinstance(told, Part) else told.files
+        if self._policies.node is not None and files is not None:
+            changed = changed_files(held, self._policies.node, files, before=of_files)
+            held, of_files, faults = changed.indicators, changed.ids, (*faults, *changed.faults)
+        gone = told.gone if isinstance(told, MoreIndicators) else ()
+        held, unusable = changed_indicators(held, told.indicators, told.origins, gone=gone)
+        return Aside(layer=layer, indicators=held, of_files=of_files, faults=(*faults, *unusable))
+
+    def _follow_policy(self) -> None:
+        """Weigh what indicators say as the node's files have it now."""
+        found = self._policies.found()
+        if found is not None:
+            self._policy = found
+            self.sight.looking = Looking(self._indicators, found)
 
     def _renew(self) -> None:
         """Look with the layers and indicators as they are now. The sieve of other plans cannot be used."""
@@ -279,7 +317,7 @@ class Outlook:
         self._met |= old.met
         is_same = [plan for plan, _ in old.plans] == [plan for plan, _ in self._layers.plans]
         self.sight = self._sight(old.sieve if is_same else None)
-        if old.looking.indicators is self._indicators:
+        if old.looking.indicators is self._indicators and old.looking.policy is self._policy:
             self.sight.looking = old.looking  # with what it knows of values
         if not is_same:
             self._sieving, self._changed_at = None, time.monotonic()
@@ -301,7 +339,7 @@ class Outlook:
         sight = Sight(
             self._layers.plans,
             self._indicators,
-            policy=self._base.policy,
+            policy=self._policy,
             sieve=sieve,
             links=self.links,
             hidden=self._layers.hidden,

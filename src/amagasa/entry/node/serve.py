@@ -29,6 +29,7 @@ from amagasa.app.worker_messages import (
     Ready,
     SourceSpec,
     SourceState,
+    Trouble,
 )
 from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
@@ -253,6 +254,7 @@ class Node:
             wanted=Wanted(statuses=settings.detect.statuses, min_level=settings.detect.min_level),
             chunk_bytes=settings.limits.chunk_bytes,
             max_ahead=settings.limits.queue_chunks,
+            node=str(world.folder),
             awaits_content=True,
         )
 
@@ -286,7 +288,7 @@ class Node:
             self._world.signals.publish("incident", {"id": incident.id})
         announce(self._world.signals, recorded.crossings)
 
-    def _tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState) -> None:
+    def _tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState | Trouble) -> None:
         match message:
             case Ready():
                 self._rules.heard(message, now=self._world.clock.now())
@@ -309,18 +311,25 @@ class Node:
                 self._windows.use(message.links)
             case Active():
                 self._keeper.activated(message)
-            case SourceState() if message.note:
-                log.info("source", name=message.source, note=message.note)
+            case Trouble():
+                log.warning("content", problem=message.what)
+                self._trouble(message.what)
             case SourceState():
-                if message.fault:
-                    log.warning("source", name=message.source, fault=message.fault)
-                else:
-                    log.info("source", name=message.source, note="it is read")
-                try:
-                    record_state(self._world.store, message, now=datetime.now(UTC))
-                except WorldError as problem:
-                    log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
-                self._world.signals.publish("source", {"name": message.source})
+                self._note_source(message)
+
+    def _note_source(self, state: SourceState) -> None:
+        if state.note:
+            log.info("source", name=state.source, note=state.note)
+            return
+        if state.fault:
+            log.warning("source", name=state.source, fault=state.fault)
+        else:
+            log.info("source", name=state.source, note="it is read")
+        try:
+            record_state(self._world.store, state, now=datetime.now(UTC))
+        except WorldError as problem:
+            log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
+        self._world.signals.publish("source", {"name": state.source})
 
     def _note_rules(self, faults: dict[RuleFault, None]) -> None:
         """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran.

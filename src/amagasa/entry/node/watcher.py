@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -17,9 +17,7 @@ from amagasa.app.worker_messages import (
     Active,
     Batch,
     Begin,
-    Change,
     Compiling,
-    Content,
     Correlating,
     FromWorker,
     LeftOut,
@@ -28,9 +26,11 @@ from amagasa.app.worker_messages import (
     Stop,
     Stopped,
     ToWorker,
+    Trouble,
     read_from_worker,
 )
 from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.entry.node.keeper import Changes
 from amagasa.vocab.errors import AmagasaError, WorldError
 
 STOP_TIMEOUT_S: Final = 20.0  # a chunk of the largest size takes under two seconds
@@ -49,9 +49,9 @@ class Listener:
         self,
         *,
         begin: Callable[[], Begin],
-        content: Callable[[], Content | None],
+        content: Callable[[], Changes | None],
         record: Callable[[Batch], None],
-        tell: Callable[[Ready | Compiling | LeftOut | Correlating | Active | SourceState], None],
+        tell: Callable[[Ready | Compiling | LeftOut | Correlating | Active | SourceState | Trouble], None],
         trouble: Callable[[str], None],
     ) -> None:
         self.begin = begin
@@ -76,7 +76,7 @@ class Watcher:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._stopping = threading.Event()
-        self._outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[ToWorker | Changes | None] = queue.SimpleQueue()
         self._handing_over = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -93,10 +93,10 @@ class Watcher:
         """Process id of the worker that runs now."""
         return self._child.pid if self._child is not None else None
 
-    def send_content(self, content: Change) -> None:
+    def send_content(self, content: Changes) -> None:
         """Hand new content to the running worker; one that starts later asks for it itself."""
         with self._handing_over:
-            self._send(content)
+            self._outgoing.put(content)
 
     def stop(self) -> None:
         """Let the worker finish what it holds, commit that, and end. Returns when it is done."""
@@ -138,7 +138,7 @@ class Watcher:
         return 0
 
     def _one_life(self) -> int:
-        outgoing: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        outgoing: queue.SimpleQueue[ToWorker | Changes | None] = queue.SimpleQueue()
         outgoing.put(replace(self._listener.begin(), is_exact_alone=self._is_exact_alone))
         child = subprocess.Popen(
             [sys.executable, "-m", "amagasa.entry.node.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -205,7 +205,7 @@ class Watcher:
         self._outgoing.put(message)
 
 
-def _send_all(child: subprocess.Popen[bytes], outgoing: "queue.SimpleQueue[ToWorker | None]") -> None:
+def _send_all(child: subprocess.Popen[bytes], outgoing: "queue.SimpleQueue[ToWorker | Changes | None]") -> None:
     """Write the messages as they come.
 
     A thread of its own: were it the listening one, two full pipes would wait for each other for ever.
@@ -213,10 +213,13 @@ def _send_all(child: subprocess.Popen[bytes], outgoing: "queue.SimpleQueue[ToWor
     if child.stdin is None:
         return
     try:
-        while (message := outgoing.get()) is not None:
-            write_frame(child.stdin.fileno(), msgspec.msgpack.encode(message))
+        while (one := outgoing.get()) is not None:
+            for message in one if isinstance(one, Iterator) else (one,):
+                write_frame(child.stdin.fileno(), msgspec.msgpack.encode(message))
     except BrokenPipeError:
         log.debug("the worker is gone; its end is being handled")
+    except AmagasaError as problem:
+        log.error("content could not be read for the worker, which is started again", problem=str(problem))  # noqa: TRY400
     finally:
         try:
             child.stdin.close()

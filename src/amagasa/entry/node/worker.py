@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -30,12 +31,14 @@ from amagasa.app.worker_messages import (
     Correlating,
     FromWorker,
     MoreIndicators,
+    Part,
     Ready,
     RuleChange,
     SourceSpec,
     SourceState,
     Stop,
     Stopped,
+    Trouble,
     read_to_worker,
 )
 from amagasa.detect.correlation.link import Links
@@ -45,6 +48,7 @@ from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.node.leaving import Leaving
 from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
+from amagasa.entry.node.policies import Policies
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.record import Chunk, Reject
 
@@ -67,7 +71,8 @@ class Worker:
         self._pace = Pace(time.monotonic)
         self._disk = DiskRules(begin)  # before they are loaded: no change in between is missed
         self._base: Loaded = begin_with(begin)
-        self._outlook = Outlook(self._base)
+        node = Path(begin.node) if begin.node else None
+        self._outlook = Outlook(self._base, Policies(node, lambda what: self._send(Trouble(what=what))))
         self._disk.in_use = self._outlook.paths_on_disk
         self._disk.is_part = bool(self._base.content.n_coming)
         # Of a part, faults are not known: what it lacks may be coming.
@@ -222,7 +227,7 @@ class Worker:
             match message:
                 case Ack():
                     self._unacknowledged -= message.n
-                case Content() | RuleChange() | MoreIndicators():
+                case Content() | Part() | RuleChange() | MoreIndicators():
                     self._tell(self._outlook.take(message))
                 case Stop():
                     self._is_stopping = True

@@ -8,6 +8,7 @@ from litestar import Litestar
 from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
 from amagasa.entry.wiring import OPERATOR, World, open_world
+from amagasa.entry.wiring_detect import kept_files
 
 
 def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], bool] = always_ready) -> Litestar:
@@ -26,6 +27,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             sources=tuple((source.name, source.path) for source in settings.source if source.enabled),
             is_tls=settings.console.tls and not is_local,
             local_actor=OPERATOR if is_local else None,
+            files=kept_files(world.folder),
             is_ready=is_ready,
         )
     )

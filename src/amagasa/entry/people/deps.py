@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from amagasa.app.accounts import Accounts
 from amagasa.app.content import Sharing
+from amagasa.app.kept_file import IndicatorFiles
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
@@ -56,7 +57,8 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     `party` is this node's own card (identity, name and country are used). `sharing` describes, releases and decides
     (see app.content). `sources` are (name, where) of those in the settings. `lang` is the node's language. `is_tls`:
     the door speaks TLS, so cookies are Secure. `local_actor`: who everyone on this door is, for the node's own socket
-    (mode 0600) and nothing else. `registry`: further metrics of the process. `is_ready`: what /readyz asks beside
+    (mode 0600) and nothing else. `registry`: further metrics of the process. `files`: those of indicators, which the
+    node keeps. `is_ready`: what /readyz asks beside
     the store.
     """
 
@@ -72,6 +74,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     is_tls: bool = False
     local_actor: Actor | None = None
     registry: CollectorRegistry | None = None
+    files: IndicatorFiles | None = None
     is_ready: Callable[[], bool] = always_ready
 
 

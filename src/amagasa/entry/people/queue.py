@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import triage
-from amagasa.app.ports import Page
+from amagasa.app.pages import Page
 from amagasa.app.situation import StatusView
 from amagasa.app.views import (
     AlertDetail,

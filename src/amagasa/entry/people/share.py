@@ -1,5 +1,6 @@
 """The API's line to the allies: who they are, what crossed, what waits for consent, and our own content."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from litestar import delete, get, post
@@ -7,11 +8,12 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
-from amagasa.app import content
-from amagasa.app.ports import CrossingState, Direction, Page
+from amagasa.app import content, indicator_files
+from amagasa.app.pages import Page
+from amagasa.app.ports import ContentItem, CrossingState, Direction
 from amagasa.app.situation import AllyView
 from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, content_view
-from amagasa.entry.people.deps import console_of, threaded
+from amagasa.entry.people.deps import Console, console_of, threaded
 from amagasa.entry.people.queue import Before, Limit
 from amagasa.entry.people.security import Asked, actor_of
 
@@ -145,10 +147,13 @@ def add_rules(request: Asked, data: JSONBody[content.NewRules]) -> RulesAdded:
 @threaded
 def remove_many(request: Asked, data: JSONBody[ToRemove]) -> Removed:
     """Stop looking for these; those that are not there are passed over."""
-    removed = content.remove_all(console_of(request).deps.store, actor_of(request), data.ids)
-    if removed:
-        _changed(request, *removed, is_shared=False)
-    return Removed(removed=removed)
+    console = console_of(request)
+    removed = content.remove_all(console.deps.store, actor_of(request), data.ids)
+    _drop_files(console, removed)
+    ids = [item.id for item in removed]
+    if ids:
+        _changed(request, *ids, is_shared=False)
+    return Removed(removed=ids)
 
 
 @post("/api/content/addresses", tags=["content"])
@@ -163,11 +168,25 @@ def add_address(request: Asked, data: JSONBody[content.NewAddress]) -> ContentVi
     return content_view(item, console.names())
 
 
+@post("/api/content/files", tags=["content"])
+@threaded
+def add_file(request: Asked, data: JSONBody[indicator_files.NewFile]) -> ContentView:
+    """Look with a file of indicators that was put into the node's folder."""
+    console = console_of(request)
+    item = indicator_files.add_file(
+        console.deps.store, actor_of(request), data, files=console.deps.files, now=console.now()
+    )
+    _changed(request, item.id, is_shared=False)
+    return content_view(item, console.names(), with_text=True)
+
+
 @delete("/api/content/{content_id:str}", status_code=204, tags=["content"])
 @threaded
 def remove_content(request: Asked, content_id: FromPath[str]) -> None:
     """Stop looking for it."""
-    content.remove(console_of(request).deps.store, actor_of(request), content_id)
+    console = console_of(request)
+    removed = content.remove(console.deps.store, actor_of(request), content_id)
+    _drop_files(console, [removed])
     _changed(request, content_id, is_shared=False)
 
 
@@ -181,9 +200,17 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     add_rule,
     add_rules,
     add_address,
+    add_file,
     remove_content,
     remove_many,
 )
+
+
+def _drop_files(console: Console, removed: Sequence[ContentItem]) -> None:
+    for item in removed:
+        kept = indicator_files.kept_in(item)
+        if kept is not None and console.deps.files is not None:
+            console.deps.files.remove(kept.file)
 
 
 def _changed(request: Asked, *content_ids: str, is_shared: bool) -> None:
