@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from amagasa.app.case_ports import Cases
 from amagasa.app.correlation_ports import KeptWindows
 from amagasa.app.lead_store import Leads
 from amagasa.app.pages import Page
-from amagasa.detect.correlation.hit import Hit
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -173,12 +173,17 @@ class StoredObject(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Protocol):
-    """Queries; each sees one consistent snapshot for as long as the context is open. Only in `Writing` leads change."""
+    """Queries; each sees one consistent snapshot for as long as the context is open.
+
+    Only in `Writing` leads, windows and cases change.
+    """
 
     @property
     def leads(self) -> Leads: ...
     @property
     def windows(self) -> KeptWindows: ...
+    @property
+    def cases(self) -> Cases: ...
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:
@@ -323,16 +328,6 @@ class Store(Protocol):
         """Write one consistent copy (0600) to `target`, which must not exist, while the node goes on."""
 
     def close(self) -> None: ...
-
-
-class HitSorter(Protocol):
-    """Puts what correlations look at in the order of its time, however much it is."""
-
-    def add(self, hits: Sequence[Hit]) -> None:
-        """Take them in. Raises WorldError where there is no room."""
-
-    def ordered(self) -> Iterable[Hit]:
-        """All of them, by `Hit.place`; asked once, at the end."""
 
 
 class Bond(Struct, frozen=True, kw_only=True):

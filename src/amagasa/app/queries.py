@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.case_views import IncidentDetail, case_view, graph_view, score_view, step_views
 from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
 from amagasa.app.left_out import ExcludedBy, GivenPlaceholder
 from amagasa.app.pages import Page
@@ -23,7 +24,6 @@ from amagasa.app.views import (
     CrossingDetail,
     CrossingsView,
     CrossingView,
-    IncidentDetail,
     IncidentsView,
     RejectView,
     TechniqueSeen,
@@ -34,7 +34,12 @@ from amagasa.app.views import (
     incident_view,
     timeline,
 )
-from amagasa.incident.alert import Status
+from amagasa.incident.alert import Alert, Status
+from amagasa.incident.case import case_of
+from amagasa.incident.graph import graph_of
+from amagasa.incident.growing import MAX_ALERTS
+from amagasa.incident.score import score_of
+from amagasa.incident.story import story_of
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import is_stix_id
@@ -141,19 +146,25 @@ class Queries:
         return IncidentsView(incidents=[incident_view(incident) for incident in incidents], next=cursor)
 
     def incident(self, actor: Actor, incident_id: str) -> IncidentDetail:
-        """One incident."""
+        """One incident: its alerts, its story, who touched what, its score and its case file."""
         require(actor, Act.READ)
         with self._store.read() as reading:
             incident = reading.incident(incident_id)
             if incident is None:
                 raise _missing("AMG-INCIDENT-UNKNOWN", "incident", incident_id)
-            alerts, cursor = reading.alerts(Page(limit=INCIDENT_ALERTS), incident_id=incident_id)
+            alerts = all_alerts(reading, incident_id)
+            deeds = reading.cases.deeds_of(incident_id)
         ordered = sorted(alerts, key=lambda alert: (alert.first_seen_at, alert.id))
+        shown = ordered[-INCIDENT_ALERTS:]
         return IncidentDetail(
             incident=incident_view(incident),
-            alerts=[alert_view(alert, self._names, why=incident.why.get(alert.id, "")) for alert in ordered],
-            timeline=timeline(ordered),
-            is_cut=cursor is not None,
+            alerts=[alert_view(alert, self._names, why=incident.why.get(alert.id, "")) for alert in shown],
+            timeline=timeline(shown),
+            is_cut=len(ordered) > INCIDENT_ALERTS,
+            story=step_views(story_of(ordered)),
+            graph=graph_view(graph_of(ordered)),
+            score=score_view(score_of(incident)),
+            case=case_view(case_of(incident_id, deeds)),
         )
 
     def attack(self, actor: Actor) -> AttackView:
@@ -243,6 +254,18 @@ class Queries:
         with self._store.read() as reading:
             dead = reading.dead(page)
         return [_reject(one) for one in dead]
+
+
+def all_alerts(reading: Reading, incident_id: str) -> list[Alert]:
+    """All alerts of an incident, as many as it can hold, the last changed first."""
+    found: list[Alert] = []
+    cursor = None
+    while len(found) <= MAX_ALERTS:
+        some, cursor = reading.alerts(Page(limit=INCIDENT_ALERTS, before=cursor), incident_id=incident_id)
+        found += some
+        if cursor is None:
+            break
+    return found
 
 
 def _told_by_name(reading: Reading, views: Sequence[CrossingView]) -> list[CrossingView]:

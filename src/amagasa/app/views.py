@@ -13,6 +13,7 @@ from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.app.titles import told_by
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
+from amagasa.incident.swarm import n_sources
 from amagasa.share.agreement import Agreement
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.text import show
@@ -92,6 +93,10 @@ class IncidentView(Struct, frozen=True, kw_only=True):
     entities: list[EntityView]
     closed_why: str
     merged_into: str | None
+    confidence: int
+    owner: str
+    stage: str
+    n_sources: int
 
 
 class IncidentsView(Struct, frozen=True, kw_only=True):
@@ -109,15 +114,6 @@ class TimelineStep(Struct, frozen=True, kw_only=True):
     alert_id: str
     title: str
     severity: int
-
-
-class IncidentDetail(Struct, frozen=True, kw_only=True):
-    """An incident with its alerts (at most 500) and their order: by tactic as the matrix has them, then by time."""
-
-    incident: IncidentView
-    alerts: list[AlertView]
-    timeline: list[TimelineStep]
-    is_cut: bool
 
 
 class TechniqueSeen(Struct, frozen=True, kw_only=True):
@@ -307,6 +303,10 @@ def incident_view(incident: Incident) -> IncidentView:
         entities=entity_views(incident.entities),
         closed_why=show(incident.closed_why, 600),
         merged_into=incident.merged_into,
+        confidence=incident.confidence,
+        owner=show(incident.owner),
+        stage=incident.stage.value,
+        n_sources=n_sources(incident),
     )
 
 

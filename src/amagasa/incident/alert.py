@@ -39,8 +39,20 @@ class Alert(Struct, frozen=True, kw_only=True):
     incident_id: str | None = None
 
 
+class Stage(StrEnum):
+    """How far the work on an incident is (NIST SP 800-61r3; see `incident.case`)."""
+
+    DETECTED = "detected"
+    TRIAGE = "triage"
+    ANALYSIS = "analysis"
+    CONTAINMENT = "containment"
+    ERADICATION = "eradication"
+    RECOVERY = "recovery"
+    LESSONS = "lessons"
+
+
 class Status(StrEnum):
-    """Life of an incident (NIST SP 800-61r3, shortened)."""
+    """Whether an incident is to be looked at."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -54,7 +66,9 @@ class Incident(Struct, frozen=True, kw_only=True):
     why in `closed_why`; one that turned out to be part of another names it in `merged_into`. `by_source` tells, while
     the incident is of medium severity or less, which alerts each source address has, should one of them turn out to
     be more than noise (`incident.swarm`). What a person decided: `apart` are incidents which this one is never made
-    one with, `pins` are links (`links.pin_of`) of alerts which follow here.
+    one with, `pins` are links (`links.pin_of`) of alerts which follow here,
+    and `owner` and `stage` say how the work on it stands (`incident.case`), `assessed` what was chosen for its score
+    (category -> option, `incident.score`). `confidence` is that of its surest alert.
     """
 
     id: str
@@ -78,3 +92,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     by_source: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     apart: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    confidence: int = 0
+    assessed: dict[str, str] = msgspec.field(default_factory=dict)
+    owner: str = ""
+    stage: Stage = Stage.DETECTED

@@ -1,55 +1,39 @@
-"""Which incident a person should look at first, before anybody asks what it costs whom (`mission` does)."""
+"""In which order open incidents are looked at: mission impact, then score, then age against the clock.
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Final
+Three numbers which are never made one: what is lost (`impact`, 0 to 100, from `mission`; 0 where nobody said), how bad
+it is for the nation (`incident.score`), and how long it waits. The store keeps the same order in an index.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
 from amagasa.incident.alert import Incident, Status
-from amagasa.vocab.severity import Severity
-
-# Out of 100. Severity leads; the rest only orders incidents of one severity, so their sum stays below one step of it.
-_OF_SEVERITY: Final = 14
-_OF_A_TACTIC: Final = 2
-_MAX_TACTICS: Final = 4
-_FRESH: Final = timedelta(hours=1)
-_OF_FRESHNESS: Final = 3
-_OF_SUBSTANCE: Final = 2
+from amagasa.incident.score import score_of
 
 
 class Ranked(Struct, frozen=True, kw_only=True):
-    """`priority` is 0 to 100, higher first; `why` are its parts, for a person who asks."""
+    """`rank` is 1 for the first; `waits_s` since it was opened."""
 
     incident: Incident
-    priority: int
-    why: tuple[str, ...]
+    rank: int
+    impact: int
+    score: int
+    waits_s: float
 
 
-def rank(incidents: Iterable[Incident], *, now: datetime) -> tuple[Ranked, ...]:
-    """Highest priority first; of equal ones the latest seen. A closed incident has priority 0."""
-    ranked = [_ranked(incident, now) for incident in incidents]
+def rank(incidents: Iterable[Incident], impacts: Mapping[str, int], *, now: datetime) -> tuple[Ranked, ...]:
+    """The open ones among them, the first to be looked at first. `impacts` are 0 to 100, by incident."""
+    found = [(impacts.get(one.id, 0), score_of(one).score, one) for one in incidents if one.status is Status.OPEN]
+    found.sort(key=lambda each: (each[0], each[1], -each[2].created_at.timestamp(), each[2].id), reverse=True)
     return tuple(
-        sorted(ranked, key=lambda one: (one.priority, one.incident.last_seen_at, one.incident.id), reverse=True)
+        Ranked(
+            incident=incident,
+            rank=place,
+            impact=impact,
+            score=score,
+            waits_s=max(0.0, (now - incident.created_at).total_seconds()),
+        )
+        for place, (impact, score, incident) in enumerate(found, 1)
     )
-
-
-def _ranked(incident: Incident, now: datetime) -> Ranked:
-    if incident.status is Status.CLOSED:
-        return Ranked(incident=incident, priority=0, why=("closed",))
-    n_tactics = min(len(incident.tactics), _MAX_TACTICS)
-    is_fresh = now - incident.last_seen_at <= _FRESH
-    is_broad = incident.n_alerts > 1
-    priority = (
-        _OF_SEVERITY * min(incident.severity, Severity.FATAL)
-        + _OF_A_TACTIC * n_tactics
-        + _OF_FRESHNESS * is_fresh
-        + _OF_SUBSTANCE * is_broad
-    )
-    parts = (
-        (True, f"severity {incident.severity.name.lower()}"),
-        (n_tactics > 1, f"{len(incident.tactics)} tactics"),
-        (is_broad, f"{incident.n_alerts} alerts"),
-        (is_fresh, "seen within the last hour"),
-    )
-    return Ranked(incident=incident, priority=min(priority, 100), why=tuple(text for holds, text in parts if holds))

@@ -9,6 +9,7 @@ from msgspec import Struct
 from amagasa.app.ports import Account, ContentItem, Crossing, Dead, Position, Session, StoredObject
 from amagasa.detect.correlation.windows import Group
 from amagasa.incident.alert import Alert, Incident
+from amagasa.incident.case import Deed
 from amagasa.vocab.errors import BadInputError, WorldError
 
 # One value; a log line is cut to 4 kB long before, an ally's body to its own limit: only a mistake is larger.
@@ -85,3 +86,4 @@ CONTENT: Final = Body(ContentItem)
 ACCOUNT: Final = Body(Account)
 SESSION: Final = Body(Session)
 GROUP: Final = Body(Group)
+DEED: Final = Body(Deed)

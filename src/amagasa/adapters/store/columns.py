@@ -46,3 +46,8 @@ def micros(instant: datetime) -> int:
         message = "an instant must carry its time zone"
         raise ValueError(message)
     return (instant - _EPOCH) // _MICROSECOND
+
+
+def from_micros(count: int) -> datetime:
+    """The instant back."""
+    return _EPOCH + count * _MICROSECOND

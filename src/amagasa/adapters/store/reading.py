@@ -6,14 +6,14 @@ from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select, tuple_
 from sqlalchemy import literal as value_of
 
 from amagasa.adapters.store import bodies, contents
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
 from amagasa.adapters.store.in_lists import in_lists
-from amagasa.adapters.store.leads import SqlLeads
+from amagasa.adapters.store.parts import SqlParts
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,
@@ -30,7 +30,6 @@ from amagasa.adapters.store.tables import (
     TECHNIQUE,
     TECHNIQUE_TACTIC,
 )
-from amagasa.adapters.store.windows import SqlWindows
 from amagasa.app.pages import Page
 from amagasa.app.ports import (
     Account,
@@ -57,21 +56,8 @@ _T = TypeVar("_T")
 _Row: TypeAlias = Row[*tuple[Any, ...]]
 
 
-class SqlReading:
+class SqlReading(SqlParts):
     """`app.ports.Reading` on one connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
-
-    @property
-    def leads(self) -> SqlLeads:
-        """What lists say, in the same transaction."""
-        return SqlLeads(self._db)
-
-    @property
-    def windows(self) -> SqlWindows:
-        """What correlations wait for, in the same transaction."""
-        return SqlWindows(self._db)
 
     def positions(self) -> list[Position]:
         """Every source's position, by name."""

@@ -58,6 +58,7 @@ ALERT: Final = Table(
     Index("alert_of_incident", "incident_id", "updated_at", "id"),
 )
 
+# `waiting` is the instant of its creation, negative: read downwards, the rank index has the oldest of equals first.
 INCIDENT: Final = Table(
     "incident",
     METADATA,
@@ -66,9 +67,29 @@ INCIDENT: Final = Table(
     Column("last_seen_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("entities", LargeBinary, nullable=False),
+    Column("waiting", BigInteger, nullable=False, server_default=text("0")),
+    Column("impact", Integer, nullable=False, server_default=text("0")),
+    Column("score", Integer, nullable=False, server_default=text("0")),
     Column("body", LargeBinary, nullable=False),
     Index("incident_newest", "updated_at", "id"),
     Index("incident_by_status", "status", "updated_at", "id"),
+    Index("incident_by_rank", "status", "impact", "score", "waiting", "id"),
+)
+
+# What people did with incidents (`incident.case`); `other_id` is the second incident of a split, move or merge.
+DEED: Final = Table(
+    "deed",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("incident_id", Words, nullable=False),
+    Column("other_id", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("deed_of_incident", "incident_id", "id"),
+    Index("deed_of_other", "other_id", "id"),
+    Index("deed_by_kind", "kind", "at"),
+    sqlite_autoincrement=True,
 )
 
 # Entities and links of open incidents only; `entities` of the incident is the digest of both.

@@ -35,16 +35,19 @@ from amagasa.adapters.store.tables import (
 )
 from amagasa.app.ports import Account, ContentItem, Crossing, Dead, Position, Session, StoredObject
 from amagasa.incident.alert import Alert, Incident, Status
+from amagasa.incident.score import score_of
 from amagasa.vocab.instants import from_rfc3339
 
 # Dead records kept of each source. The totals stand in its position; a flood of junk must not fill the disk.
 KEPT_DEAD: Final = 10_000
 
 
-def _upsert(table: Table) -> Insert:
+def _upsert(table: Table, *, keep: str = "") -> Insert:
+    """Insert or replace; the column `keep` is another's to change."""
     statement = insert(table)
     keys = [column.name for column in table.primary_key]
-    rest = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    names = [column.name for column in table.columns if not column.primary_key and column.name != keep]
+    rest = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
@@ -59,7 +62,7 @@ def _add_up(table: Table, count: str) -> Insert:
 # Built once: SQLAlchemy compiles each a single time and finds it again by identity.
 _SAVE_POSITION: Final = _upsert(POSITION)
 _SAVE_ALERT: Final = _upsert(ALERT)
-_SAVE_INCIDENT: Final = _upsert(INCIDENT)
+_SAVE_INCIDENT: Final = _upsert(INCIDENT, keep="impact")
 _SAVE_CONTENT: Final = _upsert(CONTENT)
 _SAVE_ACCOUNT: Final = _upsert(ACCOUNT)
 _SAVE_SESSION: Final = _upsert(SESSION)
@@ -129,9 +132,11 @@ class SqlWriting(SqlReading):
             tags = json.dumps([alert.techniques, alert.tactics]).encode()
             old = before.get(alert.id)
             counts["alert", str(alert.severity.value)] += 1
+            counts["alert-alone", ""] += alert.incident_id is None
             techniques.update(dict.fromkeys(alert.techniques, alert.n_detections))
             if old is not None:
                 counts["alert", str(old.severity)] -= 1
+                counts["alert-alone", ""] -= old.incident_id is None
                 techniques.subtract(dict.fromkeys(json.loads(old.tags)[0], old.n_detections))
             if old is None or old.tags != tags:
                 tactics |= {(technique, tactic): None for technique in alert.techniques for tactic in alert.tactics}
@@ -250,7 +255,8 @@ class SqlWriting(SqlReading):
     def _alerts_before(self, ids: Iterable[str]) -> dict[str, Any]:
         before: dict[str, Any] = {}
         for part in in_lists(ids):
-            query = select(ALERT.c.id, ALERT.c.severity, ALERT.c.n_detections, ALERT.c.tags).where(ALERT.c.id.in_(part))
+            query = select(*(ALERT.c[name] for name in ("id", "severity", "n_detections", "tags", "incident_id")))
+            query = query.where(ALERT.c.id.in_(part))
             before |= {row.id: row for row in self._db.execute(query)}
         return before
 
@@ -293,6 +299,8 @@ def _row_of_incident(incident: Incident, digest: bytes) -> dict[str, Any]:
         "last_seen_at": micros(incident.last_seen_at),
         "updated_at": micros(incident.updated_at),
         "entities": digest,
+        "waiting": -micros(incident.created_at),
+        "score": score_of(incident).score,
         "body": bodies.INCIDENT.pack(incident),
     }
 

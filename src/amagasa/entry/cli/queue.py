@@ -5,13 +5,17 @@ from urllib.parse import quote
 
 import typer
 
+from amagasa.entry.cli import casework
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, Limit, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
 
 alert_app = typer.Typer()
 incident_app = typer.Typer()
+incident_app.add_typer(casework.app)
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list` shows it.")]
 
+QUEUE_COLUMNS = ("rank", "impact", "score", "severity", "title", "n_alerts", "owner", "stage", "fate", "id")
+NO_QUEUE = "nothing to look at: no incident is open"
 ALERT_COLUMNS = ("severity", "title", "subject", "n_detections", "last_seen_at", "origin", "id")
 INCIDENT_COLUMNS = ("severity", "status", "title", "n_alerts", "n_detections", "last_seen_at", "id")
 NO_ALERTS = "no alerts: nothing that was read matched a rule. `amagasa source list` says what is being read"
@@ -83,6 +87,43 @@ def reopen_incident(incident_id: Id, *, node: NodeFolder = HERE) -> None:
     with client_of(node) as client:
         opened = client.post(f"/api/incidents/{quote(incident_id, safe='')}/reopen", {})
     say(f"open again: {opened['title']}")
+
+
+@incident_app.command("queue")
+def show_queue(
+    *, node: NodeFolder = HERE, limit: Limit = 50, as_json: AsJson = False, as_ndjson: AsNdjson = False
+) -> None:
+    """Open incidents, the first to be looked at first, and what this shift cannot read."""
+    with client_of(node) as client:
+        found = client.get(f"/api/queue?limit={limit}")
+    if as_json:
+        write_json(found)
+        return
+    rows = [_queued(row) for row in found["incidents"]]
+    show_list(found["incidents"] if as_ndjson else rows, QUEUE_COLUMNS, form=(False, as_ndjson), empty=NO_QUEUE)
+    budget = found["budget"]
+    say(
+        f"{found['n_open']} open: {found['n_read']} to read in this shift (budget {budget['n_per_shift']}, "
+        f"{budget['source']}; {budget['n_done']} closed in it), {found['n_deferred']} deferred, "
+        f"{found['n_offered']} to offer to the ally; {found['n_alone_alerts']} alerts too quiet for an incident"
+    )
+
+
+@incident_app.command("budget")
+def set_budget(
+    n_per_shift: Annotated[int | None, typer.Argument(help="Incidents a shift can read; none: learn it.")] = None,
+    *,
+    node: NodeFolder = HERE,
+) -> None:
+    """Say how many incidents a shift can read, or let it be learnt from what shifts close."""
+    with client_of(node) as client:
+        told = client.post("/api/queue/budget", {"n_per_shift": n_per_shift})
+    say(f"a shift reads {told['n_per_shift']} incidents")
+
+
+def _queued(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for a terminal."""
+    return {**row["incident"], "rank": row["rank"], "impact": row["impact"], "score": row["score"], "fate": row["fate"]}
 
 
 def _show(node: Any, path: str) -> None:

@@ -7,14 +7,17 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
+from amagasa.app import queue as reading_queue
 from amagasa.app import triage
+from amagasa.app.case_views import DeedView, IncidentDetail, QueueView, deed_view
+from amagasa.app.casework import Asked as AskedDeed
+from amagasa.app.casework import do
 from amagasa.app.pages import Page
 from amagasa.app.situation import StatusView
 from amagasa.app.views import (
     AlertDetail,
     AlertsView,
     AttackView,
-    IncidentDetail,
     IncidentsView,
     IncidentView,
     RejectView,
@@ -105,6 +108,51 @@ def reopen_incident(request: Asked, incident_id: FromPath[str], data: JSONBody[N
     return _told(request, triage.reopen(console.deps.store, actor_of(request), incident_id, now=console.now()))
 
 
+class DoneView(Struct, frozen=True, kw_only=True):
+    """What was done, and the incidents as they are now: this one first, then the other where there is one."""
+
+    deed: DeedView
+    incidents: list[IncidentView]
+
+
+class BudgetAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many incidents a shift can read; null: let it be learnt from what shifts close."""
+
+    n_per_shift: int | None = None
+
+
+@post("/api/incidents/{incident_id:str}/deeds", status_code=200, tags=["queue"])
+@threaded
+def do_with_incident(request: Asked, incident_id: FromPath[str], data: JSONBody[AskedDeed]) -> DoneView:
+    """Do something with an incident: own, stage, note, task, evidence, assess, close, split, move, merge, undo."""
+    console = console_of(request)
+    done = do(console.deps.store, actor_of(request), incident_id, data, now=console.now())
+    for one in done.incidents:
+        console.publish("incident", id=one.id)
+    return DoneView(deed=deed_view(done.deed), incidents=[incident_view(one) for one in done.incidents])
+
+
+@get("/api/queue", tags=["queue"])
+@threaded
+def queue(request: Asked, limit: Limit = 200) -> QueueView:
+    """Open incidents, the first to be looked at first; what this shift can read, and what becomes of the rest."""
+    console = console_of(request)
+    has_ally = any(one.is_in_force(console.now()) for one in console.agreements())
+    store, actor = console.deps.store, actor_of(request)
+    return reading_queue.queue(store, actor, has_ally=has_ally, now=console.now(), limit=limit)
+
+
+@post("/api/queue/budget", status_code=200, tags=["queue"])
+@threaded
+def set_budget(request: Asked, data: JSONBody[BudgetAsked]) -> BudgetAsked:
+    """Say how many incidents a shift can read."""
+    console = console_of(request)
+    store, actor = console.deps.store, actor_of(request)
+    budget = reading_queue.set_budget(store, actor, data.n_per_shift, now=console.now())
+    console.publish("incident", id="")
+    return BudgetAsked(n_per_shift=budget.n_per_shift)
+
+
 @get("/api/attack", tags=["queue"])
 @threaded
 def attack(request: Asked) -> AttackView:
@@ -128,6 +176,9 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     incident,
     close_incident,
     reopen_incident,
+    do_with_incident,
+    queue,
+    set_budget,
     attack,
     rejects,
 )

@@ -1,0 +1,29 @@
+"""The parts of the store that have a module of their own, on one connection and in its transaction."""
+
+from sqlalchemy import Connection
+
+from amagasa.adapters.store.cases import SqlCases
+from amagasa.adapters.store.leads import SqlLeads
+from amagasa.adapters.store.windows import SqlWindows
+
+
+class SqlParts:
+    """What `app.ports.Reading` names as properties."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @property
+    def leads(self) -> SqlLeads:
+        """What lists say."""
+        return SqlLeads(self._db)
+
+    @property
+    def windows(self) -> SqlWindows:
+        """What correlations wait for."""
+        return SqlWindows(self._db)
+
+    @property
+    def cases(self) -> SqlCases:
+        """What people did with incidents, and the queue."""
+        return SqlCases(self._db)
