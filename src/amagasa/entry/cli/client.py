@@ -39,6 +39,10 @@ class NodeClient:
         """The JSON answer to a JSON body."""
         return self._answer("POST", path, body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """The JSON answer to a JSON body."""
+        return self._answer("PUT", path, body)
+
     def delete(self, path: str) -> Any:
         """The JSON answer, None where it is empty."""
         return self._answer("DELETE", path, None)

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from amagasa.app.accounts import Accounts
 from amagasa.app.content import Sharing
 from amagasa.app.kept_file import IndicatorFiles
+from amagasa.app.mission_impact import ImpactBoard
+from amagasa.app.missions import Missions
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
@@ -85,6 +87,8 @@ class Console:
         self.deps = deps
         self.accounts = Accounts(deps.store, deps.passwords, decoy=draw_token())
         self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources)
+        self.missions = Missions(deps.store)
+        self.impact = ImpactBoard(deps.store, self.missions)
         self.keeper = Doorkeeper(
             who=self._who,
             cookie=cookie_name(deps.party.id, is_tls=deps.is_tls),
