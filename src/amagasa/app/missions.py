@@ -11,8 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.mission_views import CheckedView, HurtView, ModelText, ModelView, problem_view
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import Page, Reading, Store, Writing
+from amagasa.app.ports import Reading, Store, Writing
 from amagasa.incident.alert import Incident, Status
 from amagasa.mission.impact import Ground, Impact, Touch, assess_impact, ground_of, touches_of
 from amagasa.mission.model import Kind
