@@ -145,7 +145,7 @@ def test_word_of_a_reported_address_holds_a_year_and_then_falls() -> None:
 def test_word_of_a_reported_domain_does_not_age() -> None:
     report = entry(is_listed=False, sources=(), kind="domain-name", level=Level.MEDIUM, weight=65, confidence=None)
     word = said(report, NOW + timedelta(days=0))
-    assert word == Word(level=Level.MEDIUM, confidence=None, standing=Standing.FULL)
+    assert word == Word(level=Level.MEDIUM, confidence=None, standing=Standing.FULL, title=report.title)
 
 
 @given(st.integers(0, 3_000), st.integers(1, 100), st.booleans())

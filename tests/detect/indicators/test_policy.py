@@ -137,6 +137,30 @@ def test_the_same_list_twice_is_one_list() -> None:
     assert detection.standing is Standing.ALONE
 
 
+def seen(day: str, *, name: str) -> Table:
+    flat = FlatList(name)
+    columns = Columns(value=1, type=0, first=2, last=3, source=4)
+    flat.add_rows([f"ip,198.51.100.23,{day},{day},"], columns, ",", first_line=2)
+    return Table(b"".join(flat.pieces()))
+
+
+def test_a_list_that_has_aged_takes_nothing_from_one_that_says_it_today() -> None:
+    (detection,) = look(LINE, seen("2020-01-01", name="old"), table("198.51.100.23", name="new")).detections
+    assert (detection.standing, detection.confidence) == (Standing.ALONE, 30)
+    assert detection.title == "198.51.100.23, on the list new"
+
+
+def test_lists_that_say_it_each_by_their_own_age_stand_together() -> None:
+    lists = (seen("2026-08-25", name="older"), seen("2026-11-23", name="newer"))  # 90 days: a half-life of addresses
+    (detection,) = look(LINE, *lists).detections
+    assert (detection.standing, detection.confidence) == (Standing.FULL, round(100 * (1 - 0.85 * 0.7)))
+
+
+def test_lists_that_have_all_aged_are_silent_however_many() -> None:
+    report = look(LINE, *(seen("2025-11-23", name=name) for name in "abcd"))
+    assert (report.detections, report.silenced) == ((), {Silence.AGED: 1})
+
+
 def test_a_pattern_with_an_author_stands_by_itself() -> None:
     (detection,) = look(LINE, held=stix("[ipv4-addr:value = '198.51.100.23']", confidence=60)).detections
     assert (detection.level, detection.standing, detection.confidence) == (Level.MEDIUM, Standing.FULL, 60)

@@ -18,7 +18,7 @@ from amagasa.adapters.content.indicators import Loaded, load_indicators
 from amagasa.adapters.content.policies import policy_in
 from amagasa.app.kept_file import Kept
 from amagasa.detect.indicators.compiling import compile_indicators
-from amagasa.detect.indicators.counting import counted
+from amagasa.detect.indicators.counting import counted, counted_beside
 from amagasa.detect.report import RuleFault
 from amagasa.vocab.errors import BadInputError, WorldError
 from amagasa.vocab.text import show
@@ -100,7 +100,7 @@ class KeptFiles:
         return loaded.missing([str(path) for path in found if not path.is_file()])
 
     def weighed(self, files: Sequence[str], *, now: datetime) -> dict[str, dict[str, int]]:
-        """Of each flat list how many of its indicators do not speak today, by the reason. Kept for the day.
+        """Of each file how many of its indicators do not speak today, by the reason. Kept for the day.
 
         Raises BadInputError where the node's policy cannot be used.
         """
@@ -108,11 +108,13 @@ class KeptFiles:
         found: dict[str, dict[str, int]] = {}
         for file in files:
             told = (self._lists / file).with_name(_WEIGHED)
-            key = f"{now.date()} {policy.allowlist.digest} {policy.ageing}"
+            key = f"2 {now.date()} {policy.allowlist.digest} {policy.ageing}"
             known = _known(told)
             if known is None or known.key != key:
-                tables = self.load([file]).tables
-                counts = [msgspec.to_builtins(counted(table, policy, now=now)) for table in tables]
+                loaded = self.load([file])
+                compiled, _ = compile_indicators(loaded.objects)
+                said = [counted(table, policy, now=now) for table in loaded.tables]
+                counts = [msgspec.to_builtins(one) for one in (*said, counted_beside(compiled, policy, now=now))]
                 known = _Weighed(
                     key=key, counts={name: sum(one[name] for one in counts) for one in counts for name in one}
                 )

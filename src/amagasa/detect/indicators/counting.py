@@ -1,4 +1,4 @@
-"""How many indicators of a table speak today, and why the others do not."""
+"""How many indicators of a file speak today, and why the others do not."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from amagasa.detect.indicators.allowlist import Allowlist
 from amagasa.detect.indicators.indicator import IndicatorSet
+from amagasa.detect.indicators.joining import values_beside
 from amagasa.detect.indicators.kinds import ADDRESS
 from amagasa.detect.indicators.lookup import indicator_at
 from amagasa.detect.indicators.policy import Named, Policy, word_of
@@ -20,13 +21,17 @@ _FIRST_TABLE = 1 << 32
 
 
 class Counted(Struct, frozen=True, kw_only=True):
-    """Of the rows of a table at one time: too old to speak, past their end, silenced or guarded by what is known."""
+    """Of indicators at one time how many are too old, past their end, before their begin, taken back, or known.
 
-    n_rows: int
-    n_aged: int
-    n_ended: int
-    n_allowed: int
-    n_guarded: int
+    `n_allowed` are silenced by what is known, `n_guarded` may not alert on it.
+    """
+
+    n_aged: int = 0
+    n_ended: int = 0
+    n_coming: int = 0
+    n_revoked: int = 0
+    n_allowed: int = 0
+    n_guarded: int = 0
 
 
 def counted(table: Table, policy: Policy, *, now: datetime) -> Counted:
@@ -39,12 +44,44 @@ def counted(table: Table, policy: Policy, *, now: datetime) -> Counted:
             silent[word] += n
     allowed, guarded = _known(table, policy.allowlist, now)
     return Counted(
-        n_rows=table.plan.n_rows,
         n_aged=silent[Silence.AGED],
         n_ended=silent[Silence.NOT_IN_FORCE],
         n_allowed=allowed,
         n_guarded=guarded,
     )
+
+
+def counted_beside(held: IndicatorSet, policy: Policy, *, now: datetime) -> Counted:
+    """The same of the indicators that stand beside the tables: those of a bundle or an export.
+
+    One with several values is allowed where each of them is.
+    """
+    silent: Counter[Silence] = Counter()
+    n_coming = 0
+    for position, one in enumerate(held.indicators):
+        if position in held.dead:
+            continue
+        word = word_of(Named(indicator=one), now, now=now, ageing=policy.ageing)
+        if word is Silence.NOT_IN_FORCE and one.valid_from is not None and now < one.valid_from:
+            n_coming += 1
+        elif isinstance(word, Silence):
+            silent[word] += 1
+    return Counted(
+        n_aged=silent[Silence.AGED],
+        n_ended=silent[Silence.NOT_IN_FORCE],
+        n_coming=n_coming,
+        n_revoked=held.n_revoked,
+        n_allowed=_n_allowed(held, policy.allowlist, now),
+    )
+
+
+def _n_allowed(held: IndicatorSet, allowlist: Allowlist, now: datetime) -> int:
+    are_allowed: dict[int, bool] = {}
+    for where, text, positions in values_beside(held):
+        is_allowed = any(one.holds(now) and not one.is_guard for one in allowlist.verdicts(where, text))
+        for position in positions:
+            are_allowed[position] = are_allowed.get(position, True) and is_allowed
+    return sum(are_allowed[position] for position in are_allowed.keys() - held.dead)
 
 
 def _alike(table: Table) -> Iterator[tuple[int, int]]:

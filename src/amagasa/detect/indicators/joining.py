@@ -87,7 +87,7 @@ def _layered(layers: tuple[Mapping[str, int], ...], new: Mapping[str, int]) -> t
 def _tabled(held: IndicatorSet) -> IndicatorSet:
     """What stands in dictionaries as a table, all but patterns that are tried one by one."""
     builder = Builder()
-    for where, text, positions in _indexed(held):
+    for where, text, positions in values_beside(held):
         for position in positions:
             if position not in held.dead:
                 _add_row(builder, where, text, held.indicators[position])
@@ -110,7 +110,8 @@ def _tabled(held: IndicatorSet) -> IndicatorSet:
     )
 
 
-def _indexed(held: IndicatorSet) -> Iterator[tuple[Where, str, tuple[int, ...]]]:
+def values_beside(held: IndicatorSet) -> Iterator[tuple[Where, str, tuple[int, ...]]]:
+    """Place, text and positions of all that is found by its value; the text of prefixes is `198.51.100.0/24`."""
     for where, texts in held.equal.items():
         for text, positions in texts.items():
             yield where, text, positions

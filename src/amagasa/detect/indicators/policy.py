@@ -2,18 +2,19 @@
 
 A flat list says neither who nor why, so one word of it is never an alert: it is a detection of level low at most, which
 stands alone until another list or a rule speaks of the same. Two lists together may raise an alert of level low, three
-one of level medium: with c the confidence in one list, that in n is 1 - (1 - c) ** n, as if each erred by itself.
+one of level medium: with c the confidence in each list, that in all is 1 less the product of the (1 - c), as if each
+erred by itself. Each list ages by its own dates first, and one that has fallen below the floor is none: what was listed
+years ago confirms nothing, and takes nothing from a list that says it today.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import reduce
+from math import prod
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from amagasa.detect.indicators.ageing import DEFAULT, Ageing, age_days, confidence_at
+from amagasa.detect.indicators.ageing import DEFAULT, Ageing, aged
 from amagasa.detect.indicators.allowlist import Allowlist, Verdict, is_guarded
 from amagasa.detect.indicators.indicator import Indicator
 from amagasa.detect.indicators.lookup import level_of_confidence
@@ -33,19 +34,27 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Named(Struct, frozen=True, kw_only=True):
-    """An indicator which a value met. `allowed` silence it, `guards` take from lists the power to alert."""
+    """An indicator which a value met. `allowed` silence it, `guards` take from lists the power to alert.
+
+    Where several lists hold it, `entries` are those of each: they differ in their sources, dates and ends.
+    """
 
     indicator: Indicator
+    entries: tuple[Indicator, ...] = ()
     allowed: tuple[Verdict, ...] = ()
     guards: tuple[Verdict, ...] = ()
 
 
 class Word(Struct, frozen=True, kw_only=True):
-    """What an indicator says of an event: how loud, how sure (None where its author states nothing), and on what."""
+    """What an indicator says of an event: how loud, how sure (None where its author states nothing), and on what.
+
+    `title` names the lists that still say it.
+    """
 
     level: Level
     confidence: int | None
     standing: Standing
+    title: str
     guard: str = ""
 
 
@@ -56,8 +65,10 @@ def named(met: Sequence[tuple[Indicator, Where, str]], allowlist: Allowlist) -> 
     # Silent only where each text is allowed: of two addresses in a line the other may be the attacker's.
     allowed = [one for of_text in verdicts for one in of_text if not one.is_guard]
     guards = [one for of_text in verdicts for one in of_text if one.is_guard]
+    entries = tuple(dict.fromkeys(indicator for indicator, _, _ in met))
     return Named(
-        indicator=reduce(_joined, (indicator for indicator, _, _ in met)),
+        indicator=entries[0],
+        entries=entries,
         allowed=tuple(allowed) if all(any(not one.is_guard for one in of_text) for of_text in verdicts) else (),
         guards=(*(guards if all(any(one.is_guard for one in of_text) for of_text in verdicts) else ()), *own),
     )
@@ -65,53 +76,53 @@ def named(met: Sequence[tuple[Indicator, Where, str]], allowlist: Allowlist) -> 
 
 def word_of(met: Named, at: datetime, *, now: datetime, ageing: Ageing) -> Word | Silence:
     """What is said of an event of `at`, looked at `now`; or why nothing is."""
-    indicator = met.indicator
-    if not indicator.is_in_force(now):
+    in_force = [one for one in met.entries or (met.indicator,) if one.is_in_force(now)]
+    if not in_force:
         return Silence.NOT_IN_FORCE
     if any(verdict.holds(now) for verdict in met.allowed):
         return Silence.ALLOWED
-    weight = _combined(indicator)
-    left = confidence_at(weight, age_days(indicator, at), ageing.fall(indicator))
-    if left < ageing.floor and left < weight:
+    left = [(one, aged(one, at, ageing)) for one in in_force]
+    speaking = [(one, least) for one, least in left if least >= ageing.floor or least >= one.weight]
+    if not speaking:
         return Silence.AGED
-    if not indicator.is_listed:
-        return _reported(indicator, left, weight)
+    if not met.indicator.is_listed:
+        return _reported(*speaking[0])
     guard = next((verdict for verdict in met.guards if verdict.holds(now)), None)
+    return _listed(speaking, guard)
+
+
+def _listed(speaking: Sequence[tuple[Indicator, float]], guard: Verdict | None) -> Word:
+    """What the lists say together; one that holds it twice is one."""
+    by_list: dict[str, float] = {}
+    for one, left in speaking:
+        for source in one.sources or ("",):
+            by_list[source] = max(left, by_list.get(source, 0.0))
+    together = next(iter(by_list.values())) if len(by_list) == 1 else _together(by_list.values())
+    confidence, title = round(together), _title([one for one, _ in speaking])
     if guard is not None:
-        return Word(level=Level.INFORMATIONAL, confidence=round(left), standing=Standing.GUARDED, guard=guard.name)
-    if len(indicator.sources) > 1:
-        level = Level.MEDIUM if left >= LISTS_FOR_MEDIUM else Level.LOW
-        return Word(level=_lower(level, level_of_confidence(left)), confidence=round(left), standing=Standing.FULL)
-    return Word(level=_lower(Level.LOW, level_of_confidence(left)), confidence=round(left), standing=Standing.ALONE)
+        level, standing = Level.INFORMATIONAL, Standing.GUARDED
+        return Word(level=level, confidence=confidence, standing=standing, title=title, guard=guard.name)
+    is_medium = len(by_list) > 1 and together >= LISTS_FOR_MEDIUM
+    level = _lower(Level.MEDIUM if is_medium else Level.LOW, level_of_confidence(together))
+    standing = Standing.FULL if len(by_list) > 1 else Standing.ALONE
+    return Word(level=level, confidence=confidence, standing=standing, title=title)
 
 
-def _reported(indicator: Indicator, left: float, weight: float) -> Word:
-    if left >= weight:
-        return Word(level=indicator.level, confidence=indicator.confidence, standing=Standing.FULL)
-    stated = None if indicator.confidence is None else round(left)
-    return Word(level=_lower(indicator.level, level_of_confidence(left)), confidence=stated, standing=Standing.FULL)
+def _together(confidences: Iterable[float]) -> float:
+    return 100.0 * (1.0 - prod(1.0 - one / 100.0 for one in confidences))
 
 
-def _combined(indicator: Indicator) -> float:
-    n_lists = len(indicator.sources) if indicator.is_listed else 1
-    return 100.0 * (1.0 - (1.0 - indicator.weight / 100.0) ** n_lists) if n_lists > 1 else float(indicator.weight)
+def _title(entries: Sequence[Indicator]) -> str:
+    titles = {one.sources: one.title for one in entries}.values()
+    return "; ".join(title.partition(", ")[2] if number else title for number, title in enumerate(titles))
 
 
-def _joined(one: Indicator, other: Indicator) -> Indicator:
-    """The same indicator out of two lists: named by both, seen in the time of both, in force while one holds it so."""
-    if not one.is_listed or one == other:
-        return one
-    firsts = [day for day in (one.first_day, other.first_day) if day]
-    ends = (one.valid_until, other.valid_until)
-    return replace(
-        one,
-        title=one.title if one.sources == other.sources else f"{one.title}; {other.title.partition(', ')[2]}",
-        sources=tuple(dict.fromkeys((*one.sources, *other.sources))),
-        weight=max(one.weight, other.weight),
-        first_day=min(firsts, default=0),
-        last_day=max(one.last_day, other.last_day),
-        valid_until=None if None in ends else max(end for end in ends if end is not None),
-    )
+def _reported(indicator: Indicator, left: float) -> Word:
+    level, confidence = indicator.level, indicator.confidence
+    if left < indicator.weight:
+        level = _lower(level, level_of_confidence(left))
+        confidence = None if confidence is None else round(left)
+    return Word(level=level, confidence=confidence, standing=Standing.FULL, title=indicator.title)
 
 
 def _lower(one: Level, other: Level) -> Level:

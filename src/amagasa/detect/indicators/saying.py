@@ -61,7 +61,7 @@ class Saying:
 
     def _detection(self, row: int, met: Named, word: Word, fields: set[str]) -> Detection:
         batch, event, indicator = self._batch, self._event_of(row), met.indicator
-        title = indicator.title
+        title = word.title
         if word.standing is Standing.GUARDED:
             title += f" (known: {word.guard})" if word.guard else " (shared by many)"
         return Detection(

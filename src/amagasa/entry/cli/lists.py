@@ -16,6 +16,8 @@ SHOWN_FAULTS: Final = 5
 _WHY: Final = {
     "n_aged": "aged",
     "n_ended": "ended",
+    "n_coming": "not in force yet",
+    "n_revoked": "revoked",
     "n_allowed": "allowlisted",
     "n_guarded": "guarded",
     "n_rejected": "unusable",
