@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from amagasa.app import accounts, content, queries, triage
+from amagasa.app import accounts, casework, content, queries, queue, triage
 from amagasa.app.permissions import Role
 from amagasa.app.ports import CrossingState
 from amagasa.app.situation import LinkState
@@ -47,7 +47,7 @@ def test_every_value_that_the_node_sends_has_a_word() -> None:
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
-    modules = (accounts, content, queries, triage, security)
+    modules = (accounts, casework, content, queries, queue, triage, security)
     texts = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
     codes = {code for text in texts for code in re.findall(r'"(AMG-[A-Z-]+)"', text)}
     unsaid = {"AMG-API-METHOD", "AMG-API-THROTTLED", "AMG-API-FAULT", "AMG-API-TYPE"}  # no page brings these about

@@ -108,6 +108,10 @@ export interface Incident {
   entities: Entity[]
   closed_why: string
   merged_into: string | null
+  confidence: number
+  owner: string
+  stage: string
+  n_sources: number
 }
 
 export interface Incidents {
@@ -128,6 +132,10 @@ export interface IncidentDetail {
   alerts: Alert[]
   timeline: Step[]
   is_cut: boolean
+  story: StoryStep[]
+  graph: IncidentGraph
+  score: Score
+  case: CaseFile
 }
 
 export interface Attack {
@@ -305,3 +313,117 @@ export interface News {
   now_at: Instant
   changed: Record<string, { n: number; ids: string[] }>
 }
+
+export interface StoryStep {
+  tactic: string
+  title: string
+  severity: number
+  techniques: string[]
+  first_at: Instant
+  last_at: Instant
+  n_alerts: number
+  n_detections: number
+  who: string[]
+  n_who: number
+  what: string[]
+  n_what: number
+  alerts: string[]
+  evidence: { path: string; record: number; event_at: Instant | null }[]
+}
+
+export interface GraphNode {
+  id: string
+  kind: string
+  value: string
+  n_alerts: number
+  severity: number
+  n_more: number
+}
+
+export interface GraphEdge {
+  source: string
+  target: string
+  titles: string[]
+  n_alerts: number
+  n_detections: number
+  severity: number
+}
+
+export interface IncidentGraph {
+  nodes: GraphNode[]
+  edges: GraphEdge[]
+  n_left_out: number
+}
+
+export interface ScorePart {
+  category: string
+  option: string
+  value: number
+  weight: number
+  source: 'evidence' | 'person' | 'usual'
+}
+
+export interface Score {
+  score: number
+  low: number
+  high: number
+  level: string
+  parts: ScorePart[]
+}
+
+export interface Deed {
+  id: number
+  incident_id: string
+  kind: string
+  at: Instant
+  by: string
+  text: string
+  before: string
+  other: string
+  alerts: string[]
+  of: number
+  is_undone: boolean
+  may_undo: boolean
+}
+
+export interface CaseTask {
+  id: number
+  text: string
+  by: string
+  at: Instant
+  done_by: string
+}
+
+export interface CaseFile {
+  owner: string
+  stage: string
+  notes: Deed[]
+  evidence: Deed[]
+  tasks: CaseTask[]
+  history: Deed[]
+}
+
+export interface Queued {
+  incident: Incident
+  rank: number
+  impact: number
+  score: number
+  level: string
+  waits_s: number
+  fate: 'read' | 'deferred' | 'offered'
+  why: string
+}
+
+export interface QueueAnswer {
+  now_at: Instant
+  budget: { n_per_shift: number; source: string; n_shifts: number; shift_began_at: Instant; n_done: number; n_left: number }
+  incidents: Queued[]
+  n_open: number
+  n_read: number
+  n_deferred: number
+  n_offered: number
+  n_alone_alerts: number
+  is_cut: boolean
+}
+
+export type DeedAsked = { kind: string; text?: string; other?: string; alerts?: string[]; of?: number }

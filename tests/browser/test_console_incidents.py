@@ -1,0 +1,75 @@
+"""What an officer does with incidents in the console."""
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watched
+
+BASE = "Intrusion on a base's Windows hosts"
+
+
+def opened(officer: Watched, title: str = BASE) -> Page:
+    page = officer.open("incidents")
+    page.get_by_role("link", name=title).click()
+    expect(page.get_by_role("heading", name="Case file")).to_be_visible()
+    return page
+
+
+def test_queue_names_its_budget_and_what_becomes_of_each(officer: Watched) -> None:
+    page = officer.open("incidents")
+    rows = page.locator("table.queue tbody tr")
+    expect(rows).to_have_count(2)
+    expect(page.get_by_text("2 open. This shift can read 60 (usual)")).to_be_visible()
+    page.get_by_label("Incidents a shift can read").fill("1")
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(page.get_by_text("This shift can read 1 (set)")).to_be_visible()
+    expect(rows.nth(1)).to_contain_text("next shift")
+    expect(page.get_by_text("1 wait for the next shift")).to_be_visible()
+    page.get_by_role("button", name="Learn it").click()
+    expect(rows.nth(1)).to_contain_text("read")
+
+
+def test_case_file_is_written_and_taken_back(officer: Watched) -> None:
+    page = opened(officer)
+    page.get_by_role("button", name="Take it").click()
+    expect(page.get_by_role("button", name="Let it go")).to_be_visible()
+    page.get_by_label("Stage").select_option("containment")
+    page.get_by_label("Note").fill("<img src=x onerror=alert(1)> seen before")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".case .notes")).to_contain_text("<img src=x onerror=alert(1)> seen before")
+    page.get_by_role("button", name="Task", exact=True).click()
+    page.get_by_role("textbox", name="Task").fill("block it")
+    page.get_by_role("button", name="Add the task").click()
+    page.get_by_role("button", name="Done", exact=True).click()
+    expect(page.get_by_text("done by tanaka")).to_be_visible()
+    page.get_by_text("History (").click()
+    page.locator(".history li").filter(has_text="stage: containment").get_by_role("button", name="Undo").click()
+    expect(page.locator(".history li").filter(has_text="stage: containment")).to_contain_text("undone")
+    expect(page.get_by_label("Stage")).to_have_value("detected")
+
+
+def test_alerts_are_split_off_and_come_back(officer: Watched) -> None:
+    page = opened(officer)
+    page.get_by_label("Choose Shadow copies deleted").check()
+    page.locator("summary", has_text="Shape").click()
+    page.get_by_role("button", name="Split them off").click()
+    expect(page.locator("details.alert")).to_have_count(6)
+    page.get_by_text("History (").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("details.alert")).to_have_count(7)
+
+
+def test_score_follows_what_a_person_assesses(officer: Watched) -> None:
+    page = opened(officer)
+    page.locator("summary", has_text="Score").click()
+    before = page.locator("table.score + p, details p strong").first.inner_text()
+    page.get_by_label("Actor").select_option("apt-targeted")
+    expect(page.locator("table.score tr").filter(has_text="Actor")).to_contain_text("a person")
+    assert int(page.locator("details p strong").first.inner_text()) > int(before)
+
+
+def test_graph_lights_what_a_chosen_node_touched(officer: Watched) -> None:
+    page = opened(officer, "Attack on the government website")
+    node = page.locator(".graph .node").first
+    node.focus()
+    page.keyboard.press("Enter")
+    expect(node).to_have_attribute("aria-pressed", "true")
