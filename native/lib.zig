@@ -4,6 +4,7 @@
 const std = @import("std");
 const hashing = @import("hash.zig");
 const sieves = @import("sieve.zig");
+const wording = @import("words.zig");
 
 pub const panic = std.debug.no_panic;
 
@@ -74,4 +75,12 @@ export fn sieve_scan(self: *Sieve, task: *sieves.Scan) void {
 export fn sieve_free(self: *Sieve) void {
     var arena = self.arena;
     arena.deinit();
+}
+
+export fn words_add(data: [*]const u8, n_bytes: usize, is_json: u32, table: [*]u64, n_table: usize, n: u32) u32 {
+    return wording.add(data[0..n_bytes], is_json != 0, table[0..n_table], n);
+}
+
+export fn words_fill(table: [*]const u64, n_table: usize, lines: [*]u64, n_words: usize) void {
+    wording.fill(table[0..n_table], lines[0..n_words]);
 }

@@ -26,6 +26,14 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
     token: dict[str, Any] | None = None
 
 
+class LakeSpec(Struct, frozen=True, kw_only=True):
+    """Where the records of all sources are kept, and how much and how long of each."""
+
+    folder: str
+    quota_bytes: int
+    keep_days: int
+
+
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
@@ -36,6 +44,7 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """
 
     sources: tuple[SourceSpec, ...]
+    lake: LakeSpec | None = None
     is_builtin_wanted: bool
     rule_paths: tuple[str, ...]
     site: str = ""

@@ -25,6 +25,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Compiling,
     Correlating,
+    LakeSpec,
     LeftOut,
     Ready,
     SourceSpec,
@@ -248,6 +249,7 @@ class Node:
                 for source in settings.source
                 if source.enabled
             ),
+            lake=self._lake_spec(),
             is_builtin_wanted="builtin" in settings.detect.rules,
             rule_paths=tuple(own),
             site=str(content),
@@ -257,6 +259,13 @@ class Node:
             node=str(world.folder),
             awaits_content=True,
         )
+
+    def _lake_spec(self) -> LakeSpec | None:
+        lake = self._world.settings.lake
+        if not lake.enabled:
+            return None
+        folder = str(self._world.folder / lake.path)
+        return LakeSpec(folder=folder, quota_bytes=lake.quota_mib * 1_048_576, keep_days=lake.keep_days)
 
     def _record(self, batch: Batch) -> None:
         world = self._world

@@ -45,6 +45,7 @@ from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import RuleFault
 from amagasa.entry.node.disk import DiskRules
 from amagasa.entry.node.frames import FrameReader, write_frame
+from amagasa.entry.node.lake_desk import LakeDesk, bare
 from amagasa.entry.node.leaving import Leaving
 from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
@@ -84,8 +85,9 @@ class Worker:
         self._is_disk_changing = False
         self._compiled = (0, 0)
         self._compiling_told_at = time.monotonic()
+        self._lake = LakeDesk(begin, now=datetime.now(UTC))
         self._followers: list[tuple[SourceSpec, Follower]] = [
-            (spec, follower_of(spec.path, spec.token, spec.format, chunk_bytes=begin.chunk_bytes))
+            (spec, follower_of(spec.path, bare(spec.token), spec.format, chunk_bytes=begin.chunk_bytes))
             for spec in begin.sources
         ]
 
@@ -112,10 +114,12 @@ class Worker:
                     if self._must_stop():
                         break
             self._change()
+            self._send_batches(*map(self._pace.offer, self._lake.due(datetime.now(UTC))))
             self._send_batches(*self._pace.due())
             if self._leaving.is_due:
                 self._tell_left_out()
         self._send_batches(*self._pace.rest())
+        self._lake.close()
         self._disk.stop()
         self._outlook.close()
         self._base.keep(self._outlook.sight)
@@ -174,6 +178,7 @@ class Worker:
     def _send_batches(self, *batches: Batch | None) -> None:
         for batch in batches:
             if batch is not None:
+                self._lake.sent(batch)
                 self._send(batch)
                 self._unacknowledged += 1
 
@@ -199,6 +204,7 @@ class Worker:
             yield self._batch(spec, piece.item, piece.token, step.lag_bytes)
 
     def _batch(self, spec: SourceSpec, item: Chunk | Reject, token: dict[str, object], lag_bytes: int) -> Batch:
+        self._lake.keep(spec.name, item)
         if isinstance(item, Reject):
             seen = Seen(n_read=1, n_accepted=0, rejects=(item,))
         else:
@@ -207,7 +213,7 @@ class Worker:
         events = [one.event_at for one in seen.report.detections if one.event_at is not None]
         return Batch(
             source=spec.name,
-            token=token,
+            token=self._lake.token(spec.name, token),
             n_read=seen.n_read,
             n_accepted=seen.n_accepted,
             n_rejected=len(seen.rejects),
@@ -227,6 +233,7 @@ class Worker:
             match message:
                 case Ack():
                     self._unacknowledged -= message.n
+                    self._lake.acknowledged(message.n)
                 case Content() | Part() | RuleChange() | MoreIndicators():
                     self._tell(self._outlook.take(message))
                 case Stop():

@@ -209,6 +209,31 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "state/amagasa.sqlite"
 
 
+class LakeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where every record is kept as it came, to be searched later and as evidence."""
+
+    enabled: Annotated[bool, _said("Whether records are kept.", "記録を保存するかどうか。")] = True
+    path: Annotated[
+        str,
+        _said(
+            "Folder of the lake.", "レイク(記録の保存先)のフォルダー。", form="a path", min_length=1, max_length=4_096
+        ),
+    ] = "state/lake"
+    quota_mib: Annotated[
+        int,
+        _said(
+            "Room for each source, compressed, in MiB; beyond it the oldest is let go, and that is noted.",
+            "ソースごとの上限(圧縮後、MiB)。超えると古いものから手放し、その旨を記録します。",
+            ge=64,
+            le=1_073_741_824,
+        ),
+    ] = 10_240
+    keep_days: Annotated[
+        int,
+        _said("How many days records are kept.", "記録を保存する日数。", ge=1, le=36_500),
+    ] = 90
+
+
 class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds on memory."""
 
@@ -260,6 +285,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     detect: DetectSettings = DetectSettings()
     share: ShareSettings = ShareSettings()
     store: StoreSettings = StoreSettings()
+    lake: LakeSettings = LakeSettings()
     limits: LimitsSettings = LimitsSettings()
 
 
@@ -271,6 +297,7 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "detect": DetectSettings,
     "share": ShareSettings,
     "store": StoreSettings,
+    "lake": LakeSettings,
     "limits": LimitsSettings,
 }
 TABLES_JA: Final = {
@@ -281,5 +308,6 @@ TABLES_JA: Final = {
     "detect": "検知に使うもの(コンソールで加えたものは別)。",
     "share": "同盟相手に伝えるもの。何が出るかは協定が決めます。",
     "store": "ノードの状態を置く場所。",
+    "lake": "すべての記録をそのまま保存する場所。後からの検索と証拠のため。",
     "limits": "メモリーの上限。",
 }

@@ -1,0 +1,54 @@
+"""Wiring of the lake: who keeps records, and who reads them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from amagasa.adapters.lake.keeping import Keeping
+from amagasa.adapters.lake.proof import Proof, prove
+from amagasa.adapters.lake.reader import FolderLake
+from amagasa.adapters.store.sqlite import open_store
+from amagasa.app.lake_ports import LakeHead, head_in
+from amagasa.app.ports import Store
+from amagasa.app.worker_messages import LakeSpec
+from amagasa.entry.settings.load import load_settings
+
+
+def keeping_of(spec: LakeSpec, heads: Mapping[str, LakeHead | None], *, now: datetime) -> Keeping:
+    """Keeps the records of these sources."""
+    keep = timedelta(days=spec.keep_days)
+    return Keeping(Path(spec.folder), heads, quota_bytes=spec.quota_bytes, keep=keep, now=now)
+
+
+def lake_of(folder: Path, store: Store) -> FolderLake:
+    """The lake in this folder, as far as the store has it committed."""
+    return FolderLake(folder, lambda: heads_of(store))
+
+
+def heads_of(store: Store) -> dict[str, LakeHead]:
+    """How far the lake of each source goes. Raises WorldError."""
+    with store.read() as reading:
+        found = {position.source: head_in(position.token) for position in reading.positions()}
+    return {source: head for source, head in found.items() if head is not None}
+
+
+@contextmanager
+def opened_lake(node: Path) -> Iterator[FolderLake]:
+    """The lake of the node in this folder, whether it runs or not. Raises BadInputError and WorldError."""
+    settings = load_settings(node / "node.toml")
+    store = open_store(node / settings.store.path)
+    try:
+        yield lake_of(node / settings.lake.path, store)
+    finally:
+        store.close()
+
+
+def proofs_of(node: Path, lake: Path) -> list[Proof]:
+    """Whether what is kept of each source is what was written. Raises BadInputError and WorldError."""
+    store = open_store(node / load_settings(node / "node.toml").store.path)
+    try:
+        heads = heads_of(store)
+    finally:
+        store.close()
+    return [prove(lake, source, head) for source, head in sorted(heads.items())]
