@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import create_party_keys
-from amagasa.app.agreements import AgreementBook, Outcome, State, draft, examine, load_book, prepare, read_card, sign
+from amagasa.app.agreement_book import AgreementBook, State
+from amagasa.app.agreement_life import amend, revoke_by_file, revoke_own
+from amagasa.app.agreements import Outcome, draft, examine, load_book, prepare, read_card, sign
 from amagasa.share.agreement import Agreement, Card
 from amagasa.share.draft import parse_draft
 from amagasa.share.form import card_bytes, digest
@@ -265,3 +267,130 @@ def test_half_signed_file_is_examined_without_fault(here: Path) -> None:
     found = examine((here / "a.signed.json").read_bytes(), now=NOW)
     assert found.faults == ()
     assert [problem.code for problem in found.problems] == ["AMG-AGREEMENT-UNSIGNED"]
+
+
+def amended(here: Path, *, old: str = "", new: str = "") -> str:
+    """The next version of what is installed in Tokyo, edited."""
+    text = amend(FILES, here / "tokyo", "")
+    assert old in text
+    (here / "n.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text
+
+
+def test_amendment_reads_back_with_every_term_and_names_what_it_amends(here: Path) -> None:
+    both(here)
+    before = parsed((here / "a.toml").read_text(encoding="utf-8"))
+    after = parsed(amended(here))
+    assert (after.version, after.amends) == (2, digest(before))
+    assert replace(after, version=1, amends="") == before
+
+
+def test_amendment_signed_by_both_takes_the_place_of_the_version_before(here: Path) -> None:
+    both(here)
+    amended(here, old='ceiling = "amber"', new='ceiling = "green"')
+    signs(here, "usa", "n.toml")
+    signs(here, "tokyo", "n.signed.json")
+    book = load_book(FILES, here / "tokyo")
+    assert [(entry.agreement.version, entry.state(NOW)) for entry in book.entries if entry.agreement] == [
+        (1, State.AMENDED),
+        (2, State.IN_FORCE),
+    ]
+    assert [bond.agreement.version for bond in book.bonds() if bond.agreement.is_in_force(NOW)] == [2]
+    assert book.bonds()[0].ended == "amended"
+
+
+def test_amended_version_does_not_come_back_when_the_amendment_ends_first(here: Path) -> None:
+    both(here)
+    until = NOW + timedelta(days=30)
+    amended(here, old="valid_until = 2027-11-23T12:00:00Z", new=f"valid_until = {until:%Y-%m-%dT%H:%M:%SZ}")
+    signs(here, "usa", "n.toml")
+    signs(here, "tokyo", "n.signed.json")
+    later = until + timedelta(days=1)
+    assert not [bond for bond in load_book(FILES, here / "tokyo").bonds() if bond.agreement.is_in_force(later)]
+
+
+def test_amendment_of_another_version_than_the_newest_is_not_signed(here: Path) -> None:
+    both(here)
+    amended(here, old=digest(parsed((here / "a.toml").read_text(encoding="utf-8"))), new="0" * 64)
+    with pytest.raises(BadInputError, match="AMG-AGREEMENT-CHAIN"):
+        signs(here, "tokyo", "n.toml")
+
+
+def test_version_installed_beside_the_chain_is_faulty(here: Path) -> None:
+    both(here)
+    text = (here / "a.toml").read_text(encoding="utf-8")
+    (here / "c.toml").write_text(text.replace("version = 1", f'version = 2\namends = "{"0" * 64}"'), encoding="utf-8")
+    (here / "usa/agreements").rename(here / "aside")
+    (here / "tokyo/agreements").rename(here / "kept")
+    both_of(here, "c.toml")
+    for name in ("aside", "kept"):
+        for path in (here / name).iterdir():
+            path.rename(here / ("usa" if name == "aside" else "tokyo") / "agreements" / path.name)
+    book = load_book(FILES, here / "tokyo")
+    assert [problem.code for entry in book.faulty for problem in entry.problems] == ["AMG-AGREEMENT-CHAIN"]
+
+
+def both_of(here: Path, file: str) -> None:
+    signs(here, "tokyo", file)
+    signs(here, "usa", file.replace(".toml", ".signed.json"))
+    signs(here, "tokyo", file.replace(".toml", ".signed.json"))
+
+
+def test_revocation_by_one_closes_at_once_and_the_other_takes_it_in(here: Path) -> None:
+    both(here)
+    done = revoke_own(FILES, here / "usa", "", why="our law changed", now=NOW)
+    assert not [bond for bond in load_book(FILES, here / "usa").bonds() if bond.agreement.is_in_force(NOW)]
+    assert [bond.agreement.is_in_force(NOW) for bond in load_book(FILES, here / "tokyo").bonds()] == [True]
+    revoke_by_file(FILES, here / "tokyo", here / "usa/agreements" / done.name)
+    (entry,) = load_book(FILES, here / "tokyo").entries
+    assert (entry.state(NOW), entry.revoked and entry.revoked.why) == (State.REVOKED, "our law changed")
+    (bond,) = load_book(FILES, here / "tokyo").bonds()
+    assert (bond.agreement.is_in_force(NOW), bond.ended) == (False, "revoked")
+
+
+def test_revoked_agreement_is_not_revoked_again(here: Path) -> None:
+    both(here)
+    revoke_own(FILES, here / "usa", "", why="", now=NOW)
+    with pytest.raises(BadInputError, match="AMG-AGREEMENT-ENDED"):
+        revoke_own(FILES, here / "usa", "", why="", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b'"why":"no"', b'"why":"yes"', "AMG-AGREEMENT-UNTRUE"),
+        (b'"why":"no"', b'"why": "no"', "AMG-AGREEMENT-CANONICAL"),
+        (IDS["usa"].encode(), IDS["third"].encode(), "AMG-AGREEMENT-UNTRUE"),
+        (b"amagasa-revocation-1", b"amagasa-revocation-9", "AMG-AGREEMENT-REVOCATION"),
+    ],
+)
+def test_revocation_that_was_altered_is_not_taken_in_and_never_passed_over(
+    here: Path, old: bytes, new: bytes, code: str
+) -> None:
+    both(here)
+    done = revoke_own(FILES, here / "usa", "", why="no", now=NOW)
+    file = here / "usa/agreements" / done.name
+    file.write_bytes(file.read_bytes().replace(old, new))
+    with pytest.raises(BadInputError, match=code):
+        revoke_by_file(FILES, here / "tokyo", file)
+    (found,) = load_book(FILES, here / "usa").faulty
+    assert [problem.code for problem in found.problems] == [code]
+
+
+def test_operators_agreement_stays_within_its_nations(here: Path) -> None:
+    both(here)
+    nation = parsed((here / "a.toml").read_text(encoding="utf-8"))
+    text = draft(
+        FILES,
+        here / "third/party.json",
+        here / "tokyo/party.json",
+        valid_from_at=NOW,
+        valid_until_at=NOW + timedelta(days=30),
+    )
+    under = f'under = {{id = "{nation.id}", digest = "{digest(nation)}"}}\n'
+    (here / "o.toml").write_text(text.replace("version = 1\n", "version = 1\n" + under), encoding="utf-8")
+    assert signs(here, "tokyo", "o.toml").missing == ("third",)
+    wider = text.replace("version = 1\n", "version = 1\n" + under).replace('["incident"]', '["incident", "malware"]', 1)
+    (here / "w.toml").write_text(wider, encoding="utf-8")
+    with pytest.raises(BadInputError, match="AMG-AGREEMENT-OUTSIDE"):
+        signs(here, "tokyo", "w.toml")

@@ -178,3 +178,53 @@ def test_faulty_agreement_in_a_node_is_shown_and_exits_1(typed: Shell) -> None:
     assert (found.code, found.json()[0]["state"]) == (1, "faulty")
     empty = typed("show", "usa")
     assert (empty.code, "no agreements" in empty.err) == (0, True)
+
+
+def test_show_of_a_file_stands_in_two_languages_and_as_a_page(typed: Shell) -> None:
+    typed.draft("-o", "a.toml")
+    shown = typed("show", "a.toml", "--html", "a.html")
+    assert shown.code == 0
+    assert "the umbrella" in shown.out
+    assert "傘に守られる側" in shown.out
+    page = (typed.folder / "a.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "第1条" in page
+
+
+def test_schema_is_written(typed: Shell) -> None:
+    assert typed("schema").json()["title"] == "amagasa-agreement-1"
+
+
+def signed(typed: Shell) -> str:
+    typed.draft("-o", "a.toml")
+    typed("sign", "tokyo", "a.toml", "--yes")
+    typed("sign", "usa", "a.signed.json", "--yes")
+    typed("sign", "tokyo", "a.signed.json", "--yes")
+    return str(typed("show", "tokyo", "--json").json()[0]["file"]).removesuffix("-v1.json")
+
+
+def test_amendment_is_shown_as_a_difference_before_it_is_signed(typed: Shell) -> None:
+    signed(typed)
+    assert typed("amend", "tokyo", "-o", "b.toml").code == 0
+    text = (typed.folder / "b.toml").read_text(encoding="utf-8")
+    (typed.folder / "b.toml").write_text(text.replace('ceiling = "amber"', 'ceiling = "green"', 1), encoding="utf-8")
+    told = typed("sign", "tokyo", "b.toml", "--yes")
+    assert [line.split()[0] for line in told.out.splitlines() if line.startswith(("  -", "  +"))] == ["-", "+"]
+
+
+def test_revocation_is_told_and_taken_in_by_the_other_side(typed: Shell) -> None:
+    name = signed(typed)
+    assert typed("revoke", "usa", name, "--why", "our law changed").code == 2
+    done = typed("revoke", "usa", name, "--why", "our law changed", "--yes", "--json").json()
+    assert done["why"] == "our law changed"
+    assert typed("revoke", "tokyo", done["file"]).code == 0
+    (row,) = typed("show", "tokyo", "--json").json()
+    assert row["state"] == "revoked"
+    assert "our law changed" in row["problem"]
+
+
+def test_revoke_of_nothing_names_what_there_is(typed: Shell) -> None:
+    name = signed(typed)
+    refused = typed("revoke", "usa", "other", "--yes")
+    assert refused.code == 2
+    assert name in refused.err

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from amagasa.app.ports import Bond
+from amagasa.app.agreement_book import AgreementBook, newest_digest
 from amagasa.share.agreement import Agreement, Card, Party
 from amagasa.share.check import check, check_at, check_card
 from amagasa.share.draft import parse_draft
@@ -26,6 +25,7 @@ from amagasa.share.signing import (
     verify,
     with_signature,
 )
+from amagasa.share.within import check_within
 from amagasa.share.words import tell
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.text import show
@@ -63,72 +63,6 @@ class AgreementFiles(Protocol):
 
     def signer(self, node: Path) -> Signer:
         """The node's keys, checked. Raises WorldError (AMG-SEAL-...)."""
-
-
-class State(StrEnum):
-    """How an installed agreement stands now."""
-
-    IN_FORCE = "in-force"
-    EARLY = "early"
-    EXPIRED = "expired"
-    FAULTY = "faulty"
-
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """An installed file: the agreement, or why it is not relied on."""
-
-    name: str
-    agreement: Agreement | None
-    problems: tuple[Problem, ...] = ()
-
-    def state(self, now: datetime) -> State:
-        """Of this instant."""
-        if self.agreement is None or self.problems:
-            return State.FAULTY
-        if self.agreement.is_in_force(now):
-            return State.IN_FORCE
-        return State.EARLY if now < self.agreement.valid_from_at else State.EXPIRED
-
-
-class AgreementBook(Struct, frozen=True, kw_only=True):
-    """The installed agreements of one party. Faulty ones are kept to be shown, and never relied on.
-
-    `bonds` makes it an `app.ports.AgreementBook`.
-    """
-
-    party_id: str
-    entries: tuple[Entry, ...]
-
-    @staticmethod
-    def load(files: Iterable[tuple[str, bytes | str]], party: Card) -> "AgreementBook":
-        """Verify each file: (name, content), or (name, why it could not be read). `party` is our own card."""
-        return AgreementBook(party_id=party.id, entries=tuple(_entry(name, data, party) for name, data in files))
-
-    def bonds(self) -> tuple[Bond, ...]:
-        """The sound ones, in force or not, each with the party that is not us."""
-        return tuple(
-            Bond(agreement=entry.agreement, ally=entry.agreement.ally_of(self.party_id))
-            for entry in self.entries
-            if entry.agreement is not None and not entry.problems
-        )
-
-    def with_ally(self, ally_id: str) -> tuple[Agreement, ...]:
-        """The sound agreements with this ally, highest version first."""
-        found = [bond.agreement for bond in self.bonds() if bond.ally.id == ally_id]
-        return tuple(sorted(found, key=lambda one: (one.valid_from_at, one.version), reverse=True))
-
-    def allies(self, now: datetime) -> tuple[Party, ...]:
-        """Each ally once, as its newest agreement in force names it."""
-        newest: dict[str, Party] = {}
-        for bond in sorted(self.bonds(), key=lambda one: (one.agreement.valid_from_at, one.agreement.version)):
-            if bond.agreement.is_in_force(now):
-                newest[bond.ally.id] = bond.ally
-        return tuple(newest.values())
-
-    @property
-    def faulty(self) -> tuple[Entry, ...]:
-        """Those which are not relied on."""
-        return tuple(entry for entry in self.entries if entry.problems)
 
 
 class Examined(Struct, frozen=True, kw_only=True):
@@ -217,6 +151,7 @@ def prepare(files: AgreementFiles, node: Path, file: Path, *, now: datetime) -> 
         signed = _continued(files, target, signed)
     card = read_card(files, node / CARD_FILE)
     us = _ours(signed.agreement, card, files.signer(node))
+    _check_chain(files, node, signed.agreement)
     return Signing(signed=signed, us=us, is_signed=signed.is_signed_by(us.id), target=target)
 
 
@@ -246,24 +181,6 @@ def sign(files: AgreementFiles, node: Path, prepared: Signing, *, now: datetime)
 def load_book(files: AgreementFiles, node: Path) -> AgreementBook:
     """The agreements installed in a node's folder. Raises BadInputError where the node's own card cannot be read."""
     return AgreementBook.load(files.installed(node), read_card(files, node / CARD_FILE))
-
-
-def _entry(name: str, data: bytes | str, party: Card) -> Entry:
-    if isinstance(data, str):
-        return Entry(name=name, agreement=None, problems=(Problem(code="AMG-AGREEMENT-UNREAD", args=(show(data),)),))
-    signed = from_bytes(data)
-    if isinstance(signed, Problem):
-        return Entry(name=name, agreement=None, problems=(signed,))
-    return Entry(name=name, agreement=signed.agreement, problems=(*verify(signed), *_not_ours(signed.agreement, party)))
-
-
-def _not_ours(agreement: Agreement, card: Card) -> tuple[Problem, ...]:
-    """Where the agreement speaks of us otherwise than our card does. A name or address may have changed since."""
-    us = next((party for party in agreement.parties if party.id == card.id), None)
-    if us is None:
-        return (Problem(code="AMG-AGREEMENT-OTHERS"),)
-    changed = [name for name in ("key", "certificate") if getattr(us, name) != getattr(card, name)]
-    return tuple(Problem(code="AMG-AGREEMENT-OURS", args=(name,)) for name in changed)
 
 
 def _ours(agreement: Agreement, card: Card, signer: Signer) -> Party:
@@ -312,6 +229,25 @@ def _check_place(files: AgreementFiles, node: Path, name: str, agreement: Agreem
             f"agreements/{name} is there already, with other terms or damaged",
             expected="a higher version for changed terms",
             then="raise `version` in the draft, or move the damaged file aside; nothing was signed",
+        )
+
+
+def _check_chain(files: AgreementFiles, node: Path, agreement: Agreement) -> None:
+    """An amendment follows the newest version that both signed; an operator's agreement stays within its nation's."""
+    book = load_book(files, node)
+    sound = [one.agreement for one in book.entries if one.agreement is not None and not one.problems]
+    before = [one for one in sound if one.id == agreement.id and one.version < agreement.version]
+    problems: tuple[Problem, ...] = ()
+    if before and agreement.amends != newest_digest(before):
+        args = (agreement.amends or "-", newest_digest(before))
+        problems = (Problem(code="AMG-AGREEMENT-CHAIN", place="amends", args=args),)
+    under = agreement.under
+    if under is not None:
+        parent = next((one for one in sound if one.id == under.id and digest(one) == under.digest), None)
+        problems += () if parent is None else check_within(agreement, parent)
+    if problems:
+        raise _refused(
+            Path(f"{agreement.id}, version {agreement.version}"), problems, "this agreement cannot be signed"
         )
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import Struct
 
+from amagasa.app.agreement_trial import Trial
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
 from amagasa.app.queries import MissingError
 from amagasa.detect.lint.tree import Items, Map, Scalar, TreeError, trees_of
+from amagasa.share.agreement import Agreement
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp, tlp_of_word
@@ -37,6 +39,9 @@ class Sharing(Protocol):
 
     def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
         """A release officer's yes or no to the version of a crossing that was looked at."""
+
+    def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
+        """What this agreement would have let go of the last days."""
 
     def edit(  # noqa: D102 - takes properties away or marks higher what waits for a yes
         self,

@@ -333,12 +333,15 @@ class Store(Protocol):
 class Bond(Struct, frozen=True, kw_only=True):
     """An agreement with valid signatures and, of its two parties, the one that is not us.
 
-    `agreement` ends where an amendment took its place or a party revoked it; `digest` is that of what was signed.
+    `agreement` ends where an amendment took its place or a party revoked it: `ended` is then "amended" or "revoked",
+    and `why` what the revoking party said. `digest` is that of what was signed.
     """
 
     agreement: Agreement
     ally: Party
     digest: str = ""
+    ended: str = ""
+    why: str = ""
 
 
 class AgreementBook(Protocol):

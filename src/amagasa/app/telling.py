@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from amagasa.app.agreement_trial import Trial, Voice, try_agreement
 from amagasa.app.deciding import Deciding
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
@@ -12,7 +13,7 @@ from amagasa.app.provenance import Source, sources_of
 from amagasa.app.sharing import release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
-from amagasa.share.agreement import Party
+from amagasa.share.agreement import Agreement, Party
 from amagasa.share.describe import RuleText, describe_address, describe_alert, describe_incident, describe_rule
 from amagasa.vocab.attack import techniques_of
 from amagasa.vocab.severity import Severity
@@ -102,6 +103,11 @@ class Telling:
     ) -> None:
         """Less of it, or marked higher."""
         self._deciding.edit(actor, crossing_id, strip=strip, marking=marking, version=version, now=now)
+
+    def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
+        """What this agreement would have let go of the last days; nothing is kept."""
+        voice = Voice(party=self._party, marking=self._marking, min_severity=self._min_severity, secret=self._secret)
+        return try_agreement(self._store, actor, agreement, voice, book=self._book, now=now, days=days)
 
     def _release(
         self,

@@ -135,6 +135,8 @@ class CrossingView(Struct, frozen=True, kw_only=True):
     """One object at the line. `marking` is TLP's word, e.g. `amber+strict`, "" where there is none.
 
     `changes`: (path, what was done to it) before it left. `n_seen`: how often a sighting saw it, else 0.
+    `n_wanted` persons with one of the roles `wants` must say yes; `consents` are those who did. `ours` is our own
+    identifier of it where the ally knows it by another, else "".
     """
 
     id: int
@@ -157,6 +159,10 @@ class CrossingView(Struct, frozen=True, kw_only=True):
     next_try_at: datetime | None
     delivered_at: datetime | None
     n_bytes: int
+    wants: tuple[str, ...] = ()
+    n_wanted: int = 0
+    consents: tuple[str, ...] = ()
+    ours: str = ""
 
 
 class CrossingsView(Struct, frozen=True, kw_only=True):
@@ -350,6 +356,10 @@ def crossing_view(crossing: Crossing, names: Mapping[str, str]) -> CrossingView:
         next_try_at=crossing.next_try_at,
         delivered_at=crossing.delivered_at,
         n_bytes=len(crossing.content),
+        wants=tuple(show(role) for role in crossing.wants),
+        n_wanted=crossing.n_wanted,
+        consents=tuple(show(one.person) for one in crossing.consents),
+        ours=show(crossing.ours),
     )
 
 

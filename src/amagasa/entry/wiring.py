@@ -12,7 +12,8 @@ from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import PartyKeys, create_party_keys, load_party_keys
 from amagasa.adapters.seal.passwords import Argon2Passwords
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.agreements import AgreementBook, AgreementFiles, load_book, read_card
+from amagasa.app.agreement_book import AgreementBook
+from amagasa.app.agreements import AgreementFiles, load_book, read_card
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Bond, Clock, Passwords, Store

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from amagasa.share.agreement import Card, Consent
+from amagasa.share.agreement import Agreement, Card, Consent
+from amagasa.share.form import AGREEMENT_TERMS, digest, plain_of
 from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
-from amagasa.vocab.instants import to_rfc3339
+from amagasa.vocab.instants import from_rfc3339, to_rfc3339
 from amagasa.vocab.text import show
 from amagasa.vocab.tlp import Tlp
 
@@ -106,6 +107,36 @@ def draft_text(supported: Card, supporting: Card, *, valid_from_at: datetime, va
         *_clauses(Role.SUPPORTING, (supporting, supported)),
     ]
     return "\n".join(lines)
+
+
+def amended_text(agreement: Agreement) -> str:
+    """The next version as TOML to be edited: every term of this one, and its digest in `amends`."""
+    plain = plain_of(agreement) | {"version": agreement.version + 1, "amends": digest(agreement)}
+    roles = {party.id: party.role.value for party in agreement.parties}
+    lines = [_HEAD, "# An amendment: both sign it, and it takes the place of the version which it names.", ""]
+    lines += [f"{name} = {_value(plain[name])}" for name in ("id", "title", "version", "amends")]
+    lines += [f"{name} = {_whole_seconds(from_rfc3339(plain[name]))}" for name in ("valid_from", "valid_until")]
+    lines += [f"{name} = {_value(plain[name])}" for name in AGREEMENT_TERMS if name in plain and name != "amends"]
+    lines.append("")
+    for party in agreement.parties:
+        card = {field: getattr(party, field) for field in Card.__struct_fields__}
+        lines += _party(Card(**card), party.role)
+    lines.append(_CLAUSES)
+    for clause in plain["clauses"]:
+        told = clause | {"giver": roles.get(clause["giver"], clause["giver"])}
+        lines += ["[[clause]]", *(f"{name} = {_value(value)}" for name, value in told.items()), ""]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    """A JSON value in TOML, on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_value(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(inner) for inner in value) + "]"
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _party(card: Card, role: Role) -> Iterator[str]:

@@ -162,6 +162,11 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{0} goes beyond the agreement under which this one stands",
         "{0} は上位の協定の範囲を超えています",
     ),
+    "AMG-AGREEMENT-REVOCATION": ("this is no revocation: {0}", "破棄の通知ではありません: {0}"),
+    "AMG-AGREEMENT-UNTRUE": (
+        "the revocation in the name of {0} is signed by no party of it",
+        "{0} 名義の破棄通知は当事者の署名ではありません",
+    ),
     "AMG-AGREEMENT-REVOKED": ("{0} revoked it on {1}: {2}", "{1} に {0} が破棄しました: {2}"),
     "AMG-AGREEMENT-GAP": ("no clause lets {0} give a {1}", "{0} が {1} を渡せる条項がありません"),
     "AMG-AGREEMENT-UNREAD": ("the file could not be read: {0}", "ファイルを読めませんでした: {0}"),

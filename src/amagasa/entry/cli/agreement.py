@@ -8,18 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from amagasa.app.agreements import (
-    AgreementBook,
-    Entry,
-    Examined,
-    Signing,
-    State,
-    draft,
-    examine,
-    load_book,
-    prepare,
-    sign,
-)
+from amagasa.app.agreement_book import AgreementBook, Entry, State
+from amagasa.app.agreements import Examined, Signing, draft, examine, load_book, prepare, sign
+from amagasa.entry.cli.agreement_life import life, print_changes, print_trial, show_found, try_on
 from amagasa.entry.cli.output import Output, say, write_json, write_rows
 from amagasa.entry.node.clock import SystemClock
 from amagasa.entry.wiring import agreement_files
@@ -32,6 +23,7 @@ from amagasa.vocab.instants import from_rfc3339, to_rfc3339
 from amagasa.vocab.text import show
 
 app = typer.Typer()
+life(app)
 YEAR: Final = timedelta(days=365)
 COLUMNS: Final = ("file", "title", "ally", "version", "state", "valid_from", "valid_until", "problem")
 EMPTY: Final = "no agreements in this node: begin with amagasa agreement draft"
@@ -77,17 +69,27 @@ def draft_command(
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A draft (TOML) or a signed agreement (JSON).")],
     *,
+    node: Annotated[Path | None, typer.Option("--node", "-n", help="Try it on what this node keeps.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Over so many days, with --node.")] = 30,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
-    """Say each clause in words, and what is wrong or missing. Exit 1 with faults, 2 where it cannot be read."""
-    found = examine(agreement_files().read(file, what="the agreement"), now=SystemClock().now())
+    """Say each clause in words, and what is wrong or missing. Exit 1 with faults, 2 where it cannot be read.
+
+    With --node also what it changes, and what it would have let go of the last days.
+    """
+    data = agreement_files().read(file, what="the agreement")
+    found = examine(data, now=SystemClock().now())
+    tried = try_on(node, data, days) if node is not None and not found.faults else None
     if as_json:
-        write_json(_document(found, lang))
+        write_json(
+            _document(found, lang) | ({} if tried is None else {"changes": tried["changes"], "trial": tried["trial"]})
+        )
     else:
         _print(found, lang)
-    if found.faults:
-        raise typer.Exit(EXIT_USAGE if found.agreement is None else EXIT_FINDINGS)
+        if tried is not None:
+            print_trial(tried, lang)
+    _end(found)
 
 
 @app.command("sign")
@@ -104,6 +106,7 @@ def sign_command(
     prepared = prepare(files, node, file, now=now)
     if not as_json:
         _print_terms(prepared.signed.agreement, lang)
+        print_changes(node, prepared.signed.agreement, lang)
     if not prepared.is_signed and not yes:
         _ask(prepared)
     outcome = sign(files, node, prepared, now=now)
@@ -120,13 +123,25 @@ def sign_command(
 def show_command(
     path: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="A node's folder, or a file.")] = Path(),
     *,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page to print.")] = None,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
-    """List a node's agreements (in force, early, expired, faulty), or show one. Exit 1 where one is faulty."""
+    """List a node's agreements and how each stands, or show one, English and Japanese side by side.
+
+    With --html also as a page to print. Exit 1 where one is faulty.
+    """
     if not path.is_dir():
-        check_command(path, lang=lang, as_json=as_json)
+        found = examine(agreement_files().read(path, what="the agreement"), now=SystemClock().now())
+        show_found(found, html=html, is_shown=not as_json)
+        if as_json:
+            write_json(_document(found, lang))
+        else:
+            _print_rest(found, lang)
+        _end(found)
         return
+    if html is not None:
+        raise BadInputError("AMG-USAGE", "--html wants one agreement", expected="its file", got=str(path))
     book = load_book(agreement_files(), path)
     now = SystemClock().now()
     rows = [_row(entry, book, now, lang) for entry in book.entries]
@@ -169,9 +184,20 @@ def _ask(prepared: Signing) -> None:
         raise BadInputError("AMG-AGREEMENT-NO", "not signed, as you said")
 
 
+def _end(found: Examined) -> None:
+    if found.faults:
+        raise typer.Exit(EXIT_USAGE if found.agreement is None else EXIT_FINDINGS)
+
+
 def _print(found: Examined, lang: str) -> None:
     if found.agreement is not None:
         _print_terms(found.agreement, lang)
+    _print_rest(found, lang)
+
+
+def _print_rest(found: Examined, lang: str) -> None:
+    """Who signed, and what is wrong or missing."""
+    if found.agreement is not None:
         for signature in found.signed.signatures if found.signed else ():
             name = next((party.name for party in found.agreement.parties if party.id == signature.party), "?")
             say_line(f"signed by {show(name)} at {to_rfc3339(signature.signed_at)}")
@@ -234,6 +260,10 @@ def _row(entry: Entry, book: AgreementBook, now: datetime, lang: str) -> dict[st
     row: dict[str, Any] = {"file": entry.name, "state": state.value, "problem": None}
     if state is State.FAULTY:
         row["problem"] = "; ".join(tell(problem, lang) for problem in entry.problems)
+    if entry.revoked is not None and agreement is not None:
+        name = next((party.name for party in agreement.parties if party.id == entry.revoked.party), "?")
+        args = (show(name), to_rfc3339(entry.revoked.revoked_at), show(entry.revoked.why) or "-")
+        row["problem"] = sentence(Problem(code="AMG-AGREEMENT-REVOKED", args=args), lang)
     if agreement is not None:
         row |= {
             "title": agreement.title,

@@ -16,6 +16,8 @@ from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, conten
 from amagasa.entry.people.deps import Console, console_of, threaded
 from amagasa.entry.people.queue import Before, Limit
 from amagasa.entry.people.security import Asked, actor_of
+from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.tlp import tlp_of_word
 
 RULE_BYTES: Final = 4 * 1024 * 1024  # of a body with rules: the longest, every character of it escaped
 
@@ -67,6 +69,28 @@ def decide(request: Asked, crossing_id: FromPath[int], data: JSONBody[DecisionMa
     console = console_of(request)
     actor = actor_of(request)
     console.deps.sharing.decide(actor, crossing_id, approve=data.approve, version=data.version, now=console.now())
+    return console.queries.crossing(actor, crossing_id)
+
+
+class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Less of it: properties to take away, or a stricter marking ("" leaves it)."""
+
+    strip: list[str] = []
+    marking: str = ""
+    version: str = ""
+
+
+@post("/api/crossings/{crossing_id:int}/edit", status_code=200, tags=["share"])
+@threaded
+def edit(request: Asked, crossing_id: FromPath[int], data: JSONBody[Edit]) -> CrossingDetail:
+    """Take something away from what waits, or mark it higher; never the other way."""
+    console, actor = console_of(request), actor_of(request)
+    marking = tlp_of_word(data.marking) if data.marking else None
+    if data.marking and marking is None:
+        raise BadInputError("AMG-SHARE-TLP", "this is no TLP marking", expected="clear ... red", got=data.marking)
+    console.deps.sharing.edit(
+        actor, crossing_id, strip=data.strip, marking=marking, version=data.version, now=console.now()
+    )
     return console.queries.crossing(actor, crossing_id)
 
 
@@ -195,6 +219,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     crossings,
     crossing,
     decide,
+    edit,
     list_content,
     content_item,
     add_rule,
