@@ -11,8 +11,9 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import AgreementBook, Page, Reading, Store
+from amagasa.app.ports import AgreementBook, Reading, Store
 from amagasa.app.provenance import Source, learnt_of
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.describe import describe_alert, describe_incident

@@ -7,8 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.app.budgets import budget_of, spent_of
+from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import AgreementBook, Bond, CrossingState, Direction, Page, Reading, Store
+from amagasa.app.ports import AgreementBook, Bond, CrossingState, Direction, Reading, Store
 from amagasa.app.views import Named
 from amagasa.share.agreement import Agreement
 from amagasa.share.rendering import difference, render
