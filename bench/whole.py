@@ -37,7 +37,7 @@ for path in sys.argv[1:]:
         for line in file:
             orjson.loads(line)
 """
-_AMAGASA: Final = (str(Path(sys.executable).with_name("amagasa")), "detect")
+AMAGASA: Final = (str(Path(sys.executable).with_name("amagasa")), "detect")
 
 
 class Cost(Struct, frozen=True):
@@ -48,13 +48,16 @@ class Cost(Struct, frozen=True):
     rss_mb: int
 
 
-def cost_of(command: Iterable[str], environment: dict[str, str] | None = None) -> Cost:
-    """Run it to its end, without output.
+def cost_of(command: Iterable[str], environment: dict[str, str] | None = None, stdout: str = os.devnull) -> Cost:
+    """Run it to its end; what it says is not kept, or in the file `stdout`.
 
     Raises ChildProcessError where it fails; to find something, or that some part could not be read, is no failure.
     """
     began = time.monotonic()
-    quiet = [(os.POSIX_SPAWN_OPEN, place, os.devnull, os.O_WRONLY, 0) for place in (1, 2)]
+    quiet = [
+        (os.POSIX_SPAWN_OPEN, place, path, os.O_WRONLY | os.O_CREAT, 0o600)
+        for place, path in ((1, stdout), (2, os.devnull))
+    ]
     words = list(command)
     pid = os.posix_spawn(words[0], words, {**os.environ, **(environment or {})}, file_actions=quiet)
     _, status, used = os.wait4(pid, 0)
@@ -122,7 +125,7 @@ class Bench:
 
     def ours(self, paths: list[str], *more: str, environment: dict[str, str] | None = None) -> Cost:
         """Our process over these files."""
-        command = (*_AMAGASA, *self._rules, "-o", str(self._scratch / "found.ndjson"), *more, *paths)
+        command = (*AMAGASA, *self._rules, "-o", str(self._scratch / "found.ndjson"), *more, *paths)
         return cost_of(command, {**self._environment, **(environment or {})})
 
     def first_start(self) -> dict[str, Any]:
