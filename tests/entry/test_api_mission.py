@@ -46,7 +46,7 @@ def strike(desk: Desktop, *hosts: str, tactics: tuple[str, ...] = ("impact",)) -
 
 def mission_of(missions: Missions, desk: Desktop) -> Any:
     with desk.store.read() as reading:
-        reckoned = missions.reckon(reading)
+        reckoned = missions.reckon(reading, now=NOW)
     assert reckoned is not None
     return reckoned.impact.values[reckoned.ground.network.number["mission"]]
 
@@ -67,7 +67,7 @@ def test_incident_on_what_the_model_does_not_know_is_counted_as_unknown(missions
     missions.save(NODE, TEXTS, version=None, now=NOW)
     strike(desk, "elsewhere")
     with desk.store.read() as reading:
-        reckoned = missions.reckon(reading)
+        reckoned = missions.reckon(reading, now=NOW)
     assert reckoned is not None
     assert reckoned.n_unmatched == 1
 

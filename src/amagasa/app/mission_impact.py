@@ -44,7 +44,7 @@ class ImpactBoard:
         """Missions, the lowest first; what is touched; incidents, by what each takes; repairs, by what each gains."""
         require(actor, Act.READ)
         with self._store.read() as reading:
-            reckoned = self._missions.reckon(reading, method=method)
+            reckoned = self._missions.reckon(reading, now=now, method=method)
         if reckoned is None:
             return ImpactView(has_model=False, method=method.value, reckoned_at=now)
         ground, impact = reckoned.ground, reckoned.impact
@@ -62,13 +62,14 @@ class ImpactBoard:
                 for one in restore_order(standing)
             ),
             forecast=tuple(InstantView(after_h=hour, missions=spans) for hour, spans in coming),
+            heard=reckoned.heard,
             n_unmatched=reckoned.n_unmatched,
             is_settled=impact.is_settled,
             is_cut=reckoned.is_cut,
         )
 
     def graph(
-        self, actor: Actor, *, around: str = "", opened: Sequence[str] = (), limit: int = GRAPH_NODES
+        self, actor: Actor, *, now: datetime, around: str = "", opened: Sequence[str] = (), limit: int = GRAPH_NODES
     ) -> GraphView:
         """A part of the graph: from the missions (or `around` one node) down, the lowest feeders first, `limit` nodes.
 
@@ -76,7 +77,7 @@ class ImpactBoard:
         """
         require(actor, Act.READ)
         with self._store.read() as reading:
-            reckoned = self._missions.reckon(reading)
+            reckoned = self._missions.reckon(reading, now=now)
         if reckoned is None:
             return GraphView(has_model=False)
         chosen = _chosen(reckoned, around, opened, limit)

@@ -10,16 +10,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from amagasa.app.mission_views import CheckedView, HurtView, ModelText, ModelView, problem_view
+from amagasa.app.boundary import services_heard
+from amagasa.app.mission_views import CheckedView, HeardView, HurtView, ModelText, ModelView, problem_view
 from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import Reading, Store, Writing
+from amagasa.app.ports import AgreementBook, Reading, Store, Writing
 from amagasa.incident.alert import Incident, Status
 from amagasa.mission.impact import Ground, Impact, Touch, assess_impact, ground_of, touches_of
 from amagasa.mission.model import Kind
 from amagasa.mission.operability import Method
 from amagasa.mission.read import ReadModel, Text, read_model
-from amagasa.mission.span import Span
 from amagasa.mission.weighing import Standing, hurting, stand
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.text import show
@@ -50,6 +50,7 @@ class Reckoned(Struct, frozen=True, kw_only=True):
     ground: Ground
     impact: Impact
     incidents: Mapping[str, Incident]
+    heard: tuple[HeardView, ...]
     n_unmatched: int
     is_cut: bool
 
@@ -57,8 +58,9 @@ class Reckoned(Struct, frozen=True, kw_only=True):
 class Missions:
     """Thread-safe. The model is compiled once a version; what an incident touches is kept until it changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, book: AgreementBook | None = None) -> None:
         self._store = store
+        self._book = book
         self._lock = threading.Lock()
         self._ground: tuple[int, Ground] | None = None
         self._touches: OrderedDict[tuple[int, str], tuple[datetime, tuple[Touch, ...]]] = OrderedDict()
@@ -174,10 +176,11 @@ class Missions:
             )
         return self._ground_of(held)
 
-    def reckon(
-        self, reading: Reading, *, heard: Mapping[str, Span] | None = None, method: Method = Method.FDNA
-    ) -> Reckoned | None:
-        """The impact of what is open now; None where the node holds no model. For use cases: asks no permission."""
+    def reckon(self, reading: Reading, *, now: datetime, method: Method = Method.FDNA) -> Reckoned | None:
+        """The impact of what is open now and of what allies told; None where the node holds no model.
+
+        For use cases: asks no permission.
+        """
         held = _held(reading)
         if held is None:
             return None
@@ -189,9 +192,11 @@ class Missions:
             found = self._touches_of(reading, incident, held.version, ground)
             touches += found
             n_unmatched += not found
+        heard = services_heard(reading, ground.model, self._book, now=now)
         return Reckoned(
             ground=ground,
-            impact=assess_impact(touches, ground, heard=heard, method=method),
+            impact=assess_impact(touches, ground, heard=heard.spans, method=method),
+            heard=heard.rows,
             incidents={incident.id: incident for incident in incidents},
             n_unmatched=n_unmatched,
             is_cut=is_cut,

@@ -87,6 +87,15 @@ class Telling:
         """Decide per ally and agreement, and keep what comes of it as crossings in this transaction."""
         self._release(tx, objects, now)
 
+    @property
+    def marking(self) -> Tlp:
+        """Of what this node tells by itself."""
+        return self._marking
+
+    def offer(self, tx: Writing, objects: Sequence[dict[str, Any]], now: datetime) -> tuple[Crossing, ...]:
+        """As `release`, with the crossings that are to be announced after the commit."""
+        return self._release(tx, objects, now)
+
     def decide(self, actor: Actor, crossing_id: int, *, approve: bool, version: str, now: datetime) -> None:
         """A release officer's yes or no."""
         self._deciding.decide(actor, crossing_id, approve=approve, version=version, now=now)

@@ -22,7 +22,9 @@ _EXTENSION_SCHEMA: Final = (
     "n_alerts, n_detections: integers, how many alerts and detections this stands for. "
     "first_seen, last_seen: timestamps of the first and last of them. "
     "source_addresses: list of attacking IP addresses, at most 20. "
-    "status: open or closed."
+    "status: open or closed. "
+    "On infrastructure: operability: integer 0 to 100, how well this service of the author works, rounded down to a "
+    "whole operability_step."
 )
 
 

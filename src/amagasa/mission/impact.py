@@ -122,6 +122,20 @@ def assess_impact(
     )
 
 
+def percent_of(impact: IncidentImpact, model: Model) -> int:
+    """0 to 100 for the order of the queue: the largest likely loss of a mission, by its weight beside the heaviest.
+
+    At least 1 where anything may be lost at worst, so that what may cost stands before what costs nothing.
+    """
+    weights = {node.name: node.weight for node in model.of_kind(Kind.MISSION)}
+    heaviest = max(weights.values(), default=0.0)
+    if heaviest == 0.0:
+        return 0
+    most = max((weights[one.mission] * one.loss.likely / heaviest for one in impact.missions), default=0.0)
+    at_worst = any(weights[one.mission] * one.loss.worst > 0 for one in impact.missions)
+    return min(100, max(round(most), int(at_worst)))
+
+
 def _own(health: float, heard: Span | None) -> Span:
     return sure(health) if heard is None else sure(health).under(heard)
 

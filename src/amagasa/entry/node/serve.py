@@ -15,7 +15,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from amagasa.app.bearing import Bearing
 from amagasa.app.delivery import DeliveryDeps
+from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
@@ -36,6 +38,7 @@ from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.allies.links import AllyLinks
+from amagasa.entry.node.bearing import MissionLook
 from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.ticking import Ticking
@@ -128,6 +131,9 @@ class Node:
         )
         self._windows = OpenWindows(world.store, manner, world.clock.now)
         self._time = Ticking(self._record_time)
+        missions = Missions(world.store, world.book)
+        bearing = Bearing(world.store, missions, world.telling.offer, party=world.party, marking=world.telling.marking)
+        self._look = Ticking(MissionLook(bearing, world.signals, world.clock.now).tick)
         self._is_ready = False
         self._rules = RulesNoted()
         self._rule_faults: dict[RuleFault, None] = {}
@@ -161,12 +167,14 @@ class Node:
         self._keeper.start()
         self._watcher.start()
         self._time.start()
+        self._look.start()
         started(people.getsockname())
         await self._until_stopped(tasks)
         log.info("stopping: what is in hand is finished first")
         looking.cancel()
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._time.stop)
+        await asyncio.to_thread(self._look.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)
         await asyncio.to_thread(self._keeper.stop)

@@ -87,7 +87,7 @@ class Console:
         self.deps = deps
         self.accounts = Accounts(deps.store, deps.passwords, decoy=draw_token())
         self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources)
-        self.missions = Missions(deps.store)
+        self.missions = Missions(deps.store, deps.agreements)
         self.impact = ImpactBoard(deps.store, self.missions)
         self.keeper = Doorkeeper(
             who=self._who,

@@ -97,7 +97,7 @@ def graph(
 ) -> GraphView:
     """A part of the mission graph that can be drawn, with how each node stands."""
     console = console_of(request)
-    return console.impact.graph(actor_of(request), around=around, opened=opened or (), limit=limit)
+    return console.impact.graph(actor_of(request), now=console.now(), around=around, opened=opened or (), limit=limit)
 
 
 @get("/api/mission/hurts", tags=["mission"])
