@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from amagasa.app.ports import Crossing, CrossingState, Direction, Store
+from amagasa.app.provenance import mix
 from amagasa.app.telling import Telling
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -170,6 +171,17 @@ def test_incident_keeps_what_it_was_ever_made_from_also_when_it_joins_another(
     made = tell(japan, [], [joined, grown], seconds=60)
     assert left_for(made, australia) == []
     assert [one.object_type for one in made if one.ally == australia.id and "AMG-SHARE-LEARNT" in one.why]
+
+
+def test_what_a_person_moves_to_another_incident_carries_its_taint(japan: Node, allies: tuple[Party, Party]) -> None:
+    states, australia = allies
+    japan.agreements[:] = [between(japan, states), between(japan, australia)]
+    first, second = incident("first"), incident("second")
+    tell(japan, [alert(1, origin=states.id, incident=first.id), alert(2, incident=second.id)], [first, second])
+    with japan.store.write() as tx:
+        mix(tx, [first.id, second.id])
+    made = tell(japan, [], [incident("second", seconds=60)], seconds=60)
+    assert left_for(made, australia) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -106,6 +106,7 @@ def test_edit_takes_the_texts_which_name_it_as_well() -> None:
 @pytest.mark.parametrize(
     ("strip", "marking", "code"),
     [
+        ([], None, "AMG-SHARE-NOTHING"),
         (["nowhere"], None, "AMG-SHARE-PATH"),
         (["..."], None, "AMG-SHARE-PATH"),
         (["id"], None, "AMG-SHARE-PROTECTED"),
@@ -123,7 +124,10 @@ def test_edit_never_goes_up(strip: list[str], marking: Tlp | None, code: str) ->
 
 
 @settings(max_examples=100, deadline=None)
-@given(obj=NEARLY_SOUND, paths=st.lists(st.sampled_from(["name", "labels", "x_note", "x_host", "objects"]), max_size=3))
+@given(
+    obj=NEARLY_SOUND,
+    paths=st.lists(st.sampled_from(["name", "labels", "x_note", "x_host", "objects"]), min_size=1, max_size=3),
+)
 def test_edit_of_anything_leaves_a_part_of_it(obj: dict[str, object], paths: list[str]) -> None:
     answer = release(obj, STATES, agreement(clause()), now=NOW, secret=SECRET)
     if not isinstance(answer, Released):

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import Reading, Store, Writing
+from amagasa.app.provenance import mix
 from amagasa.app.queries import MissingError, all_alerts
 from amagasa.incident import reshape
 from amagasa.incident.alert import Incident, Stage, Status
@@ -59,6 +60,7 @@ def do(store: Store, actor: Actor, incident_id: str, asked: Asked, *, now: datet
         deed = tx.cases.add(done.deed)
         if done.incidents:
             tx.save_incidents(done.incidents)
+            mix(tx, [one.id for one in done.incidents])
     return Done(deed=deed, incidents=done.incidents or (incident,))
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from amagasa.app.agreement_trial import Trial
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
+from amagasa.app.previewing import Preview, PreviewAsked
 from amagasa.app.queries import MissingError
 from amagasa.detect.lint.tree import Items, Map, Scalar, TreeError, trees_of
 from amagasa.share.agreement import Agreement
@@ -42,6 +43,9 @@ class Sharing(Protocol):
 
     def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
         """What this agreement would have let go of the last days."""
+
+    def preview(self, actor: Actor, asked: PreviewAsked, *, now: datetime) -> list[Preview]:
+        """What would leave of this; nothing is kept."""
 
     def edit(  # noqa: D102 - takes properties away or marks higher what waits for a yes
         self,

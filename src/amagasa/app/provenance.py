@@ -54,6 +54,19 @@ def sources_of(tx: Writing, alerts: Sequence[Alert], incidents: Sequence[Inciden
     return found
 
 
+def mix(tx: Writing, incident_ids: Sequence[str]) -> None:
+    """What a person moved between these incidents carries with it from whom it was learnt: each has all of it now."""
+    every = frozenset[Source]().union(*(_kept(tx, identifier) for identifier in incident_ids))
+    for identifier in incident_ids if every else ():
+        tx.save_meta(_key(identifier), msgspec.json.encode(sorted(_bounded(every))).decode())
+
+
+def kept_sources(reading: Reading, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> frozenset[Source]:
+    """By what these were learnt from others, as it is kept."""
+    found = {Source(party=alert.origin, item=alert.content_id) for alert in alerts if alert.origin}
+    return frozenset(found.union(*(_kept(reading, incident.id) for incident in incidents)))
+
+
 def known_of(reading: Reading, objects: Sequence[Mapping[str, Any]], bond: Bond, *, us: str) -> Known:
     """What is known of the references in `objects` towards this ally; nothing of what they were learnt from."""
     references = {text for obj in objects for text in _references(obj)}

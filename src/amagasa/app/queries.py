@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from amagasa.app.case_views import IncidentDetail, case_view, graph_view, score_view, step_views
 from amagasa.app.evidence_views import TITLE_CHARACTERS, evidence_view
+from amagasa.app.field_previews import fields_of
 from amagasa.app.left_out import ExcludedBy, GivenPlaceholder
 from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
@@ -209,6 +210,7 @@ class Queries:
             crossing=view,
             content=content,
             is_cut=len(content) == CONTENT_CHARACTERS,
+            fields=fields_of(crossing.content, crossing.changes),
         )
 
     def content(self, actor: Actor) -> list[ContentView]:

@@ -9,13 +9,15 @@ from amagasa.app.agreement_trial import Trial, Voice, try_agreement
 from amagasa.app.deciding import Deciding
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
-from amagasa.app.provenance import Source, sources_of
+from amagasa.app.previewing import Preview, PreviewAsked, preview_objects
+from amagasa.app.provenance import Source, kept_sources, sources_of
 from amagasa.app.sharing import release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.describe import RuleText, describe_address, describe_alert, describe_incident, describe_rule
 from amagasa.vocab.attack import techniques_of
+from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Severity
 from amagasa.vocab.tlp import Tlp
 
@@ -117,6 +119,34 @@ class Telling:
         """What this agreement would have let go of the last days; nothing is kept."""
         voice = Voice(party=self._party, marking=self._marking, min_severity=self._min_severity, secret=self._secret)
         return try_agreement(self._store, actor, agreement, voice, book=self._book, now=now, days=days)
+
+    def preview(self, actor: Actor, asked: PreviewAsked, *, now: datetime) -> list[Preview]:
+        """What would leave of this alert or incident, or of these objects; nothing is kept.
+
+        Raises BadInputError (AMG-PREVIEW-UNKNOWN) where there is no such alert or incident.
+        """
+        objects: list[Mapping[str, Any]] = list(asked.objects)
+        sources: frozenset[Source] = frozenset()
+        with self._store.read() as reading:
+            alert = reading.alert(asked.alert) if asked.alert else None
+            incident = reading.incident(asked.incident) if asked.incident else None
+            if alert is not None:
+                objects += describe_alert(alert, party=self._party, marking=self._marking, now=now)
+            if incident is not None:
+                objects += describe_incident(incident, party=self._party, marking=self._marking, now=now)
+            sources = kept_sources(reading, [alert] if alert else [], [incident] if incident else [])
+        if (asked.alert and alert is None) or (asked.incident and incident is None):
+            got = asked.alert or asked.incident
+            raise BadInputError("AMG-PREVIEW-UNKNOWN", "there is no such alert or incident", got=got)
+        return preview_objects(
+            self._store,
+            actor,
+            objects,
+            book=self._book,
+            now=now,
+            secret=self._secret,
+            sources=tuple(sources),
+        )
 
     def _release(
         self,

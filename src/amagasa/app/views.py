@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.evidence_views import FIELDS_SHOWN, TITLE_CHARACTERS, EvidenceView, FieldView
+from amagasa.app.field_previews import FieldPreview
 from amagasa.app.indicator_files import kept_in
 from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.app.titles import told_by
@@ -178,6 +179,7 @@ class CrossingDetail(Struct, frozen=True, kw_only=True):
     crossing: CrossingView
     content: str
     is_cut: bool
+    fields: list[FieldPreview] = []
 
 
 class ContentView(Struct, frozen=True, kw_only=True):

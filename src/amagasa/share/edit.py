@@ -33,6 +33,8 @@ def edit_down(
 
     A marking above the clause's ceiling would keep it from leaving at all: refuse it instead.
     """
+    if not strip and marking is None:
+        return NotDown(code="AMG-SHARE-NOTHING", why="neither a property to take away nor a stricter marking was named")
     obj: dict[str, Any] = msgspec.json.decode(released.content)
     places = set()
     for path in strip:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from amagasa.app import content, indicator_files
 from amagasa.app.pages import Page
 from amagasa.app.ports import ContentItem, CrossingState, Direction
+from amagasa.app.previewing import Preview, PreviewAsked
 from amagasa.app.situation import AllyView
 from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, content_view
 from amagasa.entry.people.deps import Console, console_of, threaded
@@ -70,6 +71,14 @@ def decide(request: Asked, crossing_id: FromPath[int], data: JSONBody[DecisionMa
     actor = actor_of(request)
     console.deps.sharing.decide(actor, crossing_id, approve=data.approve, version=data.version, now=console.now())
     return console.queries.crossing(actor, crossing_id)
+
+
+@post("/api/preview", status_code=200, tags=["share"], request_max_body_size=RULE_BYTES)
+@threaded
+def preview(request: Asked, data: JSONBody[PreviewAsked]) -> list[Preview]:
+    """What would leave of an alert, an incident or given objects: field by field, by which clause, with whose yes."""
+    console = console_of(request)
+    return console.deps.sharing.preview(actor_of(request), data, now=console.now())
 
 
 class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +229,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     crossing,
     decide,
     edit,
+    preview,
     list_content,
     content_item,
     add_rule,
