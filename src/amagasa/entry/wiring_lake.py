@@ -34,21 +34,18 @@ def heads_of(store: Store) -> dict[str, LakeHead]:
 
 
 @contextmanager
-def opened_lake(node: Path) -> Iterator[FolderLake]:
-    """The lake of the node in this folder, whether it runs or not. Raises BadInputError and WorldError."""
+def opened_node(node: Path) -> Iterator[tuple[FolderLake, Store]]:
+    """Lake and store of the node in this folder, whether it runs or not. Raises BadInputError and WorldError."""
     settings = load_settings(node / "node.toml")
     store = open_store(node / settings.store.path)
     try:
-        yield lake_of(node / settings.lake.path, store)
+        yield lake_of(node / settings.lake.path, store), store
     finally:
         store.close()
 
 
 def proofs_of(node: Path, lake: Path) -> list[Proof]:
     """Whether what is kept of each source is what was written. Raises BadInputError and WorldError."""
-    store = open_store(node / load_settings(node / "node.toml").store.path)
-    try:
+    with opened_node(node) as (_, store):
         heads = heads_of(store)
-    finally:
-        store.close()
     return [prove(lake, source, head) for source, head in sorted(heads.items())]

@@ -9,7 +9,7 @@ import typer
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, show_list
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.settings.load import load_settings
-from amagasa.entry.wiring_lake import opened_lake, proofs_of
+from amagasa.entry.wiring_lake import opened_node, proofs_of
 from amagasa.vocab.errors import EXIT_FINDINGS
 from amagasa.vocab.text import show
 
@@ -21,7 +21,7 @@ COLUMNS = ("source", "n_records", "first_at", "last_at", "raw", "on_disk", "rati
 @app.command("status")
 def status(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: AsNdjson = False) -> None:
     """What is kept of each source, since when, and in how much room."""
-    with opened_lake(node) as lake:
+    with opened_node(node) as (lake, _):
         rows = [_row(msgspec.to_builtins(size)) for size in lake.sizes()]
     show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
 

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "detect": ("amagasa.entry.cli.detect", "Detect in files; no node needed."),
     "content": ("amagasa.entry.cli.content", "Rules, patterns and indicators of a node; check rules in files."),
     "source": ("amagasa.entry.cli.source", "Where a node's records come from."),
+    "hunt": ("amagasa.entry.cli.hunt", "Look back through what was read: words, values, a rule, indicators."),
     "lake": ("amagasa.entry.cli.lake", "Every record as it came: how much, whether untouched, exported, asked."),
     "agreement": ("amagasa.entry.cli.agreement", "Draft, check, sign and show agreements."),
     "ally": ("amagasa.entry.cli.ally", "The allies of a node and the line to each."),
