@@ -17,7 +17,19 @@ from tests.browser.served import Served, served
 from tests.browser.test_words import WORDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-PAGES = ("watch", "incidents", "attack", "allies", "crossings", "release", "content", "sources", "settings", "keys")
+PAGES = (
+    "watch",
+    "incidents",
+    "campaigns",
+    "attack",
+    "allies",
+    "crossings",
+    "release",
+    "content",
+    "sources",
+    "settings",
+    "keys",
+)
 HEADINGS = {"attack": "attack.title"}
 PASSWORD = "correct horse battery"
 # Contrast of text against what stands behind it, as WCAG 2.2 section 1.4.3 counts it.

@@ -1,9 +1,17 @@
 """What an officer does with incidents in the console."""
 
+from pathlib import Path
+
 from playwright.sync_api import Page, expect
 
+from amagasa.adapters.store.sqlite import open_store
+from amagasa.app.ports import Store
+from tests.app.umbrella import crossed, take
 from tests.browser.conftest import Watched
+from tests.browser.served import Served
+from tests.incident.samples import address, found
 
+ATTACK = [found(0, address("198.51.100.77"))]
 BASE = "Intrusion on a base's Windows hosts"
 
 
@@ -73,3 +81,28 @@ def test_graph_lights_what_a_chosen_node_touched(officer: Watched) -> None:
     node.focus()
     page.keyboard.press("Enter")
     expect(node).to_have_attribute("aria-pressed", "true")
+
+
+def test_campaign_across_parties_names_what_ties_them(officer: Watched, node: Served, tmp_path: Path) -> None:
+    allys = crossed(1, store_of(tmp_path))
+    take(node.desktop.store, ATTACK)
+    with node.desktop.store.write() as tx:
+        for one in allys:
+            tx.save_object(one)
+    page = officer.open("campaigns")
+    expect(page.get_by_text("1 source addresses in common")).to_be_visible()
+    expect(page.locator(".campaign table tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="日本語").click()
+    expect(page.get_by_role("heading", name="作戦")).to_be_visible()
+
+
+def test_campaigns_of_nobody_say_what_would_make_one(officer: Watched) -> None:
+    page = officer.open("campaigns")
+    expect(page.get_by_text("No campaign across parties.")).to_be_visible()
+
+
+def store_of(folder: Path) -> Store:
+    """An ally's store which met the same attacker."""
+    store = open_store(folder / "ally.sqlite")
+    take(store, ATTACK)
+    return store

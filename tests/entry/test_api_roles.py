@@ -35,6 +35,8 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/incidents/{incident_id}/deeds"): ({"kind": "note", "text": "x"}, TRIAGE),
     ("GET", "/api/queue"): (None, EVERY),
     ("POST", "/api/queue/budget"): ({"n_per_shift": 5}, TRIAGE),
+    ("GET", "/api/campaigns"): (None, EVERY),
+    ("GET", "/api/campaigns/{campaign_id}"): (None, EVERY),
     ("GET", "/api/attack"): (None, EVERY),
     ("GET", "/api/mission"): (None, EVERY),
     ("PUT", "/api/mission"): ({"texts": [{"path": "m.toml", "content": 'mission = ["m"]'}]}, WRITE),
@@ -100,6 +102,7 @@ def address(desktop: Desktop, path: str) -> str:
         "crossing_id": str(wanting.id),
         "content_id": content.id,
         "name": "auditor",
+        "campaign_id": "campaign--none",
     }
     return path.format(**known)
 

@@ -240,7 +240,7 @@ def test_word_that_only_contains_a_name_of_ours_is_told() -> None:
 def test_incident_states_plain_facts() -> None:
     (made,) = describe_incident(incident(), party=JAPAN, marking=Tlp.AMBER)
     assert made["id"] == incident().id
-    assert made["name"] == "SQL injection: 203.0.113.7"
+    assert made["name"] == "SQL injection"
     assert "2 alerts, 13 detections" in made["description"]
     facts = next(iter(made["extensions"].values()))
     assert facts["severity"] == 4

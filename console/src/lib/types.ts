@@ -427,3 +427,39 @@ export interface QueueAnswer {
 }
 
 export type DeedAsked = { kind: string; text?: string; other?: string; alerts?: string[]; of?: number }
+
+export interface Campaign {
+  id: string
+  title: string
+  severity: number
+  score: number
+  parties: Named[]
+  n_incidents: number
+  n_alerts: number
+  n_detections: number
+  n_sources: number
+  techniques: string[]
+  tactics: string[]
+  first_seen_at: Instant
+  last_seen_at: Instant
+  members: {
+    id: string
+    party: Named
+    is_ours: boolean
+    title: string
+    severity: number
+    first_seen_at: Instant
+    last_seen_at: Instant
+    n_alerts: number
+    n_detections: number
+    n_sources: number
+    techniques: string[]
+  }[]
+  ties: { first: string; second: string; weight: number; why: string }[]
+}
+
+export interface Campaigns {
+  campaigns: Campaign[]
+  n_own: number
+  n_of_allies: number
+}

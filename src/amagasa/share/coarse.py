@@ -1,10 +1,11 @@
-"""Values made coarse: an address to its network, an instant to its hour or day, a host to its role."""
+"""Values made coarse: an address to its network or to a stand-in, an instant to its hour or day, a host to its role."""
 
 import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from amagasa.incident.tokens import token_of
 from amagasa.intel.stix import instant_of
 from amagasa.share.terms import Coarse
 from amagasa.vocab.instants import to_rfc3339
@@ -23,6 +24,8 @@ def coarsened(value: Any, to: Coarse, *, name: str, roles: Mapping[str, str]) ->
         return None
     if to is Coarse.NETWORK:
         return network_of(value)
+    if to is Coarse.STAND_IN:
+        return token_of(value)
     if to is Coarse.ROLE:
         return roles.get(value.lower(), ANY_HOST)
     moment = instant_of(value)

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from amagasa.event.entity import Entity, EntityKind
 from amagasa.incident.alert import Alert, Incident
+from amagasa.incident.links import kind_of, values_of
+from amagasa.incident.swarm import n_sources
 from amagasa.intel.build import attack_pattern, common, extension, indicator, sighting, technique_references
 from amagasa.share.agreement import Party
 from amagasa.share.subject import external_address, mentions, private_values, subject_of, subject_of_value
@@ -27,7 +29,9 @@ from amagasa.vocab.tlp import Tlp
 # An address that attacked yesterday may be somebody else's today.
 INDICATOR_LIFE: Final = timedelta(hours=24)
 MAX_TECHNIQUES: Final = 5
-MAX_ADDRESSES: Final = 20
+# A hunt by four hundred addresses is known by all of them; a sentence names the first.
+MAX_ADDRESSES: Final = 500
+NAMED_ADDRESSES: Final = 20
 _DAY: Final = timedelta(days=1)
 
 
@@ -77,7 +81,7 @@ def describe_incident(
         author=party.id,
         marking=marking,
     )
-    addresses = _addresses(incident.entities)
+    addresses = _addresses(incident)
     facts = extension(
         {
             "severity": int(incident.severity),
@@ -89,6 +93,7 @@ def describe_incident(
             "first_seen": to_rfc3339(incident.first_seen_at),
             "last_seen": to_rfc3339(incident.last_seen_at),
             "source_addresses": addresses,
+            "n_sources": n_sources(incident),
         }
     )
     made = {
@@ -272,13 +277,12 @@ def _told_title(title: str, entities: Sequence[Entity]) -> str:
 
 
 def _told_incident_title(incident: Incident) -> str:
-    """The incident's title, with the subject that stands behind its last colon only where that is an address outside.
+    """The incident's title without the subject behind its last colon: whom it is about stands among the facts.
 
-    Other subjects are an account, a host or a log of ours.
+    There a clause can hide it; in a name, which every incident must have, it would keep the whole incident back.
     """
-    words, _, subject = incident.title.rpartition(": ")
-    is_whole = not words or external_address(subject) is not None
-    return _told_title(incident.title if is_whole else words, incident.entities)
+    words, _, _ = incident.title.rpartition(": ")
+    return _told_title(words or incident.title, incident.entities)
 
 
 def _names_inside(title: str) -> bool:
@@ -303,8 +307,10 @@ def _day_of(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _addresses(entities: Sequence[Entity]) -> list[str]:
-    sources = [entity.value for entity in entities if entity.kind is EntityKind.SOURCE_ADDRESS]
+def _addresses(incident: Incident) -> list[str]:
+    """Those that mean something outside; a swarm names more of them in its links than among its entities."""
+    sources = [entity.value for entity in incident.entities if entity.kind is EntityKind.SOURCE_ADDRESS]
+    sources += [values_of(link)[0] for link in incident.links if kind_of(link) == EntityKind.SOURCE_ADDRESS.value]
     found = {str(address) for value in sources if (address := external_address(value)) is not None}
     return sorted(found)[:MAX_ADDRESSES]
 
@@ -325,5 +331,6 @@ def _incident_facts(incident: Incident, addresses: Sequence[str]) -> str:
     if incident.techniques:
         facts.append(f"techniques {', '.join(incident.techniques)}")
     if addresses:
-        facts.append(f"from {', '.join(addresses)}")
+        rest = f" and {len(addresses) - NAMED_ADDRESSES} more" if len(addresses) > NAMED_ADDRESSES else ""
+        facts.append(f"from {', '.join(addresses[:NAMED_ADDRESSES])}{rest}")
     return "; ".join(facts) + "."

@@ -14,6 +14,7 @@ ROLE: Final[dict[Role, Both]] = {
 }
 COARSE: Final[dict[Coarse, Both]] = {
     Coarse.NETWORK: ("its network (/24, /48)", "ネットワーク (/24、/48)"),
+    Coarse.STAND_IN: ("a stand-in which every party makes alike", "全当事者に共通の置き換え値"),
     Coarse.HOUR: ("its hour", "一時間単位"),
     Coarse.DAY: ("its day", "一日単位"),
     Coarse.ROLE: ("the role of the host", "ホストの役割"),

@@ -29,9 +29,14 @@ class Role(StrEnum):
 
 
 class Coarse(StrEnum):
-    """What a value is made into: a network (IPv4 /24, IPv6 /48), the hour or day of an instant, the role of a host."""
+    """What a value is made into.
+
+    A network (IPv4 /24, IPv6 /48), a stand-in for an address which every party makes alike (`incident.tokens`), the
+    hour or day of an instant, the role of a host.
+    """
 
     NETWORK = "network"
+    STAND_IN = "stand-in"
     HOUR = "hour"
     DAY = "day"
     ROLE = "role"

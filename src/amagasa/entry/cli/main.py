@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "alert": ("amagasa.entry.cli.queue", "The alerts of a node."),
     "incident": ("amagasa.entry.cli.queue", "The incidents of a node."),
     "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
+    "campaign": ("amagasa.entry.cli.campaign", "What several parties met of one hand."),
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 

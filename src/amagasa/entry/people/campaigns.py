@@ -1,0 +1,29 @@
+"""The API's campaigns: incidents of several parties that belong together."""
+
+from litestar import get
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
+
+from amagasa.app import campaigns as uses
+from amagasa.app.campaigns import CampaignsView, CampaignView
+from amagasa.entry.people.deps import console_of, threaded
+from amagasa.entry.people.security import Asked, actor_of
+
+
+@get("/api/campaigns", tags=["queue"])
+@threaded
+def campaigns(request: Asked) -> CampaignsView:
+    """Campaigns across parties, the worst first."""
+    console = console_of(request)
+    return uses.campaigns(console.deps.store, actor_of(request), console.names())
+
+
+@get("/api/campaigns/{campaign_id:str}", tags=["queue"])
+@threaded
+def campaign(request: Asked, campaign_id: FromPath[str]) -> CampaignView:
+    """A campaign with its incidents and what ties them."""
+    console = console_of(request)
+    return uses.campaign(console.deps.store, actor_of(request), console.names(), campaign_id)
+
+
+HANDLERS: tuple[BaseRouteHandler, ...] = (campaigns, campaign)
