@@ -6,6 +6,7 @@ export const GO: Record<string, string> = {
   i: 'incidents',
   m: 'attack',
   a: 'allies',
+  t: 'agreements',
   c: 'crossings',
   r: 'release',
   n: 'content',

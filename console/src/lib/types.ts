@@ -164,6 +164,64 @@ export interface Crossing {
   next_try_at: Instant | null
   delivered_at: Instant | null
   n_bytes: number
+  wants: string[]
+  n_wanted: number
+  consents: string[]
+  ours: string
+}
+
+export interface FieldPreview {
+  path: string
+  what: string
+  value: string
+}
+
+export interface Told {
+  en: string
+  ja: string
+  sign: string
+}
+
+export interface Article {
+  number: number
+  title: Told
+  lines: Told[]
+}
+
+export interface AgreementText {
+  id: string
+  title: string
+  version: number
+  digest: string
+  ally: Named
+  valid_from_at: Instant
+  valid_until_at: Instant
+  is_in_force: boolean
+  ended: '' | 'amended' | 'revoked'
+  why: string
+  renew_at: Instant | null
+  articles: Article[]
+  changes: Told[]
+  clocks: { name: string; limit_s: number; worst_s: number | null; n: number; n_late: number }[]
+  budget: { n_objects: number; n_bytes: number; max_objects: number | null; max_bytes: number | null } | null
+}
+
+export interface Trial {
+  since: Instant
+  until: Instant
+  n_alerts: number
+  n_incidents: number
+  n_objects: number
+  is_cut: boolean
+  rows: { outcome: string; object_type: string; clause: string; code: string; why: string; n: number; n_bytes: number; examples: string[] }[]
+}
+
+export interface DraftTried {
+  problems: Told[]
+  is_sound: boolean
+  articles: Article[]
+  changes: Told[]
+  trial: Trial | null
 }
 
 export interface Crossings {
@@ -175,6 +233,7 @@ export interface CrossingDetail {
   crossing: Crossing
   content: string
   is_cut: boolean
+  fields: FieldPreview[]
 }
 
 export interface Content {

@@ -12,6 +12,7 @@ from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, CrossingState, Direction, Reading, Store
 from amagasa.app.views import Named
 from amagasa.share.agreement import Agreement
+from amagasa.share.form import digest
 from amagasa.share.rendering import difference, render
 from amagasa.vocab.text import show
 
@@ -109,7 +110,7 @@ def _text(reading: Reading, bond: Bond, bonds: Sequence[Bond], now: datetime) ->
         id=show(agreement.id),
         title=show(agreement.title),
         version=agreement.version,
-        digest=bond.digest,
+        digest=bond.digest or digest(agreement),
         ally=Named(id=bond.ally.id, name=show(bond.ally.name, 80)),
         valid_from_at=agreement.valid_from_at,
         valid_until_at=agreement.valid_until_at,
