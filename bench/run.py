@@ -33,6 +33,7 @@ from page import (
     table_of_store,
     table_of_umbrella,
 )
+from page_indicators import plots_of_indicators, table_of_indicators
 from page_whole import plots_of_growth, plots_of_whole, table_of_growth, table_of_peers, table_of_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,6 +116,23 @@ BENCHES = (
         "process, in one run. Hayabusa looks with the rules that it ships: the same, converted by its authors, and its "
         "own. What is found is compared by rule and file; the rules in which they differ most are named.",
         show=table_of_peers,
+    ),
+    Bench(
+        name="indicators",
+        title="Indicators by the hundred thousand",
+        command="bench/indicators.py --json --rules DATA/rules/sigma-rules.tar.gz "
+        "--indicators DATA/cti/indicators/indicators.csv.zst --windows PATTERN:DATA/windows/compound/metasploit_*.zst "
+        "--web PATTERN:DATA/web/semicomplete*.gz PATTERN:DATA/web/secrepo*.gz PATTERN:DATA/web/scan_w3af*.gz",
+        short="bench/indicators.py --json --rules DATA/rules/sigma-rules.tar.gz "
+        "--indicators DATA/cti/indicators/indicators.csv.zst --windows PATTERN:DATA/windows/compound/*comsvcs*.zst "
+        "--web PATTERN:DATA/web/semicomplete*.gz --web-lines 60000 --sizes 10000 --repeat 1 --singles 5",
+        what="Block lists drawn by lot from a public one, beside the whole public rule set. *First start*: the list is "
+        "read and made a table; *next starts* map the table. *Times the CPU of none*: `amagasa detect` over the same "
+        "logs in turn with and without indicators, the median of three pairs. A record that an indicator names must be "
+        "weighed, and told or counted as aged; the last row of the web logs is the list less every value that these "
+        "logs show, which is what looking costs where nothing is found.",
+        show=table_of_indicators,
+        plots=plots_of_indicators,
     ),
     Bench(
         name="detect-lab",
