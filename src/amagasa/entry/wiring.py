@@ -11,6 +11,7 @@ from amagasa.adapters.peer.taxii_client import TaxiiLine
 from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import PartyKeys, create_party_keys, load_party_keys
 from amagasa.adapters.seal.passwords import Argon2Passwords
+from amagasa.adapters.store.library import open_library
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.agreement_book import AgreementBook
 from amagasa.app.agreements import AgreementFiles, load_book, read_card
@@ -18,6 +19,7 @@ from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Bond, Clock, Passwords, Store
 from amagasa.app.signals import Signals
+from amagasa.app.taxii_library import Library
 from amagasa.app.telling import Telling
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.entry.node.clock import SystemClock
@@ -110,6 +112,16 @@ def open_world(folder: Path) -> World:
         book=book,
         telling=telling,
     )
+
+
+def library_of(folder: Path) -> Library:
+    """The library of collections for other tools in a node's folder; nothing is opened before it is used."""
+    return open_library(folder)
+
+
+def passwords_of() -> Passwords:
+    """How passwords and tokens are kept."""
+    return Argon2Passwords()
 
 
 def make_store(path: Path) -> Store:

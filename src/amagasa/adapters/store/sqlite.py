@@ -78,8 +78,8 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
         self._path = path
-        self._writer = _engine(path, busy_timeout_s, is_writer=True)
-        self._readers = _engine(path, busy_timeout_s, is_writer=False)
+        self._writer = engine_for(path, busy_timeout_s, is_writer=True)
+        self._readers = engine_for(path, busy_timeout_s, is_writer=False)
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._is_closed = False
@@ -88,7 +88,7 @@ class SqliteStore:
         """WAL, and the schema this program writes."""
         with worded(self._path):
             with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-                _use_wal(connection)
+                use_wal(connection)
             bring_up_to_date(self._readers, self._writer, self._path)
 
     @contextmanager
@@ -162,7 +162,7 @@ class SqliteStore:
             raise RuntimeError(message)
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
     """Switch the file to WAL. SQLite refuses at once while another opens the same new file: the waiting is ours."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
     while True:
@@ -176,7 +176,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-def _engine(path: Path, busy_timeout_s: float, *, is_writer: bool) -> Engine:
+def engine_for(path: Path, busy_timeout_s: float, *, is_writer: bool) -> Engine:
+    """Connections to one file: one that writes (BEGIN IMMEDIATE), or several that cannot."""
     # isolation_level None: the driver leaves BEGIN to us, so it is IMMEDIATE where it must be and never missing.
     engine = create_engine(
         "sqlite://",

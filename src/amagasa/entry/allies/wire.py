@@ -111,7 +111,7 @@ def _too_large(n_bytes: int) -> TaxiiError:
     )
 
 
-def parse_envelope(body: bytes) -> list[Any]:
+def parse_envelope(body: bytes, *, requires_objects: bool = False) -> list[Any]:
     """The objects of a TAXII envelope (section 3.7); each may still be anything. Raises TaxiiError 400 or 422."""
     if sum(body.count(mark) for mark in (b"{", b"[", b",")) > MARKS:
         raise TaxiiError(422, "AMG-TAXII-COUNT", f"a body holds at most {MARKS} brackets and commas")
@@ -119,7 +119,8 @@ def parse_envelope(body: bytes) -> list[Any]:
         envelope = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise TaxiiError(400, "AMG-TAXII-JSON", "the body is not JSON that can be read", got=str(error)) from error
-    objects = envelope.get("objects", []) if isinstance(envelope, dict) else None
+    none: list[Any] | None = None if requires_objects else []
+    objects = envelope.get("objects", none) if isinstance(envelope, dict) else None
     if not isinstance(objects, list):
         raise TaxiiError(422, "AMG-TAXII-ENVELOPE", "the body is no TAXII envelope: an object with a list of objects")
     if len(objects) > ENVELOPE_OBJECTS:

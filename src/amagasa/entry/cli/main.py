@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "incident": ("amagasa.entry.cli.queue", "The incidents of a node."),
     "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
     "campaign": ("amagasa.entry.cli.campaign", "What several parties met of one hand."),
+    "taxii": ("amagasa.entry.cli.taxii", "Collections that a node keeps for other tools."),
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 

@@ -43,7 +43,7 @@ from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.watcher import Listener, Watcher
-from amagasa.entry.people.application import console_of_world
+from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
 from amagasa.entry.wiring import World, ally_line
 from amagasa.entry.wiring_detect import RuleCompiler
@@ -159,7 +159,7 @@ class Node:
         await links.start(world.settings.allies.host, world.settings.allies.port)
         owner = owner_socket(world.folder)
         servers = [
-            (server_of(console_of_world(world, is_local=False, is_ready=self._ready), world, is_people=True), people),
+            (server_of(front_of_world(world, is_ready=self._ready), world, is_people=True), people),
             (server_of(console_of_world(world, is_local=True, is_ready=self._ready), world, is_people=False), owner),
         ]
         tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
-from amagasa.entry.wiring import OPERATOR, World, open_world
+from amagasa.entry.people.front import front
+from amagasa.entry.people.taxii import LibraryDeps, build_library
+from amagasa.entry.wiring import OPERATOR, World, library_of, open_world
 from amagasa.entry.wiring_detect import kept_files
 
 
@@ -31,6 +34,12 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             is_ready=is_ready,
         )
     )
+
+
+def front_of_world(world: World, *, is_ready: Callable[[], bool] = always_ready) -> ASGIApp:
+    """What listens for people: the console, and the library for other tools."""
+    library = LibraryDeps(library=library_of(world.folder), passwords=world.passwords, clock=world.clock)
+    return front(console_of_world(world, is_local=False, is_ready=is_ready), build_library(library))
 
 
 def mount_locally(folder: Path) -> Litestar:
