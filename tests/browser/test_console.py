@@ -21,6 +21,7 @@ PAGES = (
     "watch",
     "incidents",
     "campaigns",
+    "missions",
     "attack",
     "allies",
     "crossings",

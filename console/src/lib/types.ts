@@ -522,3 +522,94 @@ export interface Campaigns {
   n_own: number
   n_of_allies: number
 }
+
+export interface Span {
+  worst: number
+  likely: number
+  best: number
+}
+
+export interface MissionStep {
+  name: string
+  operability: number
+  bound_by: string
+  strength: number | null
+  criticality: number | null
+}
+
+export interface MissionNow {
+  name: string
+  title: string
+  title_ja: string
+  party: string
+  weight: number
+  operability: Span
+  why: string
+  way: MissionStep[]
+}
+
+export interface MissionImpact {
+  has_model: boolean
+  missions: MissionNow[]
+  touched: { name: string; title: string; health: Span; incidents: string[] }[]
+  incidents: { incident_id: string; title: string; assets: string[]; loss: Span; missions: [string, Span][] }[]
+  restore: { name: string; gain: number; repair_h: [number, number]; is_estimated: boolean }[]
+  forecast: { after_h: number; missions: Record<string, Span> }[]
+  heard: { name: string; ally: string; service: string; operability: Span; heard_at: Instant | null; is_stale: boolean }[]
+  n_unmatched: number
+  is_settled: boolean
+  is_cut: boolean
+}
+
+export interface MapNode {
+  name: string
+  kind: string
+  title: string
+  title_ja: string
+  party: string
+  operability: Span
+  health: Span
+  n_hidden: number
+  is_boundary: boolean
+  ally: string
+  is_touched: boolean
+}
+
+export interface MapEdge {
+  feeder: string
+  receiver: string
+  strength: number
+  criticality: number
+  is_way: boolean
+}
+
+export interface MissionGraph {
+  has_model: boolean
+  n_all: number
+  nodes: MapNode[]
+  edges: MapEdge[]
+}
+
+export interface ModelText {
+  path: string
+  content: string
+}
+
+export interface MissionModel {
+  version: number
+  saved_at: Instant | null
+  saved_by: string
+  n_undo: number
+  n_missions: number
+  n_services: number
+  n_assets: number
+  n_dependencies: number
+  texts: ModelText[]
+}
+
+export interface ModelCheck {
+  is_usable: boolean
+  n_errors: number
+  n_warnings: number
+  problems: { grade: string; code: string; path: string; line: number; what: string; expected: string; got: string }[]
+}
