@@ -125,7 +125,7 @@ def test_ten_thousand_nodes_are_drawn_in_part_and_opened_by_hand(officer: Watche
     load(node, f'asset = [{assets}]\n[[mission]]\nname = "m"\ndepends_on = [{assets}]\n')
     page = officer.open("missions")
     mission = page.get_by_role("button", name="mission m: full 100")
-    expect(mission).to_contain_text("+9851")
+    expect(mission).to_contain_text("+9851", timeout=30_000)
     found: Any = page.get_by_label("Node by name")
     found.fill("a9999")
     page.get_by_role("button", name="Look").click()

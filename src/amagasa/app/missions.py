@@ -62,6 +62,7 @@ class Missions:
         self._store = store
         self._book = book
         self._lock = threading.Lock()
+        self._compiling = threading.Lock()
         self._ground: tuple[int, Ground] | None = None
         self._touches: OrderedDict[tuple[int, str], tuple[datetime, tuple[Touch, ...]]] = OrderedDict()
 
@@ -203,17 +204,18 @@ class Missions:
         )
 
     def _ground_of(self, held: Held) -> Ground:
-        with self._lock:
+        with self._compiling:  # two who ask for a new model at once wait for one compilation, not for two
             if self._ground is not None and self._ground[0] == held.version:
                 return self._ground[1]
-        read = _read(held.texts)
-        if read.model is None:
-            # Kept by an older node that let it pass: our mistake, but people must be able to mend it.
-            raise BadInputError("AMG-MISSION-MODEL", "the model that is kept cannot be used", got=str(read.problems[0]))
-        ground = ground_of(read.model)
-        with self._lock:
+            read = _read(held.texts)
+            if read.model is None:
+                # Kept by an older node that let it pass: our mistake, but people must be able to mend it.
+                raise BadInputError(
+                    "AMG-MISSION-MODEL", "the model that is kept cannot be used", got=str(read.problems[0])
+                )
+            ground = ground_of(read.model)
             self._ground = (held.version, ground)
-        return ground
+            return ground
 
     def _touches_of(self, reading: Reading, incident: Incident, version: int, ground: Ground) -> tuple[Touch, ...]:
         key = (version, incident.id)
