@@ -25,6 +25,8 @@ RAW_CHARACTERS: Final = 2_000
 # A filter is not asked about more values than this: one of so many seems to be everywhere.
 MAX_VALUES: Final = 256
 _ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.)|$)", re.DOTALL)
+_LETTERS: Final = re.compile(rb"\\u00(?:3[0-9]|[46][1-9a-f]|[57][0-9a])")
+_ANY: Final = re.compile(rb"\\u00[2-7]")
 _PLAIN: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f"}
 # Auditd writes values in hexadecimal, which readers decode: filters know nothing of what they mean.
 _NOT_AUDIT: Final = frozenset({Format.WINDOWS, Format.ACCESS})
@@ -164,9 +166,11 @@ class TextSeeker:
     def _starts(data: bytes, forms: Iterable[Text], *, is_json: bool) -> list[int]:
         """Where the lines begin that may hold the text."""
         needles = {needle for form in forms for needle in form.needles}
-        if is_json and rb"\u00" in data:
-            needles.add(rb"\u00")  # a letter may be written so: these lines are all looked at
         starts: set[int] = set()
+        if is_json and rb"\u00" in data:
+            # A letter, or a sign that is asked for, may be written so: these lines are all looked at.
+            escapes = _LETTERS if all(needle.isalnum() for needle in needles) else _ANY
+            starts.update(data.rfind(b"\n", 0, found.start()) + 1 for found in escapes.finditer(data))
         for needle in needles:
             at = data.find(needle)
             while at >= 0:

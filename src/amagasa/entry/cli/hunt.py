@@ -16,7 +16,7 @@ from amagasa.app.hunt import Answer, Asked, Period, Step, hunt, most, read_insta
 from amagasa.app.lake_ports import Lake, Unlooked
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.seeking import Found
-from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder
+from amagasa.entry.cli.node_options import HERE, AsJson, AsNdjson, NodeFolder
 from amagasa.entry.cli.output import Output, err, is_progress_wanted, output_of, plain_json, say, write_json
 from amagasa.entry.wiring_hunt import Looker, indicator_looker, query_looker, rule_looker
 from amagasa.entry.wiring_lake import opened_node

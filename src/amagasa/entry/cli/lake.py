@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import typer
 
-from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, show_list
-from amagasa.entry.cli.output import say, write_json
+from amagasa.entry.cli.node_options import HERE, AsJson, AsNdjson, NodeFolder
+from amagasa.entry.cli.output import output_of, say, write_json, write_rows
 from amagasa.entry.settings.load import load_settings
 from amagasa.entry.wiring_lake import opened_node, proofs_of
 from amagasa.vocab.errors import EXIT_FINDINGS
@@ -23,7 +23,7 @@ def status(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: AsNdj
     """What is kept of each source, since when, and in how much room."""
     with opened_node(node) as (lake, _):
         rows = [_row(msgspec.to_builtins(size)) for size in lake.sizes()]
-    show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
+    write_rows(rows, COLUMNS, output_of(as_json=as_json, as_ndjson=as_ndjson), empty=EMPTY)
 
 
 def _row(size: dict[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from amagasa.entry.cli.client import NodeClient, connected
+from amagasa.entry.cli.node_options import HERE, AsJson, AsNdjson, NodeFolder
 from amagasa.entry.cli.output import output_of, write_rows
 from amagasa.entry.people.application import mount_locally
 
-NodeFolder = Annotated[
-    Path, typer.Option("--node", "-n", envvar="AMAGASA_NODE", help="The node's folder; else where you stand.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-AsNdjson = Annotated[bool, typer.Option("--ndjson", help="One JSON object a line.")]
+__all__ = ["HERE", "AsJson", "AsNdjson", "Limit", "NodeFolder", "client_of", "show_list"]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many, newest first.")]
-HERE = Path()
 
 
 def client_of(node: Path) -> AbstractContextManager[NodeClient]:
