@@ -1,18 +1,24 @@
 """Wiring of the lake: who keeps records, and who reads them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from amagasa.adapters.lake.custody import Bundle, Checked, check
 from amagasa.adapters.lake.keeping import Keeping
 from amagasa.adapters.lake.proof import Proof, prove
 from amagasa.adapters.lake.reader import FolderLake
+from amagasa.adapters.lake.sql import Limits, Table, ask
+from amagasa.adapters.seal.keys import PartyKeys, load_party_keys
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.lake_ports import LakeHead, head_in
 from amagasa.app.ports import Store
 from amagasa.app.worker_messages import LakeSpec
 from amagasa.entry.settings.load import load_settings
+
+__all__ = ["Keeping"]
 
 
 def keeping_of(spec: LakeSpec, heads: Mapping[str, LakeHead | None], *, now: datetime) -> Keeping:
@@ -49,3 +55,25 @@ def proofs_of(node: Path, lake: Path) -> list[Proof]:
     with opened_node(node) as (_, store):
         heads = heads_of(store)
     return [prove(lake, source, head) for source, head in sorted(heads.items())]
+
+
+@contextmanager
+def opened_bundle(node: Path, path: Path) -> Iterator[tuple[FolderLake, Store, Bundle, PartyKeys]]:
+    """The lake of a node, an export to fill, and the keys that sign it. Raises BadInputError and WorldError."""
+    settings = load_settings(node / "node.toml")
+    lake = node / settings.lake.path
+    with opened_node(node) as (_, store):
+        heads = heads_of(store)
+        yield FolderLake(lake, lambda: heads), store, Bundle(path, lake, heads), load_party_keys(node)
+
+
+def checked(path: Path) -> Checked:
+    """Whether an export proves what it says. Raises BadInputError."""
+    return check(path)
+
+
+def asked_by_sql(
+    statement: str, rows: Iterable[dict[str, Any]], *, seconds: float, memory_mib: int, max_rows: int
+) -> Table:
+    """What a statement gives. Raises BadInputError and WorldError."""
+    return ask(statement, rows, limits=Limits(memory_mib=memory_mib, seconds=seconds), max_rows=max_rows)

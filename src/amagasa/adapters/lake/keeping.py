@@ -75,6 +75,16 @@ class Keeping:
             if writer.folder is not None:
                 let_go(writer.folder, keep=self._keep, quota_bytes=self._quota_bytes, last=last, now=now)
 
+    def finish(self, now: datetime) -> tuple[str, ...]:
+        """Pack all that is there; the sources whose head is to be committed a last time."""
+        moved: list[str] = []
+        for source, writer in self._writers.items():
+            before = writer.head()
+            writer.finish(now)
+            if writer.head() != before:
+                moved.append(source)
+        return tuple(moved)
+
     def close(self) -> None:
         """End; what is not packed stays in tails."""
         for writer in self._writers.values():

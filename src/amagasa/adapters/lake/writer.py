@@ -131,6 +131,13 @@ class SourceWriter:
         self._take_packed(is_waiting=False, now=now)
         return self._head is not before
 
+    def finish(self, now: datetime) -> None:
+        """Pack all that is there, and wait for it: the chain is whole while nobody reads the source."""
+        if self._tails and self._tails[-1].packed is None:
+            self._seal()
+        for _ in range(len(self._tails)):
+            self._take_packed(is_waiting=True, now=now)
+
     def head(self) -> LakeHead:
         """How far it goes now."""
         return replace(self._head, tails=tuple((tail.number, tail.n_bytes) for tail in self._tails))
@@ -333,6 +340,9 @@ class NotKept:
         """Nothing changes by itself."""
         del now
         return False
+
+    def finish(self, now: datetime) -> None:
+        """Nothing is to be done."""
 
     def head(self) -> LakeHead:
         """As it was committed, and what was missed since."""

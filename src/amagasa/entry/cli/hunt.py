@@ -59,7 +59,7 @@ def hunt_command(  # noqa: PLR0913 - one parameter an option of the command line
     asked = Asked(sources=tuple(source or ()), period=period, limit=limit)
     form = output_of(as_json=as_json, as_ndjson=as_ndjson)
     with opened_node(node) as (lake, store):
-        looker = _looker(query, rule, indicator, store)
+        looker = looker_of(query, rule, indicator, store)
         answer = Answer(faults=list(looker.faults))
         run(lake, OPERATOR, looker, asked, answer=answer, form=form)
     raise typer.Exit(answer.exit_code())
@@ -69,7 +69,8 @@ def _instant(text: str | None, now: datetime) -> datetime | None:
     return None if text is None else read_instant(text, now=now)
 
 
-def _looker(query: str | None, rule: str | None, indicator: str | None, store: Any) -> Looker:
+def looker_of(query: str | None, rule: str | None, indicator: str | None, store: Any) -> Looker:
+    """What looks. Raises BadInputError where not exactly one of them is given."""
     if sum(one is not None for one in (query, rule, indicator)) != 1:
         raise BadInputError(
             "AMG-HUNT-WHAT",
@@ -156,18 +157,24 @@ def print_answer(answer: Answer) -> None:
         f"looked at {answer.n_records:,} records and passed by {answer.n_passed:,} "
         f"({answer.n_raw_bytes / 1e6:,.0f} MB) in {answer.elapsed_s:.2f} s"
     )
-    for one in answer.unlooked[:20]:
-        console.print(f"[red]not looked at[/] {escape(_told(one))} [dim]\\[{one.code}][/]")
-    if answer.n_unlooked > 20:
-        say(f"... and {answer.n_unlooked - 20:,} more parts that were not looked at: --json lists them")
-    if answer.n_rejected:
-        console.print(f"[yellow]{answer.n_rejected:,} records[/] could not be read by their format")
+    print_unlooked(answer)
     for fault in answer.faults[:20]:
         console.print(f"[yellow]did not run[/] {escape(show(fault.rule_id or fault.path))}: {escape(show(fault.why))}")
     if answer.is_cut:
         say("stopped at --limit: there may be more")
     if answer.is_interrupted:
         say("interrupted: there may be more")
+
+
+def print_unlooked(answer: Answer) -> None:
+    """What could not be looked at."""
+    console = err()
+    for one in answer.unlooked[:20]:
+        console.print(f"[red]not looked at[/] {escape(_told(one))} [dim]\\[{one.code}][/]")
+    if answer.n_unlooked > 20:
+        say(f"... and {answer.n_unlooked - 20:,} more parts that were not looked at: --json lists them")
+    if answer.n_rejected:
+        console.print(f"[yellow]{answer.n_rejected:,} records[/] could not be read by their format")
 
 
 def _told(one: Unlooked) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from amagasa.app.lake_ports import LAKE, LakeHead, head_in
 from amagasa.app.worker_messages import Batch, Begin
-from amagasa.entry.wiring_lake import keeping_of
+from amagasa.entry.wiring_lake import Keeping, keeping_of
 from amagasa.event.record import Chunk
 
 
@@ -52,9 +52,18 @@ class LakeDesk:
         """Batches without records, for lakes that have moved on by themselves."""
         if self._keeping is None:
             return []
-        moved = [source for source in self._keeping.rest(now) if self._tokens[source]]
+        return self._moved(self._keeping, self._keeping.rest(now))
+
+    def last(self, now: datetime) -> list[Batch]:
+        """The same when nothing more is read: all is packed."""
+        if self._keeping is None:
+            return []
+        return self._moved(self._keeping, self._keeping.finish(now))
+
+    def _moved(self, keeping: Keeping, sources: tuple[str, ...]) -> list[Batch]:
+        moved = [source for source in sources if self._tokens[source]]
         for source in moved:
-            self._heads[source] = self._keeping.head(source)
+            self._heads[source] = keeping.head(source)
         return [_empty(source, self.token(source, self._tokens[source])) for source in moved]
 
     def close(self) -> None:

@@ -119,6 +119,7 @@ class Worker:
             if self._leaving.is_due:
                 self._tell_left_out()
         self._send_batches(*self._pace.rest())
+        self._send_batches(*self._lake.last(datetime.now(UTC)))
         self._lake.close()
         self._disk.stop()
         self._outlook.close()
