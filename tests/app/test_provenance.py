@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from amagasa.app.ports import Crossing, CrossingState, Direction, Store
 from amagasa.app.provenance import mix
+from amagasa.app.receiving import receive
 from amagasa.app.telling import Telling
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -156,6 +157,36 @@ def test_it_goes_on_only_where_both_clauses_say_so(
     received(japan.store, states, japan.agreements[0])
     made = tell(japan, [alert(1, origin=states.id)], [])
     assert left_for(made, australia) == (["sighting"] if onward and behalf else [])
+
+
+@pytest.mark.parametrize("behalf", [False, True])
+def test_object_that_its_giver_lets_go_on_is_put_before_the_other_agreement(
+    japan: Node, allies: tuple[Party, Party], behalf: object
+) -> None:
+    states, australia = allies
+    japan.agreements[:] = [
+        between(japan, states, onward=(australia.id,)),
+        between(japan, australia, behalf=(states.id,) if behalf else ()),
+    ]
+    obj = japan.indicator(7, id=ITEM, created_by_ref=states.id)
+    got = receive(
+        japan.store, japan.signals, states.id, [obj], book=japan.book, now=NOW, pass_on=telling(japan).pass_on
+    )
+    assert [one.object_id for one in got.taken] == [ITEM]
+    out = japan.crossings(Direction.OUT)
+    assert [(one.ally, one.object_id, one.state is CrossingState.PENDING) for one in out] == [
+        (australia.id, ITEM, bool(behalf))
+    ]
+
+
+def test_object_that_its_giver_keeps_between_the_two_is_put_before_nobody(
+    japan: Node, allies: tuple[Party, Party]
+) -> None:
+    states, australia = allies
+    japan.agreements[:] = [between(japan, states), between(japan, australia, behalf=(states.id,))]
+    obj = japan.indicator(7, id=ITEM, created_by_ref=states.id)
+    receive(japan.store, japan.signals, states.id, [obj], book=japan.book, now=NOW, pass_on=telling(japan).pass_on)
+    assert japan.crossings(Direction.OUT) == []
 
 
 def test_incident_keeps_what_it_was_ever_made_from_also_when_it_joins_another(

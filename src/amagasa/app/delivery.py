@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from amagasa.app.link_ports import AllyLine, Pushed
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, CrossingState, Direction, Store, Writing
+from amagasa.app.receiving import PassOn
 from amagasa.app.sharing import THROTTLE_S, in_force, may_still_leave
 from amagasa.app.signals import Signals
 from amagasa.share.release import companions
@@ -78,13 +79,14 @@ class OutboxBell:
 
 
 class DeliveryDeps(Struct, frozen=True, kw_only=True):
-    """What every delivery shares. `jitter` draws a number in 0..1."""
+    """What the line to every ally shares. `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`."""
 
     store: Store
     book: AgreementBook
     clock: Clock
     signals: Signals
     jitter: Callable[[], float]
+    pass_on: PassOn | None = None
 
 
 class Delivery:

@@ -6,7 +6,7 @@ Delivered twice it changes nothing: a version that is held already is a success 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +24,7 @@ from amagasa.app.ports import (
     StoredObject,
     Writing,
 )
-from amagasa.app.sharing import in_force, version_of
+from amagasa.app.sharing import announce, in_force, version_of
 from amagasa.app.signals import Signals
 from amagasa.intel.marking import marking_of
 from amagasa.intel.stix import instant_of
@@ -64,10 +64,28 @@ class Received(Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.outcomes if one.why)
 
 
-def receive(
-    store: Store, signals: Signals, ally_id: str, objects: Sequence[Any], *, book: AgreementBook, now: datetime
+class PassOn(Protocol):
+    """Puts what one ally gave before the agreements with others, in the transaction that keeps it."""
+
+    def __call__(
+        self, tx: Writing, ally_id: str, objects: Sequence[dict[str, Any]], *, onward: frozenset[str], now: datetime
+    ) -> Sequence[Crossing]:
+        """`onward` are those whom the giver's clause names."""
+
+
+def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from here
+    store: Store,
+    signals: Signals,
+    ally_id: str,
+    objects: Sequence[Any],
+    *,
+    book: AgreementBook,
+    now: datetime,
+    pass_on: PassOn | None = None,
 ) -> Received:
     """Take in what the ally `ally_id`, known by its certificate, sent. Blocking.
+
+    What its clause lets go on to others (`Handling.onward`) is put before their agreements by `pass_on`.
 
     Raises DeniedError (AMG-SHARE-FORCE) where no agreement with it is in force: nothing was looked at.
     """
@@ -85,14 +103,26 @@ def receive(
         crossings = [_crossing(one, bond, now) for one in new]
         crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
         logged = [tx.add_crossing(crossing) for crossing in crossings]
+        passed = _pass_on(tx, new, bond, pass_on, now=now) if pass_on is not None else []
     ids = [one.id for one in logged if one is not None]
     if content:
         signals.publish("content", {"ids": content})
     if ids:
         signals.publish("crossing", {"ids": ids})
+    announce(signals, passed)
     taken = [Outcome(object_id=one.object["id"], version=version_of(one.object)) for one in admission.admitted]
     refused = [Outcome(object_id=one.object_id, version="", why=f"{one.why} [{one.code}]") for one in admission.refused]
     return Received(outcomes=(*taken, *refused), n_new=len(new), n_content=len(content))
+
+
+def _pass_on(tx: Writing, new: Sequence[Admitted], bond: Bond, pass_on: PassOn, *, now: datetime) -> list[Crossing]:
+    """Clause by clause, since each names whom it lets it go on to."""
+    passed: list[Crossing] = []
+    for clause in bond.agreement.clauses:
+        given = [one.object for one in new if one.clause == clause.id]
+        if given and clause.handling.onward:
+            passed += pass_on(tx, bond.ally.id, given, onward=frozenset(clause.handling.onward), now=now)
+    return passed
 
 
 def require_in_force(book: AgreementBook, ally_id: str, now: datetime) -> Bond:

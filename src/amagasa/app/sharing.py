@@ -92,16 +92,20 @@ def release_changes(  # noqa: PLR0913 - what, by which terms, and what we know o
     secret: bytes,
     throttle_s: float = THROTTLE_S,
     sources: Mapping[str, Collection[Source]] | None = None,
+    allies: Collection[str] | None = None,
 ) -> tuple[Crossing, ...]:
     """Put new or changed objects before each ally's agreement, and keep the crossings that are new or changed.
 
     Released ones are PENDING (the outbox), others WANTING or WITHHELD with the reason. Of each object one crossing is
     open at a time: a newer version takes its place. A version within `throttle_s` of the last that left is due only
     then. What a release officer refused stays refused in its later versions. `sources` say from whom each object (by
-    its identifier) was learnt. Announce after the commit (`announce`).
+    its identifier) was learnt; `allies` are those to whom it may go at all, None for every one. Announce after the
+    commit (`announce`).
     """
     made: list[Crossing] = []
     for bond in in_force(book, now):
+        if allies is not None and bond.ally.id not in allies:
+            continue
         made += _Letting(tx, bond, book, secret=secret, now=now).let(
             objects, sources or {}, throttle=timedelta(seconds=throttle_s)
         )
@@ -155,6 +159,8 @@ class _Letting:
         return {one.known_as: one for one in sorted(found, key=lambda one: one.id)}
 
     def _judge(self, obj: Mapping[str, Any], known: Known) -> Crossing:
+        if obj.get("created_by_ref") not in {None, self._us} and isinstance(obj.get("id"), str):
+            known = replace(known, foreign=known.foreign | {obj["id"]})
         verdict = release(obj, self._bond.ally, self._bond.agreement, now=self._now, secret=self._secret, known=known)
         new = crossing_of(verdict, self._bond, version=version_of(obj), now=self._now)
         identifier = obj.get("id")

@@ -148,6 +148,15 @@ class Telling:
             sources=tuple(sources),
         )
 
+    def pass_on(
+        self, tx: Writing, ally_id: str, objects: Sequence[dict[str, Any]], *, onward: frozenset[str], now: datetime
+    ) -> tuple[Crossing, ...]:
+        """What an ally gave and lets go on, put before the agreements with those whom its clause names."""
+        sources = {obj["id"]: frozenset([Source(party=ally_id, item=obj["id"])]) for obj in objects}
+        return release_changes(
+            tx, objects, book=self._book, now=now, secret=self._secret, sources=sources, allies=onward - {ally_id}
+        )
+
     def _release(
         self,
         tx: Writing,

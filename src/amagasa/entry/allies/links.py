@@ -44,7 +44,10 @@ class AllyLinks:
     ) -> None:
         self._deps = deps
         self._line_of = line_of
-        app = build_taxii(TaxiiDeps(store=deps.store, book=deps.book, signals=deps.signals, clock=deps.clock))
+        given = TaxiiDeps(
+            store=deps.store, book=deps.book, signals=deps.signals, clock=deps.clock, pass_on=deps.pass_on
+        )
+        app = build_taxii(given)
         self.door = AllyDoor(app, certificate=certificate, key=key)
         self._running: dict[str, _Running] = {}
         self._faults: dict[str, str] = {}

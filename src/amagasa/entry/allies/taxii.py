@@ -20,7 +20,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, Store
-from amagasa.app.receiving import Outcome, Received, receive, require_in_force
+from amagasa.app.receiving import Outcome, PassOn, Received, receive, require_in_force
 from amagasa.app.signals import Signals
 from amagasa.entry.allies.protocol import PEER
 from amagasa.entry.allies.query import Found, ask_of, find
@@ -55,12 +55,16 @@ Asked = Request[Any, Any, State]
 
 
 class TaxiiDeps(Struct, frozen=True, kw_only=True):
-    """What the server needs of the node. `draw_id` draws the identifier of a status (UUID version 4)."""
+    """What the server needs of the node. `pass_on`: see `app.receiving`.
+
+    `draw_id` draws the identifier of a status (UUID version 4).
+    """
 
     store: Store
     book: AgreementBook
     signals: Signals
     clock: Clock
+    pass_on: PassOn | None = None
     draw_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
@@ -223,7 +227,7 @@ async def add_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
 
     def take() -> Received:
         objects = parse_envelope(body)
-        return receive(deps.store, deps.signals, bond.ally.id, objects, book=deps.book, now=now)
+        return receive(deps.store, deps.signals, bond.ally.id, objects, book=deps.book, now=now, pass_on=deps.pass_on)
 
     async with desk.intake:
         received = await asyncio.to_thread(take)

@@ -198,6 +198,7 @@ class Node:
             clock=world.clock,
             signals=world.signals,
             jitter=random.random,
+            pass_on=world.telling.pass_on,
         )
         return AllyLinks(
             deps,
