@@ -174,3 +174,8 @@ def test_links_spoken_are_found_since_an_instant_and_the_oldest_are_forgotten(
         tx.leads.speak({"c": T0, "d": T0, "e": T0})
     with store.read() as read:
         assert "b" not in read.leads.spoken(["a", "b", "c", "d", "e"], since=T0)
+
+
+def test_what_was_recorded_says_whether_a_list_spoke_alone(store: Store) -> None:
+    told = [record_batch(store, batch_of([one], 1), silent, now=NOW).has_leads for one in (listed(1), seen(2))]
+    assert told == [True, False]

@@ -238,7 +238,7 @@ export interface CrossingDetail {
 
 export interface Content {
   id: string
-  kind: 'sigma' | 'stix'
+  kind: 'sigma' | 'stix' | 'list'
   title: string
   origin: Named
   is_active: boolean
@@ -247,6 +247,7 @@ export interface Content {
   fault: string
   activated_at: Instant | null
   text: string
+  counts: Record<string, number>
 }
 
 export interface RuleFault {

@@ -8,7 +8,7 @@ Subscriber = Callable[[str, dict[str, Any]], None]
 
 
 class Signals:
-    """Fan-out by topic, e.g. `alert`, `incident`, `crossing`, `outbox`, `content`, `rules`, `agreement`, `source`.
+    """Fan-out by topic, e.g. `alert`, `lead`, `incident`, `crossing`, `outbox`, `content`, `rules`, `source`.
 
     `publish` may be called from any thread, always after the transaction has committed. A subscriber must not block
     and must not raise: it is called on the publisher's thread.

@@ -25,11 +25,12 @@ Tell = Callable[[Writing, Sequence[Alert], Sequence[Incident], datetime], tuple[
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """What a batch changed, for the doors to show after the commit."""
+    """What a batch changed, for the doors to show after the commit. `has_leads`: what some list said alone may have."""
 
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
     crossings: tuple[Crossing, ...]
+    has_leads: bool = False
 
 
 def record_batch(
@@ -106,7 +107,12 @@ def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, n
     tx.save_alerts(grouped.alerts)
     tx.move_alerts(grouped.moved)
     crossings = tell(tx, grouped.alerts, grouped.incidents, now) if grouped.alerts else ()
-    return Recorded(alerts=tuple(grouped.alerts), incidents=tuple(grouped.incidents), crossings=crossings)
+    return Recorded(
+        alerts=tuple(grouped.alerts),
+        incidents=tuple(grouped.incidents),
+        crossings=crossings,
+        has_leads=not all(map(stands, detections)),
+    )
 
 
 def _alerts(

@@ -304,6 +304,8 @@ class Node:
             self._world.signals.publish("alert", {"id": alert.id})
         for incident in recorded.incidents:
             self._world.signals.publish("incident", {"id": incident.id})
+        if recorded.has_leads:
+            self._world.signals.publish("lead", {})
         announce(self._world.signals, recorded.crossings)
 
     def _tell(self, message: Ready | Compiling | LeftOut | Correlating | Active | SourceState | Trouble) -> None:
