@@ -140,6 +140,28 @@ def table_of_link(output: str) -> str:
     return table(("", "figure"), rows) + f"\n\n{found['n_pushes']:,} pushes."
 
 
+def table_of_triage(output: str) -> str:
+    """What is left to read of each data set, and how right; campaigns; rates."""
+    found = json.loads(output)
+    rates = found["rates"]
+    text = (
+        f"Rates over {rates['detections']:,} made-up detections, a CPU second: {rates['folded_per_s']:,} detections "
+        f"folded, {rates['grouped_per_s']:,} alerts grouped, {rates['linked_per_s']:,} incidents linked. "
+        f"{rates['incidents']:,} open incidents take {rates['open_incidents_mb']} MB."
+    )
+    names = ("set", "events", "detections", "alerts", "to_read", "precision", "recall", "facts")
+    sets = [[_cell(row.get(name)) for name in names] for row in found["sets"]]
+    crossing = [[_cell(value) for value in row.values()] for row in found["campaigns"]]
+    parts = [table(("data set", "events", "detections", "alerts", "to read", "precision", "recall", "of"), sets)]
+    head = ("split", "incidents", "campaigns", "parties", "sources", "heard of", "precision", "recall")
+    parts.append(table(head, crossing))
+    return "\n\n".join((*(parts if sets else ()), text))
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def table_of_stix(output: str) -> str:
     """Milliseconds of a matching, ours beside the peer's where it was measured, and whether the answers agree."""
     found = json.loads(output)

@@ -148,6 +148,12 @@ def pages(n_alerts: int) -> dict[str, Callable[[Reading], Any]]:
         "alerts of an incident": lambda read: read.alerts(Page(), incident_id=f"incident--{n_alerts // 20:09d}"),
         "100 incidents": lambda read: read.incidents(Page()),
         "100 open incidents": lambda read: read.incidents(Page(), status=Status.OPEN),
+        "the queue, 200 of the open incidents": lambda read: (
+            read.cases.queue(limit=201),
+            read.cases.n_graver(65, beyond=60),
+            read.cases.n_alone(),
+            read.n_by_status(),
+        ),
         "100 crossings of an ally": lambda read: read.crossings(Page(), ally="identity--us", direction=Direction.OUT),
         "outbox, 100 due": lambda read: read.due("identity--us", now=T0 + timedelta(days=999), limit=100),
         "polling, 100": lambda read: read.released_after("identity--us", added_after=middle, limit=100),

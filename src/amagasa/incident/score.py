@@ -145,6 +145,8 @@ _PRESENCE: Final = frozenset(
         "command-and-control",
     }
 )
+# What an address outside does to a site when it does more than ask what is there.
+_ENGAGE: Final = frozenset({"initial-access", "execution", "command-and-control"})
 _PREPARE: Final = frozenset({"reconnaissance", "resource-development"})
 
 
@@ -231,7 +233,7 @@ def _evidence_of(incident: Incident) -> dict[Category, str]:
     elif tactics & _PRESENCE and is_inside:
         found[Category.OBSERVED_ACTIVITY] = "presence"
         found[Category.FUNCTIONAL_IMPACT] = "none-to-services"
-    elif tactics - _PREPARE:
+    elif tactics & _ENGAGE or (tactics - _PREPARE and EntityKind.HOST in kinds):
         found[Category.OBSERVED_ACTIVITY] = "engage"
     elif tactics:
         found[Category.OBSERVED_ACTIVITY] = "prepare"
