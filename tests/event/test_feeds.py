@@ -92,6 +92,7 @@ def test_every_product_route_is_one_which_a_record_gets() -> None:
         {"type": "SYSCALL", "auid": "1"},
         {"event_type": "dns", "src_ip": "x"},
         {"_path": "conn"},
+        {"ot": "modbus"},
     ]
     known = {route.name for route in product_routes()}
     assert [route_of_record(record).name for record in records if route_of_record(record).name not in known] == []

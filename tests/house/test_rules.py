@@ -70,8 +70,8 @@ def test_names_say_what_is_inside() -> None:
     assert [name_of(path) for path in SOURCE.rglob("*") if path.stem.lower() in REFUSED_NAMES] == []
 
 
-def test_rooms_are_two_levels_deep_except_adapters_doors_and_detection() -> None:
-    three = {"adapters", "entry", "detect"}
+def test_rooms_are_two_levels_deep_except_adapters_doors_detection_and_events() -> None:
+    three = {"adapters", "entry", "detect", "event"}
     parts = [path.relative_to(SOURCE).parts for path in MODULES]
     deep = ["/".join(one) for one in parts if len(one) > (3 if one[0] in three else 2)]
     assert deep == []

@@ -31,6 +31,7 @@ _PRODUCTS: Final = {
     "okta": "Okta",
     "onelogin": "OneLogin",
     "opencanary": "OpenCanary",
+    "ot": "industrial protocols",
     "suricata": "Suricata",
     "zeek": "Zeek",
 }

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from amagasa.event.jsonline import object_of
 from amagasa.event.lines import lines_of
+from amagasa.event.ot.sensor import SENSORS, sensor_fields
 from amagasa.event.products import aliases_of, audit_of_text, route_of_record
 from amagasa.event.record import MISSING, Chunk, Event, EventBatch, Normalised, Reject, Route, Value, Wanted
 from amagasa.event.stamps import from_value
@@ -76,10 +77,11 @@ def detail_jsonlines(line: bytes) -> Event:
 class _Record:
     """One object and the ways to look into it; what needs work is made when first asked for."""
 
-    __slots__ = ("_aliases", "_extracted", "_folded", "_record")
+    __slots__ = ("_aliases", "_extracted", "_folded", "_record", "_route")
 
     def __init__(self, record: dict[str, Any], route: Route) -> None:
         self._record = record
+        self._route = route.name
         self._folded: dict[str, str] | None = None
         self._aliases = aliases_of(route)
         self._extracted: dict[str, Value] | None = None
@@ -89,7 +91,7 @@ class _Record:
         found = self._look_up(name)
         if found is MISSING and (other := self._aliases.get(name)):
             found = self._look_up(other)
-        if found is MISSING and "message" in self._aliases:
+        if found is MISSING and ("message" in self._aliases or self._route in SENSORS):
             found = self.extracted().get(name, MISSING)
         return found
 
@@ -111,7 +113,10 @@ class _Record:
     def extracted(self) -> dict[str, Value]:
         """What a syslog message inside the object shows; {} where there is none."""
         if self._extracted is None:
-            self._extracted = _message_fields(self._record, self._aliases)
+            is_sensor = self._route in SENSORS
+            self._extracted = (
+                sensor_fields(self._route, self._record) if is_sensor else _message_fields(self._record, self._aliases)
+            )
         return self._extracted
 
 

@@ -165,6 +165,15 @@ _ALIASES: Final[dict[str, dict[str, str]]] = {
     },
 }
 _GENERIC: Final = {"dns": "dns"}
+# Protocols of messages which `event.ot` makes of captures and flows.
+_INDUSTRIAL: Final = frozenset(
+    {
+        *("bacnet", "cip", "dnp3", "enip", "fins", "fox", "goose", "hart_ip", "iec104", "mms", "modbus"),
+        *("profinet_dcp", "s7comm", "s7comm_plus", "synphasor"),
+    }
+)
+# Logs of sensors that say the same: our rules for the protocol look at them as well.
+_ALSO_INDUSTRIAL: Final = {("suricata", "modbus"): "modbus", ("suricata", "dnp3"): "dnp3"}
 _KUBERNETES: Final = Route(
     name="kubernetes/audit",
     sources=(
@@ -194,7 +203,8 @@ def product_routes() -> tuple[Route, ...]:
         *(_KUBERNETES, _OPENCANARY, AUDITD),
     )
     sensors = [_route("suricata", service) for service in sorted(_SURICATA)]
-    return (*sensors, *(_route("zeek", service) for service in sorted(_ZEEK)), *clouds)
+    industrial = (_route("ot", service) for service in sorted(_INDUSTRIAL))
+    return (*sensors, *(_route("zeek", service) for service in sorted(_ZEEK)), *clouds, *industrial)
 
 
 def aliases_of(route: Route) -> Mapping[str, str]:
@@ -215,8 +225,13 @@ def audit_of_text(message: str) -> dict[str, Value]:
 def _route(product: str, *services: str) -> Route:
     sources = tuple(LogSource(product=product, service=service) for service in services)
     generic = tuple(LogSource(category=_GENERIC[service]) for service in services if service in _GENERIC)
+    also = tuple(
+        LogSource(product="ot", service=_ALSO_INDUSTRIAL[product, service])
+        for service in services
+        if (product, service) in _ALSO_INDUSTRIAL
+    )
     name = "/".join((product, *services[:1]))
-    return Route(name=name, sources=(*sources, *generic) or (LogSource(product=product),))
+    return Route(name=name, sources=(*sources, *generic, *also) or (LogSource(product=product),))
 
 
 def _service(value: Any, known: frozenset[str]) -> str:
@@ -229,6 +244,11 @@ def _suricata(record: Record) -> Route | None:
         if "flow_id" in record or "src_ip" in record
         else None
     )
+
+
+def _industrial(record: Record) -> Route | None:
+    service = record["ot"]
+    return _route("ot", service) if isinstance(service, str) and service in _INDUSTRIAL else None
 
 
 def _zeek(record: Record) -> Route | None:
@@ -323,6 +343,7 @@ def _carried_route(name: str, sources: tuple[LogSource, ...], key: str) -> Route
 
 # The first key that is there and whose finder says yes decides.
 _BY_KEY: Final[tuple[tuple[str, Callable[[Record], Route | None]], ...]] = (
+    ("ot", _industrial),
     ("event_type", _suricata),
     ("_path", _zeek),
     ("@stream", _zeek),

@@ -21,6 +21,7 @@ from msgspec import Struct
 from amagasa.adapters.source import evtx_file
 from amagasa.adapters.source.documents import format_of_document, is_document, objects_of
 from amagasa.adapters.source.lines import Item, chunks_of
+from amagasa.adapters.source.packets import is_capture
 from amagasa.adapters.source.stream import (
     BLOCK_BYTES,
     DAMAGED,
@@ -32,6 +33,7 @@ from amagasa.adapters.source.stream import (
     Budget,
     Stream,
 )
+from amagasa.adapters.source.tshark import messages_of
 from amagasa.adapters.source.unpack import layer_of
 from amagasa.adapters.source.xml_events import events_of, is_xml
 from amagasa.event.record import Format, SourceFault
@@ -68,6 +70,8 @@ class Reader(Struct, frozen=True, kw_only=True):
             yield from self._seeking(path, stream, file, partial(self._zip, depth))
         elif head.startswith(evtx_file.MAGIC):
             yield from self._seeking(path, stream, file, self._evtx)
+        elif is_capture(head):
+            yield from messages_of(path, stream, self.read_at)
         elif head[257:262] == b"ustar":
             yield from self._tar(path, stream, depth)
         else:
@@ -88,8 +92,9 @@ class Reader(Struct, frozen=True, kw_only=True):
             return
         kind = "binary data" if b"\0" in head else "text"
         why = (
-            "it could not be told what kind of records these are; expected Windows events, an access log, syslog or "
-            f"JSON lines; got {kind} that begins with {show(head[:64], 80)}; name it with --format if it is one of them"
+            "it could not be told what kind of records these are; expected Windows events, an access log, syslog, "
+            f"JSON lines or a capture; got {kind} that begins with {show(head[:64], 80)}; name it with --format if "
+            "it is one of them"
         )
         yield SourceFault(path=path, why=why, code=UNKNOWN)
 
