@@ -43,6 +43,9 @@ def test_demo_shows_everything_and_takes_other_ports_where_the_first_are_taken(t
     assert found["milestones"].keys() == MILESTONES
     assert found["supported"]["name"] == "Japan"
     assert found["n_lines"] > 0
+    missions = found["missions"]["supported"]
+    assert missions["operability"]["public-service"]["likely"] < 100  # the website is under attack
+    assert missions["n_heard"] == found["missions"]["supporting"]["n_heard"] == 2
     assert sum(one["n_rejected"] for one in found["supported"]["sources"]) == 0
     assert f"port = {taken}" not in (home / "jp" / "node.toml").read_text(encoding="utf-8")
 

@@ -21,6 +21,7 @@ from amagasa.app import agreements
 from amagasa.app.rehearsal import scenario_of
 from amagasa.entry.cli.client import NodeClient, connected
 from amagasa.entry.cli.output import err, say, write_json
+from amagasa.entry.demo.missions import load_maps, standings, with_services
 from amagasa.entry.demo.nodes import PORTS_TRIED, DemoNode, RunningNode, free_ports
 from amagasa.entry.demo.play import Feeder, Watch
 from amagasa.entry.demo.story import MILESTONES, Shown
@@ -71,6 +72,7 @@ def demo_command(
         say("making two nodes and the agreement between them, and signing it on both sides ...")
         japan, america = _started(home, stack)
         ours, allys = (stack.enter_context(connected(node.folder, mount_locally)) for node in (japan, america))
+        load_maps(ours, allys)
         if not headless:
             _say_where({japan: ours, america: allys})
         watch = Watch(ours, allys, scenario, _tell)
@@ -79,6 +81,7 @@ def demo_command(
         stack.callback(feeder.stop)
         _play(watch, feeder, seconds=seconds, asked_to_stop=asked_to_stop, ends_early=headless and seconds is None)
         summary = watch.story.as_document() | {"n_lines": feeder.n_lines, "seed": seed} | watch.counts()
+        summary |= standings(ours, allys)
     _finish(summary, as_json=as_json, is_stopped=asked_to_stop.is_set() and headless)
 
 
@@ -96,6 +99,8 @@ def _finish(summary: dict[str, Any], *, as_json: bool, is_stopped: bool) -> None
         write_json(summary)
     elif summary["ok"]:
         say(f"everything was seen; {summary['n_lines']:,} lines were read")
+        for name, span in summary["missions"]["supported"]["operability"].items():
+            say(f"mission {name}: {span['likely']:g} of 100 ({span['worst']:g} to {span['best']:g})")
     for name in summary["missing"]:
         say(f"not seen: {MILESTONES[name]}")
     if is_stopped and not summary["ok"]:
@@ -164,7 +169,7 @@ def _sign(home: Path, japan: DemoNode, america: DemoNode, now: datetime) -> None
     draft = home / "agreement.toml"
     begin = now - timedelta(minutes=1)
     text = agreements.draft(files, *cards, valid_from_at=begin, valid_until_at=begin + timedelta(days=365))
-    draft.write_text(text, encoding="utf-8")
+    draft.write_text(with_services(text), encoding="utf-8")
     signed = agreements.sign(files, japan.folder, agreements.prepare(files, japan.folder, draft, now=now), now=now)
     for node in (america, japan):
         agreements.sign(files, node.folder, agreements.prepare(files, node.folder, signed.target, now=now), now=now)
