@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from amagasa.mission.impact import Touch, assess_impact, ground_of
 from amagasa.mission.model import Dependency, Kind, Model, Node
 from amagasa.mission.operability import Method, network_of, operability, own_of
 from amagasa.mission.read import Text, read_model
+from amagasa.mission.stages import health_after
 from amagasa.mission.weighing import hurting, restore_order, stand
 
 LAYERS = 6
@@ -85,6 +87,11 @@ def measure(n_nodes: int) -> dict[str, Any]:
     hit = {node.name: 0.0 for node in draw.sample(model.of_kind(Kind.ASSET), 20)}
     own = own_of(model, hit)
     damaged = stand(model, network, hit)
+    ground = ground_of(model)
+    touches = [
+        Touch(incident_id=f"incident--{number // 3}", asset=node.name, health=health_after(("lateral-movement",), 75))
+        for number, node in enumerate(draw.sample(model.of_kind(Kind.ASSET), min(600, n_nodes // 2)))
+    ]
     text = toml_of(model)
     return {
         "n_nodes": len(model.nodes),
@@ -92,6 +99,7 @@ def measure(n_nodes: int) -> dict[str, Any]:
         "operability": {method.value: timed(lambda how=method: operability(network, own, how)) for method in Method},
         "make_network": timed(lambda: network_of(model)),
         "rank_all_assets": timed(lambda: hurting(stand(model, network)), 3),
+        "impact_of_200_incidents": timed(lambda: assess_impact(touches, ground), 3),
         "restore_order_of_20": timed(lambda: restore_order(damaged), 3),
         "read_and_check_toml": timed(lambda: read_model([Text(path="m.toml", content=text)]), 1),
         "toml_bytes": len(text),

@@ -67,7 +67,7 @@ def load(
     body = {"texts": [{"path": Path(one.path).name, "content": one.content.decode("utf-8-sig")} for one in texts]}
     with client_of(node) as client:
         kept = client.put("/api/mission", body)
-    say(f"loaded as version {kept['version']}: {kept['n_missions']} missions, {kept['n_assets']} assets")
+    say(f"loaded as version {kept['version']} (missions: {kept['n_missions']}, assets: {kept['n_assets']})")
 
 
 @app.command("undo")
@@ -75,7 +75,7 @@ def undo(*, node: NodeFolder = HERE) -> None:
     """Bring back the model that the node had before the present one."""
     with client_of(node) as client:
         kept = client.post("/api/mission/undo", {})
-    say(f"back, as version {kept['version']}: {kept['n_missions']} missions, {kept['n_assets']} assets")
+    say(f"back, as version {kept['version']} (missions: {kept['n_missions']}, assets: {kept['n_assets']})")
 
 
 @app.command("show")
@@ -233,7 +233,7 @@ def _print_impact(impact: dict[str, Any]) -> None:
         told = "never heard" if one["heard_at"] is None else f"{one['operability']['likely']:g}"
         say(f"by the word of {one['ally']}: {one['name']}: {told}{' (stale)' if one['is_stale'] else ''}")
     if impact["n_unmatched"]:
-        say(f"{impact['n_unmatched']} open incidents touch nothing in the model: what they cost is not known")
+        say(f"open incidents that touch nothing in the model: {impact['n_unmatched']}; what they cost is not known")
 
 
 def _print_standing(before: Standing, after: Standing) -> None:
