@@ -1,5 +1,9 @@
 """Files of indicators in a node's folder: kept, described, counted, forgotten."""
 
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ import msgspec
 import pytest
 
 from amagasa.adapters.content.kept_files import LISTS, KeptFiles
-from amagasa.vocab.errors import BadInputError
+from amagasa.vocab.errors import BadInputError, WorldError
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
@@ -36,6 +40,46 @@ def test_kept_file_without_any_indicator_is_refused_and_leaves_nothing(tmp_path:
     with pytest.raises(BadInputError, match="AMG-CONTENT-INDICATORS"):
         KeptFiles(tmp_path / "node").keep(tmp_path / "prose.txt")
     assert list((tmp_path / "node" / LISTS).iterdir()) == []
+
+
+@contextmanager
+def files_of_at_most(n_bytes: int) -> Iterator[None]:
+    """As on a full disk: what is written beyond that fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_kept_file_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("".join(f"198.51.{n // 250}.{n % 250}\n" for n in range(5_000)))
+    files = KeptFiles(tmp_path / "node")
+    with files_of_at_most(20_000), pytest.raises(WorldError, match="AMG-CONTENT-DISK"):
+        files.keep(tmp_path / "bad.txt")
+    assert list((tmp_path / "node" / LISTS).iterdir()) == []
+
+
+def test_kept_file_that_is_there_already_outlives_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("198.51.100.1\n" * 5_000)
+    files = KeptFiles(tmp_path / "node")
+    kept = files.keep(tmp_path / "bad.txt")
+    with files_of_at_most(0), pytest.raises(WorldError, match="AMG-CONTENT-DISK"):
+        files.keep(tmp_path / "bad.txt")
+    assert len(files.load([kept.file]).tables) == 1
+
+
+def test_removed_file_leaves_another_of_the_same_bytes_in_place(tmp_path: Path) -> None:
+    for name in ("one.txt", "other.txt"):
+        (tmp_path / name).write_text("198.51.100.1\n")
+    files = KeptFiles(tmp_path / "node")
+    one, other = (files.keep(tmp_path / name) for name in ("one.txt", "other.txt"))
+    files.remove(one.file)
+    assert files.describe(other.file) == other
+    assert len(files.load([other.file]).tables) == 1
 
 
 @pytest.mark.parametrize("file", ["0123456789abcdef/none.txt", "../../etc/passwd"])

@@ -27,6 +27,7 @@ LISTS: Final = Path("state") / "lists"
 TABLES: Final = Path("state") / "tables"
 SHOWN_FAULTS: Final = 20
 _DIGEST_CHARACTERS: Final = 16
+_COMING: Final = ".coming"
 _TOLD: Final = ".told.json"
 _WEIGHED: Final = ".weighed.json"
 _UNSAFE: Final = re.compile(r"[^\w.-]|^[^\w]", re.ASCII)
@@ -50,19 +51,26 @@ class KeptFiles:
 
         Raises BadInputError where it cannot be read or holds no indicator at all, WorldError where the disk is full.
         """
+        name = _UNSAFE.sub("_", path.name)[:100]
         try:
             with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_CHARACTERS]
+                hashed = hashlib.file_digest(file, "sha256")
         except OSError as problem:
             raise _refused(path, problem.strerror or str(problem)) from None
-        name = _UNSAFE.sub("_", path.name)[:100]
+        hashed.update(f"\0{name}".encode())  # each name has a folder of its own, whatever bytes it shares
+        digest = hashed.hexdigest()[:_DIGEST_CHARACTERS]
         copy = self._lists / digest / name
+        is_new = not copy.exists()
         try:
             copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            if is_new:  # the digest is of its name and all its bytes: one that is there is the same
+                shutil.copyfile(path, copy.with_name(_COMING))
+                copy.with_name(_COMING).replace(copy)
             kept = self._read(copy, f"{digest}/{name}")
             (copy.parent / _TOLD).write_bytes(msgspec.json.encode(kept))
         except OSError as problem:
+            if is_new:
+                self.remove(f"{digest}/{name}")  # half a file would only keep the disk full
             raise WorldError(
                 "AMG-CONTENT-DISK",
                 f"the file cannot be kept in {show(str(self._lists))}",
