@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from amagasa.adapters.content.children import Progress
+from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.review import read_rule_files, review_documents
 from amagasa.adapters.content.rules import Document, documents_of
 from amagasa.adapters.source.records import open_records
@@ -24,18 +25,22 @@ _DIVIDER: Final = re.compile(r"^---(?:[ \t]*(?:#.*)?)$\r?\n?", re.MULTILINE)
 _NOTHING: Final = re.compile(r"(?:\s*(?:#[^\n]*)?\n?)*+")
 
 
-def check_paths(paths: Sequence[Path], *, now: datetime, progress: Progress | None = None) -> Checked:
+def check_paths(
+    paths: Sequence[Path], placeholders: Sequence[Path] = (), *, now: datetime, progress: Progress | None = None
+) -> Checked:
     """Look over every rule under the paths, the built-in ones where there are none.
 
-    Raises BadInputError for a path that is not there or of no known kind, and (AMG-RULES-NONE) where no rule is.
+    Placeholders have the values which the folders among the paths, and the files named, give them. Raises BadInputError
+    for a path that is not there or of no known kind, and (AMG-RULES-NONE) where no rule is.
     """
+    given = placeholders_of(paths, placeholders)
     documents, faults = read_rule_files(paths, is_builtin=not paths)
     infos = {one.path: one.text for one in documents if is_info(one.text)}
     cases = {one.path: one.text for one in documents if one.path not in infos and is_case_file(one.path, one.text)}
     rules = [one for one in documents if one.path not in infos and one.path not in cases]
     _refuse_nothing(paths, rules, faults)
-    files = review_documents(rules, progress=progress)
-    return check_content(files, cases, faults, BesideRules(paths, infos), now=now)
+    files = review_documents(rules, given, progress=progress)
+    return check_content(files, cases, [*given.faults, *faults], BesideRules(paths, infos), now=now)
 
 
 def rule_texts(paths: Sequence[Path]) -> tuple[list[tuple[str, str]], list[RuleFault]]:

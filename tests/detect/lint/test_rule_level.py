@@ -76,8 +76,26 @@ def test_review_names_the_feeds_and_what_they_lack() -> None:
 def test_review_of_what_cannot_run_has_one_error_that_says_why() -> None:
     one = reviewed(selecting("User|expand: '%admins%'"))
     assert one.rule is None
-    assert [(found.code, found.grade) for found in one.findings] == [("cannot-run", Grade.ERROR)]
+    assert [(found.code, found.grade) for found in one.findings] == [("placeholder-empty", Grade.ERROR)]
     assert "%admins%" in one.findings[0].what
+
+
+def test_review_with_the_values_of_a_placeholder_finds_nothing_wrong() -> None:
+    (one,) = review(selecting("User|expand: '%admins%'"), {"admins": ("root",)})
+    assert one.rule is not None
+    assert "placeholder-empty" not in [found.code for found in one.findings]
+
+
+def test_review_of_a_placeholder_that_is_nearly_one_with_values_names_that() -> None:
+    (one,) = review(selecting("User|expand: '%admin%'"), {"admins": ("root",)})
+    assert "admins" in next(found.hint for found in one.findings if found.code == "placeholder-empty")
+
+
+def test_review_of_a_rule_repeated_with_changes_is_of_what_is_meant() -> None:
+    text = selecting("User|contains: abcd") + "\n---\naction: repeat\nlevel: hgih\n"
+    first, second = review(text)
+    assert first.rule is not None
+    assert "hgih" in " ".join(found.what for found in second.findings)
 
 
 def test_review_of_what_cannot_run_keeps_to_the_finding_that_explains_it() -> None:

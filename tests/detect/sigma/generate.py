@@ -17,6 +17,7 @@ NETWORKS: Final = ("10.0.0.0/8", "192.168.1.0/24", "2001:db8::/32", "0.0.0.0/0")
 ADDRESSES: Final = ("10.1.2.3", "192.168.1.77", "11.0.0.1", "2001:db8::1", "::1", "nothing")
 NUMBERS: Final = (0, 1, 5, 12, -3, 1.5, 100)
 INSTANTS: Final = ("2024-02-29T23:59:00Z", "2025-12-29 08:05:06.789", "2024-03-01T00:30:00+09:00", 1709164740, "soon")
+PLACEHOLDERS: Final = {"words": ["a*", "12", "日?", r"\*"], "one": ["b"]}
 PARTS: Final = {
     "minute": (59, 5, 30),
     "hour": (23, 8, 15),
@@ -36,6 +37,30 @@ def detection(chance: Chance) -> Detection:
     conditions = [_condition(chance, names, 0) for _ in range(1 if chance.random() < 0.85 else 2)]
     made["condition"] = conditions if len(conditions) > 1 else conditions[0]
     return made
+
+
+def filter_(chance: Chance) -> Detection:
+    """What a filter holds beside `rules`: a selection or two, and a condition that denies them."""
+    made: Detection = {name: _selection(chance) for name in ("ours", "ours_too")[: chance.randint(1, 2)]}
+    made["condition"] = chance.choice(("not ours", "not 1 of ours*", "not all of them", "not (ours or ours)"))
+    return made
+
+
+def with_placeholder(chance: Chance, detection: Detection) -> Detection:
+    """The same with a selection more, which holds a placeholder.
+
+    Values of a placeholder are or-linked, says the specification; pySigma joins them by AND under `all`, so that one
+    with several is not put there; and it forgets `cased` over them.
+    """
+    kind = chance.choice(("expand", "contains|expand", "expand|startswith", "endswith|expand"))
+    joining = chance.choice(("", "", "|all", "|neq"))
+    single = ["%one%", "a%one%", "x-%none-such", "100%"]
+    values = chance.sample(single if joining == "|all" else [*single, "%words%", "%words%*%one%"], 2)
+    conditions = detection["condition"]
+    first, *others = conditions if isinstance(conditions, list) else [conditions]
+    joined = f"({first}) {chance.choice(('or', 'and', 'and not'))} slots"
+    slots = {f"{chance.choice(FIELDS)}|{kind}{joining}": values}
+    return {**detection, "slots": slots, "condition": [joined, *others]}
 
 
 def event(chance: Chance) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.compile import DIED, Compiler
-from amagasa.adapters.content.placeholders import FoundPlaceholders, placeholders_of
+from amagasa.adapters.content.placeholders import FoundPlaceholders, document_key, placeholders_of
 from amagasa.adapters.content.rules import BUILT_IN, Document, documents_of, kind_of
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.pattern_set import Databases
@@ -26,8 +26,6 @@ from amagasa.detect.sigma.text import Placeholders
 _MANY: Final = 200
 _COMPILED: Final = msgspec.msgpack.Decoder(Compiled)
 _LINKED: Final = msgspec.msgpack.Decoder(Linked)
-# Only a document with this word can have placeholders, and so depend on their values.
-_EXPAND: Final = "expand"
 
 
 class RuleFiles(Struct, frozen=True, kw_only=True):
@@ -131,7 +129,7 @@ def outcomes_of(
 
     Without a `compiler` child processes are started where they are needed, and ended.
     """
-    keys = [_document_key(one, placeholders) for one in documents]
+    keys = [document_key(one, placeholders) for one in documents]
     stored = ByDocument(cache, str(VERSION), _COMPILED)
     known = {key: stored.get(key) for key in keys}
     new = {key: one.text for key, one in zip(keys, documents, strict=True) if known[key] is None}
@@ -159,13 +157,6 @@ def _compiled(
     unread = (*placeholders.faults, *(one for one in found if isinstance(one, RuleFault)))
     outcomes = outcomes_of(documents, cache, placeholders, progress=progress)
     return together([Compiled(faults=unread), *outcomes]), n_all - len(documents)
-
-
-def _document_key(one: Document, placeholders: FoundPlaceholders) -> str:
-    """Hash of all that decides what the document compiles to."""
-    if _EXPAND not in one.text:
-        return one.digest
-    return hashlib.sha256(f"{one.digest}\0{placeholders.digest}".encode()).hexdigest()
 
 
 def _is_final(compiled: Compiled) -> bool:

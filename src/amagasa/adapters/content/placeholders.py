@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from amagasa.adapters.content.rules import Document
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.text import Placeholders
 from amagasa.vocab.errors import BadInputError
@@ -17,6 +18,8 @@ from amagasa.vocab.text import show
 # The name of the file in a folder of rules.
 FILE: Final = "placeholders.toml"
 MAX_BYTES: Final = 4 * 1024 * 1024
+# Only a document with this word can have placeholders, and so depend on their values.
+_EXPAND: Final = "expand"
 _CODE: Final = "AMG-PLACEHOLDER-001"
 
 
@@ -26,6 +29,16 @@ class FoundPlaceholders(Struct, frozen=True, kw_only=True):
     values: Placeholders
     faults: tuple[RuleFault, ...]
     digest: str
+
+
+NO_PLACEHOLDERS: Final = FoundPlaceholders(values={}, faults=(), digest="")
+
+
+def document_key(one: Document, placeholders: FoundPlaceholders) -> str:
+    """Hash of all that decides what the document compiles to."""
+    if _EXPAND not in one.text:
+        return one.digest
+    return hashlib.sha256(f"{one.digest}\0{placeholders.digest}".encode()).hexdigest()
 
 
 def placeholders_of(rules: Sequence[Path], named: Sequence[Path] = ()) -> FoundPlaceholders:

@@ -11,6 +11,7 @@ import msgspec
 
 from amagasa.adapters.content.cache import ByDocument, Cache, default_cache
 from amagasa.adapters.content.children import DOCUMENT_TIMEOUT_S, Children, Progress
+from amagasa.adapters.content.placeholders import NO_PLACEHOLDERS, FoundPlaceholders, document_key
 from amagasa.adapters.content.rules import TEST_SUFFIXES, Document, documents_of
 from amagasa.detect.lint.codes import say
 from amagasa.detect.lint.document import Linted
@@ -42,29 +43,34 @@ def _beside(paths: Sequence[Path]) -> list[Path]:
 
 
 def review_documents(
-    documents: Sequence[Document], *, cache: Path | None = None, progress: Progress | None = None
+    documents: Sequence[Document],
+    placeholders: FoundPlaceholders = NO_PLACEHOLDERS,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> list[RuleFile]:
     """The reviews of the documents, in their order. Raises WorldError where no child can start."""
     kept = Cache(cache or default_cache())
     known = ByDocument(kept, f"lint-{_code_digest()}", _REVIEWS)
-    reviews = {one.digest: known.get(one.digest) for one in documents}
-    new = {one.digest: one.text for one in documents if reviews[one.digest] is None}
+    keys = [document_key(one, placeholders) for one in documents]
+    reviews = {key: known.get(key) for key in keys}
+    new = {key: one.text for key, one in zip(keys, documents, strict=True) if reviews[key] is None}
     if new:
         died = (_died(),)
         children: Children[Reviews] = Children(
             "amagasa.entry.node.linter", _ANSWER, died, n_processes=2 if len(new) >= _MANY else 1
         )
         try:
-            answers = children.ask(list(new.values()), progress=progress)
+            answers = children.ask(list(new.values()), placeholders.values, progress=progress)
         finally:
             children.close()
         fresh = dict(zip(new, answers, strict=True))
         reviews.update(fresh)
-        known.put((digest, answer) for digest, answer in fresh.items() if answer != died)
+        known.put((key, answer) for key, answer in fresh.items() if answer != died)
         kept.trim()
     return [
-        RuleFile(path=one.path, text=one.text, has_mark=one.has_mark, reviews=reviews[one.digest] or ())
-        for one in documents
+        RuleFile(path=one.path, text=one.text, has_mark=one.has_mark, reviews=reviews[key] or ())
+        for key, one in zip(keys, documents, strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.detect.lint.codes import LINTS, quoted, say
+from amagasa.detect.lint.collection import taken_apart
 from amagasa.detect.lint.condition import check_condition
 from amagasa.detect.lint.expressions import check_regex
 from amagasa.detect.lint.fields import Sources, check_fields, check_source, meant, sources_of
@@ -14,9 +15,11 @@ from amagasa.detect.lint.finding import START, Finding, Grade, Place, with_sourc
 from amagasa.detect.lint.head import check_head, is_rule
 from amagasa.detect.lint.item import Item, items_of
 from amagasa.detect.lint.modifiers import check_modifiers
+from amagasa.detect.lint.slots import check_slots
 from amagasa.detect.lint.tree import Items, Map, Node, Scalar, TreeError, scalars, trees_of
 from amagasa.detect.lint.values import check_values
 from amagasa.detect.lint.words import did_you_mean
+from amagasa.detect.sigma.text import Placeholders
 from amagasa.vocab.text import show
 
 MAX_FINDINGS: Final = 300  # of one document: a hostile one could have as many as it has characters
@@ -48,7 +51,7 @@ class Linted(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-def lint(text: str) -> tuple[Linted, ...]:
+def lint(text: str, placeholders: Placeholders | None = None) -> tuple[Linted, ...]:
     """Every document of the text. Never raises: what cannot be read is a finding. `text` is without its BOM."""
     lines = text.split("\n")
     try:
@@ -59,20 +62,12 @@ def lint(text: str) -> tuple[Linted, ...]:
     documents = [tree for tree in trees if not (isinstance(tree, Scalar) and tree.value is None)]
     if not documents:
         return (_alone([say("empty", START, "there is no document in the file")], lines),)
-    shared: tuple[Node, ...] = ()
+    before = _layout(text, lines)
     found = []
-    for number, tree in enumerate(documents):
-        before = _layout(text, lines) if number == 0 else []
-        if isinstance(tree, Map) and _action(tree) == "global":
-            shared = (tree,)
-            continue
-        found.append(_document(tree, lines, before, shared))
+    for tree, whole in taken_apart(documents):
+        found.append(_document(tree, whole, lines, before=before, placeholders=placeholders or {}))
+        before = []
     return tuple(found)
-
-
-def _action(tree: Map) -> str:
-    value = tree.get("action")
-    return value.text if isinstance(value, Scalar) else ""
 
 
 def _alone(findings: list[Finding], lines: Sequence[str]) -> Linted:
@@ -80,16 +75,15 @@ def _alone(findings: list[Finding], lines: Sequence[str]) -> Linted:
     return Linted(kind="", rule_id="", name="", title="", place=START, findings=placed)
 
 
-def _document(tree: Node, lines: Sequence[str], before: list[Finding], shared: tuple[Node, ...]) -> Linted:
-    if not isinstance(tree, Map):
+def _document(
+    tree: Node, whole: Node, lines: Sequence[str], *, before: list[Finding], placeholders: Placeholders
+) -> Linted:
+    if not isinstance(tree, Map) or not isinstance(whole, Map):
         what = "the document is no mapping"
         expected = "a Sigma rule: title, logsource, detection"
         return _alone([*before, say("not-a-rule", tree.place, what, expected=expected)], lines)
-    whole = Map(
-        (*(entry for one in shared if isinstance(one, Map) for entry in one.entries), *tree.entries), tree.place
-    )
     facts = _facts(whole, tree.place)
-    findings = [*before, *_duplicate_keys(tree), *_check(whole, tree)]
+    findings = [*before, *_duplicate_keys(tree), *_check(whole, tree, placeholders)]
     kept = _allowed(findings, lines, tree.place.line)[:MAX_FINDINGS]
     return Linted(
         **facts,  # type: ignore[arg-type]
@@ -121,7 +115,7 @@ def _facts(rule: Map, place: Place) -> dict[str, object]:
     }
 
 
-def _check(rule: Map, tree: Map) -> Iterator[Finding]:
+def _check(rule: Map, tree: Map, placeholders: Placeholders) -> Iterator[Finding]:
     if not is_rule(rule):
         near = next((hint for entry in tree.entries if (hint := did_you_mean(entry.key.text, ("detection",)))), "")
         expected = "title, logsource and detection; or a correlation or filter"
@@ -140,7 +134,7 @@ def _check(rule: Map, tree: Map) -> Iterator[Finding]:
     elif not isinstance(entry.value, Map):
         yield say("wrong-type", entry.key.place, f"{entry.key.text} is no mapping", expected="selections, condition")
     else:
-        yield from _detection(entry.value, sources, is_filter=entry.key.text == "filter")
+        yield from _detection(entry.value, sources, placeholders, is_filter=entry.key.text == "filter")
 
 
 def _items(detection: Map) -> tuple[list[Item], list[Finding]]:
@@ -154,13 +148,16 @@ def _items(detection: Map) -> tuple[list[Item], list[Finding]]:
     return items, findings
 
 
-def _detection(detection: Map, sources: Sources | None, *, is_filter: bool) -> Iterator[Finding]:
+def _detection(
+    detection: Map, sources: Sources | None, placeholders: Placeholders, *, is_filter: bool
+) -> Iterator[Finding]:
     beside = _BESIDE | ({"rules"} if is_filter else set())
     selections = Map(tuple(one for one in detection.entries if one.key.text not in beside), detection.place)
     items, odd = _items(selections)
     yield from odd
     for item in items:
         yield from check_modifiers(item, is_list_possible=sources is None or not sources.is_closed)
+        yield from check_slots(item, placeholders)
         yield from check_values(item)
         yield from check_fields(item, sources)
         yield from check_regex(item)

@@ -17,7 +17,6 @@ _FIRST: Final = frozenset({"re", "cidr", "exists"})
 _ENCODED: Final = frozenset({"base64", "base64offset"})
 _PARTS: Final = frozenset({"contains", "startswith", "endswith", "re"})
 _DASH: Final = re.compile(r"\B[-/]\b")
-_PLACEHOLDER: Final = re.compile(r"(?<!\\)%(\w[\w.-]*)%")
 MAX_DASHES: Final = 5
 
 
@@ -121,13 +120,6 @@ def _exists(item: Item, _modifier: Modifier) -> Iterator[Finding]:
             yield say("not-a-boolean", value.place, f"{quoted(value.text)} is neither true nor false", expected="true")
 
 
-def _expand(item: Item, _modifier: Modifier) -> Iterator[Finding]:
-    for value in item.values:
-        if not _PLACEHOLDER.search(value.text):
-            what = f"{quoted(value.text)} holds no placeholder"
-            yield say("no-placeholder", value.place, what, expected="a name between per cent signs: %name%")
-
-
 def _encoded(item: Item, modifier: Modifier) -> Iterator[Finding]:
     for value in item.values:
         if value.kind == "str" and pattern_of(value.text).has_wildcard:
@@ -192,7 +184,6 @@ _VALUE_CHECKS: Final = {
     **dict.fromkeys(_ENCODED, _encoded),
     "cidr": _network,
     "exists": _exists,
-    "expand": _expand,
     "windash": _windash,
     "cased": _cased,
     "re": _regex_values,

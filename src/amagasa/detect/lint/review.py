@@ -15,8 +15,9 @@ from amagasa.detect.lint.fields import Sources, lacking
 from amagasa.detect.lint.finding import Finding, Grade, with_source
 from amagasa.detect.lint.truth import check_truth
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.compile import compile_all
+from amagasa.detect.sigma.compile import compile_document
 from amagasa.detect.sigma.rule import Rule
+from amagasa.detect.sigma.text import Placeholders
 from amagasa.event.feeds import feeds_of, names_of
 from amagasa.vocab.text import show
 
@@ -55,10 +56,10 @@ class RuleFile(Struct, frozen=True, kw_only=True):
     reviews: tuple[Review, ...] = ()
 
 
-def review(text: str) -> tuple[Review, ...]:
+def review(text: str, placeholders: Placeholders | None = None) -> tuple[Review, ...]:
     """Every document of a file. Never raises for what the text holds."""
-    documents = lint(text)
-    compiled = compile_all([("", text)])
+    documents = lint(text, placeholders)
+    compiled = compile_document("", text, placeholders=placeholders or {})
     lines = text.split("\n")
     left_rules, left_faults = list(compiled.rules), list(compiled.faults)
     found = []

@@ -137,6 +137,13 @@ def filled_expression(expression: str, placeholders: Placeholders) -> tuple[str,
     return tuple("".join(form) for form in _product(choices))
 
 
+def names_in(written: str, *, is_expression: bool = False) -> tuple[str, ...]:
+    """The names of the placeholders in a value under `expand`, in their order."""
+    if is_expression:
+        return tuple(_SLOT.findall(written))
+    return tuple(part.name for part in text_of(written, has_slots=True).parts if isinstance(part, Slot))
+
+
 def values_of(name: str, placeholders: Placeholders) -> Sequence[str]:
     """The values of a placeholder. Raises SigmaProblemError where nobody gave it any."""
     values = placeholders.get(name)

@@ -24,6 +24,9 @@ def check_command(  # noqa: PLR0913 - one parameter an option of the command lin
         list[Path] | None, typer.Argument(help="Rule files, folders, archives; else the built-in.")
     ] = None,
     *,
+    placeholders: Annotated[
+        list[Path] | None, typer.Option("--placeholders", help="TOML: what the placeholders of rules stand for.")
+    ] = None,
     fail_on: Annotated[Grade, typer.Option("--fail-on", help="Exit 1 at findings this grave or graver.")] = Grade.ERROR,
     show: Annotated[Grade, typer.Option("--show", help="Show findings this grave or graver.")] = Grade.WARNING,
     rules: Annotated[bool, typer.Option("--rules", help="Say of each rule what feeds it and what it costs.")] = False,
@@ -40,7 +43,7 @@ def check_command(  # noqa: PLR0913 - one parameter an option of the command lin
         show_list(listed, ("code", "grade", "about"), form=(as_json, as_ndjson), empty="")
         raise typer.Exit(EXIT_DONE)
     with progress_bar("looking over rules") as progress:
-        checked = check_paths(tuple(paths or ()), now=datetime.now(UTC), progress=progress)
+        checked = check_paths(paths or (), placeholders or (), now=datetime.now(UTC), progress=progress)
     form = output_of(as_json=as_json, as_ndjson=as_ndjson)
     if form is Output.TABLE:
         print_checked(checked, show=show, is_each_rule=rules)

@@ -6,7 +6,7 @@ from amagasa.entry.node.compiler import answer_texts
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    answer_texts(lambda text, _: review(text))
+    answer_texts(review)
 
 
 if __name__ == "__main__":
