@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
-from amagasa.app.check_content import Checked, check_content
-from amagasa.detect.lint.finding import Grade
+from amagasa.app.check_content import Checked, check_content, with_indicators
+from amagasa.detect.lint.codes import say
+from amagasa.detect.lint.finding import START, Grade
 from amagasa.detect.lint.review import RuleFile, review
 from amagasa.detect.report import RuleFault
 from amagasa.event.record import Chunk, Format
@@ -116,6 +118,17 @@ def test_file_that_could_not_be_read_is_not_a_clean_one() -> None:
     found = checked(GOOD, unread=[RuleFault(rule_id="", path="x.yml", why="the file cannot be read")])
     assert codes(found) == [("x.yml", 1, "unreadable")]
     assert not found.is_whole
+
+
+def test_mark_at_the_start_of_a_file_is_said() -> None:
+    file = RuleFile(path="r.yml", text=GOOD, has_mark=True, reviews=review(GOOD))
+    assert [one.code for one in check_content([file], {}, (), Beside(), now=NOW).findings] == ["byte-order-mark"]
+
+
+def test_indicators_are_counted_and_their_findings_stand_among_the_others() -> None:
+    own = replace(say("indicator-own", START, "inside"), path="a.txt")
+    found = with_indicators(checked(GOOD), [(7, [own]), (2, [])])
+    assert (found.n_indicators, found.n_files, codes(found)) == (9, 3, [("a.txt", 1, "indicator-own")])
 
 
 def test_rules_with_one_id_are_said_with_the_line_they_stand_in() -> None:

@@ -180,6 +180,27 @@ def test_check_of_a_bomb_says_so_and_goes_on(rule: Path) -> None:
     assert "Mark of the journey" in done.out
 
 
+def test_check_of_indicators_says_what_is_odd_of_them(tmp_path: Path) -> None:
+    listed = tmp_path / "own.txt"
+    listed.write_text("198.51.100.7\n192.168.0.1\n", encoding="utf-8")
+    done = run("content", "check", listed)
+    assert done.code == 0
+    assert f"{listed}:2:1: warning: '192.168.0.1' is another machine in every network" in done.out
+    assert "2 indicators in 1 file" in done.err
+    stix = tmp_path / "feed.json"
+    stix.write_text('{"type": "bundle", "objects": [{"type": "indicator", "id": "x"}]}', encoding="utf-8")
+    assert run("content", "check", stix).code == 1
+    both = run("content", "check", tmp_path, "--json").json()
+    assert {Path(one["path"]).name for one in both["findings"]} == {"own.txt", "feed.json"}
+
+
+def test_check_of_a_folder_passes_over_what_holds_no_content(rule: Path) -> None:
+    (rule.parent / "README.txt").write_text("These are rules.\nThey are ours.\n", encoding="utf-8")
+    (rule.parent / "event.json").write_text('{"EventID": 1}', encoding="utf-8")
+    done = run("content", "check", rule.parent, "--json").json()
+    assert (done["n_files"], done["n_errors"]) == (1, 0)
+
+
 def test_check_lists_every_kind_of_finding() -> None:
     rows = run("content", "check", "--codes", "--ndjson").rows()
     assert {one["code"]: one["grade"] for one in rows} == {code: lint.grade.value for code, lint in LINTS.items()}

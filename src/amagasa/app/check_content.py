@@ -59,6 +59,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     """What came of it; findings in the order of path and line."""
 
     n_files: int
+    n_indicators: int = 0
     rules: tuple[CheckedRule, ...]
     findings: tuple[Finding, ...]
 
@@ -70,6 +71,21 @@ class Checked(Struct, frozen=True, kw_only=True):
     def is_whole(self) -> bool:
         """Whether everything could be looked at."""
         return not any(one.code in NOT_LOOKED_AT for one in self.findings)
+
+
+def with_indicators(checked: Checked, found: Sequence[tuple[int, Sequence[Finding]]]) -> Checked:
+    """The same with what was said of files of indicators: (indicators read, findings) of each."""
+    findings = [*checked.findings, *(one for _, own in found for one in own)]
+    return replace(
+        checked,
+        n_files=checked.n_files + len(found),
+        n_indicators=sum(n_read for n_read, _ in found),
+        findings=tuple(sorted(findings, key=_order)),
+    )
+
+
+def _order(one: Finding) -> tuple[str, int, int, str]:
+    return one.path, one.place.line, one.place.column, one.code
 
 
 def check_content(
@@ -99,7 +115,7 @@ def check_content(
         for file in files
         if any(not one.source and one.path == file.path for one in findings)
     }
-    placed = sorted(sourced(findings, texts), key=lambda one: (one.path, one.place.line, one.place.column, one.code))
+    placed = sorted(sourced(findings, texts), key=_order)
     return Checked(n_files=len(files) + len(case_texts), rules=tuple(rules), findings=tuple(placed))
 
 

@@ -1,7 +1,7 @@
 """Wiring of `content check`: rule files and their reviews, test cases and logs beside them. Without a node."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -9,10 +9,12 @@ from typing import Final
 from amagasa.adapters.content.children import Progress
 from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.review import read_rule_files, review_documents
-from amagasa.adapters.content.rules import Document, documents_of
+from amagasa.adapters.content.review_indicators import indicator_files, review_indicators
+from amagasa.adapters.content.rules import Document, documents_of, kind_of
 from amagasa.adapters.source.records import open_records
-from amagasa.app.check_content import Checked, check_content
+from amagasa.app.check_content import Checked, check_content, with_indicators
 from amagasa.detect.lint.cases import is_case_file
+from amagasa.detect.lint.finding import Finding
 from amagasa.detect.lint.regression import is_info
 from amagasa.detect.report import RuleFault
 from amagasa.event.record import Chunk
@@ -20,6 +22,7 @@ from amagasa.vocab.errors import BadInputError
 
 _MAX_UP: Final = 12  # folders above a rule in which its regression data is looked for
 _MAX_TEXT_BYTES: Final = 1_048_576
+_RULE_SUFFIXES: Final = (".yml", ".yaml", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _ACTION: Final = re.compile(r"^action\s*:", re.MULTILINE)
 _DIVIDER: Final = re.compile(r"^---(?:[ \t]*(?:#.*)?)$\r?\n?", re.MULTILINE)
 _NOTHING: Final = re.compile(r"(?:\s*(?:#[^\n]*)?\n?)*+")
@@ -33,14 +36,40 @@ def check_paths(
     Placeholders have the values which the folders among the paths, and the files named, give them. Raises BadInputError
     for a path that is not there or of no known kind, and (AMG-RULES-NONE) where no rule is.
     """
-    given = placeholders_of(paths, placeholders)
-    documents, faults = read_rule_files(paths, is_builtin=not paths)
+    given = placeholders_of([path for path in paths if path.is_dir()], placeholders)
+    of_rules = [path for path in paths if path.is_dir() or path.name.lower().endswith(_RULE_SUFFIXES)]
+    for path in paths:
+        if not path.exists():
+            kind_of(path)  # raises
+    documents, faults = read_rule_files(of_rules, is_builtin=not paths)
     infos = {one.path: one.text for one in documents if is_info(one.text)}
     cases = {one.path: one.text for one in documents if one.path not in infos and is_case_file(one.path, one.text)}
     rules = [one for one in documents if one.path not in infos and one.path not in cases]
-    _refuse_nothing(paths, rules, faults)
+    indicators = list(_indicators(paths, of_rules, now))
+    if not indicators:
+        _refuse_nothing(paths, rules, faults)
     files = review_documents(rules, given, progress=progress)
-    return check_content(files, cases, [*given.faults, *faults], BesideRules(paths, infos), now=now)
+    checked = check_content(files, cases, [*given.faults, *faults], BesideRules(paths, infos), now=now)
+    return with_indicators(checked, indicators)
+
+
+def _indicators(
+    paths: Sequence[Path], of_rules: Sequence[Path], now: datetime
+) -> Iterator[tuple[int, Sequence[Finding]]]:
+    """What is said of files of indicators: those named, and those in folders which hold any."""
+    for path in paths:
+        for file in indicator_files(path) if path.is_dir() else [] if path in of_rules else [path]:
+            found = review_indicators(file, is_named=file is path, now=now)
+            if found is not None:
+                yield found
+            elif file is path:
+                raise BadInputError(
+                    "AMG-RULE-007",
+                    "this is neither a file of rules nor one of indicators",
+                    expected=".yml, .yaml, an archive of them; STIX, MISP; a list, a line each or CSV with a header",
+                    got=str(path),
+                    then="nothing was checked",
+                )
 
 
 def rule_texts(paths: Sequence[Path]) -> tuple[list[tuple[str, str]], list[RuleFault]]:

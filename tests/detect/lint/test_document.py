@@ -95,7 +95,11 @@ VALUES = [
     (selecting("CommandLine|endswith: [x.js, '\\x.js']"), "idle-value", "'\\x.js'", ""),
     (selecting("- ab"), "short-keyword", "ab", ""),
 ]  # fmt: skip
+SECURITY = GOOD.replace("category: process_creation", "service: security").replace(
+    "Image|endswith", "TargetUserNme|endswith"
+)
 FIELDS = [
+    (SECURITY, "field-typo", "TargetUserNme", "TargetUserName"),
     (selecting("Comandline|contains: abcd"), "unknown-field", "Comandline", "CommandLine"),
     (selecting("Image|fieldref: ParentImge"), "unknown-field", "ParentImge", "ParentImage"),
     (selecting("EventID: 11"), "event-id", "11", ""),
@@ -143,6 +147,7 @@ CONDITIONS = [
 FILES = [
     ("a: [b", "not-yaml", None, "bracket"),
     ("", "empty", None, ""),
+    ("[" * 100, "too-large", None, ""),
     ("- a\n", "not-a-rule", None, ""),
     ("title: x\ndetections: {}\n", "not-a-rule", None, "detection"),
     (GOOD.replace("\n", "\r\n", 3), "line-ends", None, ""),

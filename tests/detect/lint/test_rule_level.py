@@ -9,7 +9,7 @@ from amagasa.detect.lint.review import Review, review
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.detect.sigma.rule import Rule
 from tests.detect.built_in import BUILT_IN
-from tests.detect.lint.rules import GOOD, changed, selecting
+from tests.detect.lint.rules import GOOD, changed, pointed_at, selecting
 
 SYSTEM = GOOD.replace(
     "    category: process_creation\n    product: windows", "    product: windows\n    service: system"
@@ -74,10 +74,17 @@ def test_review_names_the_feeds_and_what_they_lack() -> None:
 
 
 def test_review_of_what_cannot_run_has_one_error_that_says_why() -> None:
-    one = reviewed(selecting("User|expand: '%admins%'"))
+    text = selecting("User|expand: '%admins%'")
+    one = reviewed(text)
     assert one.rule is None
     assert [(found.code, found.grade) for found in one.findings] == [("placeholder-empty", Grade.ERROR)]
-    assert "%admins%" in one.findings[0].what
+    assert pointed_at(text, one.findings[0]) == "%admins%"
+
+
+def test_review_of_what_cannot_run_for_a_reason_of_its_own_says_that() -> None:
+    one = reviewed(GOOD + "action: unheard-of\n")
+    assert one.rule is None
+    assert [(found.code, found.grade) for found in one.findings] == [("cannot-run", Grade.ERROR)]
 
 
 def test_review_with_the_values_of_a_placeholder_finds_nothing_wrong() -> None:

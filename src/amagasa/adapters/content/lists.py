@@ -2,9 +2,9 @@
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -28,6 +28,22 @@ _PACKINGS: Final = (".gz", ".zst", ".csv", ".txt", ".tsv", ".list", ".ipset", ".
 _Block = tuple[int, list[str | None]]
 
 
+class Taker(Protocol):
+    """Whoever takes the lines of a list (`detect.indicators.flat.FlatList`)."""
+
+    def add_values(self, lines: Sequence[str], first_line: int) -> None:
+        """Lines with a value first."""
+
+    def add_rows(self, lines: Sequence[str], columns: Columns, mark: str, *, first_line: int) -> None:
+        """Lines of a table without quotes."""
+
+    def add_fields(self, rows: Iterable[tuple[int, Sequence[str]]], columns: Columns) -> None:
+        """Rows of fields with the numbers of their lines."""
+
+    def fault(self, line: int, why: str) -> None:
+        """A line that cannot be cut into fields."""
+
+
 class _Head(Struct, frozen=True):
     """What the first lines say: columns and what parts them; None for a list of values. `line` is the header's."""
 
@@ -43,8 +59,13 @@ def table_of(file: Path, tables: Tables) -> Table:
     if known is not None:
         return known
     flat = FlatList(name_of(file))
-    _read(flat, _lines_of(blocks_of(file)))
+    read_list(flat, file)
     return tables.keep(key, flat.pieces())
+
+
+def read_list(flat: Taker, file: Path) -> None:
+    """Hand every line of the list on. Raises one of `unpacking.UNREADABLE`."""
+    _read(flat, _lines_of(blocks_of(file)))
 
 
 def key_of(file: Path) -> str:
@@ -63,7 +84,7 @@ def name_of(file: Path) -> str:
     return name
 
 
-def _read(flat: FlatList, blocks: Iterator[_Block]) -> None:
+def _read(flat: Taker, blocks: Iterator[_Block]) -> None:
     first = next(blocks, None)
     if first is None:
         return
@@ -83,7 +104,7 @@ def _read(flat: FlatList, blocks: Iterator[_Block]) -> None:
             flat.add_rows(whole, head.columns, head.mark, first_line=first_line)
 
 
-def _read_quoted(flat: FlatList, blocks: Iterator[_Block], head: _Head, columns: Columns) -> None:
+def _read_quoted(flat: Taker, blocks: Iterator[_Block], head: _Head, columns: Columns) -> None:
     """From the first quote on the rules of RFC 4180 count: a field may hold marks and ends of lines."""
     numbers: list[int] = []
 
@@ -164,7 +185,7 @@ def _lines_of(blocks: Iterator[bytes]) -> Iterator[_Block]:
         yield number, [rest.decode("utf-8", "surrogateescape")]
 
 
-def _without_long(flat: FlatList, first_line: int, lines: Sequence[str | None]) -> Sequence[str]:
+def _without_long(flat: Taker, first_line: int, lines: Sequence[str | None]) -> Sequence[str]:
     """The lines, those which are too long blank, counted as faults."""
     whole: list[str] = []
     for number, line in enumerate(lines, first_line):

@@ -19,7 +19,6 @@ class Lint(Struct, frozen=True):
 
 LINTS: Final[dict[str, Lint]] = {
     # The file.
-    "not-utf8": Lint(E_, "The file is no UTF-8 text."),
     "not-yaml": Lint(E_, "The text is no YAML."),
     "empty": Lint(E_, "There is no document in the file."),
     "too-large": Lint(E_, "The document is larger, deeper or more repeated than a rule can be."),
@@ -127,6 +126,8 @@ LINTS: Final[dict[str, Lint]] = {
     "costly": Lint(N_, "The rule costs many times what the median built-in rule costs."),
     # Correlations and filters.
     "unknown-correlation": Lint(E_, "The type of correlation is none of Sigma's."),
+    "correlation-key": Lint(W_, "A correlation has a part that Sigma does not know, or one that nothing uses."),
+    "correlation-ungrouped": Lint(N_, "Without group-by a correlation counts the events of everybody together."),
     "correlation-form": Lint(E_, "A correlation lacks a part or has one of the wrong form."),
     "unknown-rule": Lint(W_, "A correlation, filter or `related` names a rule that is not among those checked."),
     # The set.
@@ -137,6 +138,7 @@ LINTS: Final[dict[str, Lint]] = {
     "case-broken": Lint(E_, "A test case cannot be read."),
     # Indicators and patterns.
     "cannot-use": Lint(E_, "The indicator cannot be used."),
+    "indicator-form": Lint(W_, "The value is none of the kind that the pattern asks for: it never matches."),
     "indicator-own": Lint(W_, "The indicator is an address or name that everybody's own network has."),
     "indicator-wide": Lint(W_, "The indicator fits so much that most of it is innocent."),
     "indicator-hash": Lint(W_, "The hash of an empty file, which every machine has."),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from amagasa.detect.lint.codes import LINTS, quoted, say
 from amagasa.detect.lint.collection import taken_apart
 from amagasa.detect.lint.condition import check_condition
+from amagasa.detect.lint.correlation import check_correlation
 from amagasa.detect.lint.expressions import check_regex
 from amagasa.detect.lint.fields import Sources, check_fields, check_source, meant, sources_of
 from amagasa.detect.lint.finding import START, Finding, Grade, Place, with_source
@@ -57,7 +58,10 @@ def lint(text: str, placeholders: Placeholders | None = None) -> tuple[Linted, .
     try:
         trees = trees_of(text)
     except TreeError as error:
-        finding = say("not-yaml", error.place, f"not YAML: {show(error.what)}", hint=error.hint)
+        if error.is_too_large:
+            finding = say("too-large", error.place, error.what)
+        else:
+            finding = say("not-yaml", error.place, f"not YAML: {show(error.what)}", hint=error.hint)
         return (_alone([*_layout(text, lines), finding], lines),)
     documents = [tree for tree in trees if not (isinstance(tree, Scalar) and tree.value is None)]
     if not documents:
@@ -123,6 +127,7 @@ def _check(rule: Map, tree: Map, placeholders: Placeholders) -> Iterator[Finding
         return
     yield from check_head(rule)
     if rule.get("correlation") is not None:
+        yield from check_correlation(rule)
         return
     sources = sources_of(rule)
     if sources is not None:

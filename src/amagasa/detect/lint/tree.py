@@ -79,9 +79,13 @@ Node: TypeAlias = Union[Scalar, Map, Items]  # noqa: UP007 - a forward reference
 
 
 class TreeError(Exception):
-    """The text is no YAML we take. `hint` says what is commonly meant by a text like this, "" where that is unknown."""
+    """The text is no YAML we take. `hint` says what is commonly meant by a text like this, "" where that is unknown.
 
-    def __init__(self, what: str, place: Place, hint: str = "") -> None:
+    `is_too_large`: it may well be YAML, but deeper or longer than a rule can be.
+    """
+
+    def __init__(self, what: str, place: Place, hint: str = "", *, is_too_large: bool = False) -> None:
+        self.is_too_large = is_too_large
         self.what = what
         self.place = place
         self.hint = hint
@@ -123,7 +127,7 @@ class _Builder:
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
         place = _place_of(event)
         if depth > MAX_DEPTH:
-            raise TreeError(f"nested deeper than {MAX_DEPTH}", place)
+            raise TreeError(f"nested deeper than {MAX_DEPTH}", place, is_too_large=True)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor or "", place)
         before = self._n_nodes
@@ -164,7 +168,8 @@ class _Builder:
     def _count(self, n_nodes: int, place: Place) -> None:
         self._n_nodes += n_nodes
         if self._n_nodes > MAX_NODES:
-            raise TreeError(f"more than {MAX_NODES} values, aliases counted as often as they are used", place)
+            what = f"more than {MAX_NODES} values, aliases counted as often as they are used"
+            raise TreeError(what, place, is_too_large=True)
 
 
 _QUOTE_STAR: Final = "a value that begins with * must stand in quotes"

@@ -66,6 +66,7 @@ def document_of(checked: Checked) -> dict[str, Any]:
     return {
         "n_files": checked.n_files,
         "n_rules": len(checked.rules),
+        "n_indicators": checked.n_indicators,
         "n_can_run": sum(rule.can_run for rule in checked.rules),
         "n_errors": checked.n_of(Grade.ERROR),
         "n_warnings": checked.n_of(Grade.WARNING),

@@ -32,7 +32,7 @@ def print_checked(checked: Checked, *, show: Grade, is_each_rule: bool) -> None:
     if is_each_rule or len(runnable) <= MAX_EACH:
         for rule in runnable:
             _print_rule(console, rule)
-    else:
+    elif runnable:
         _print_together(console, runnable)
     _print_sums(checked, show)
 
@@ -123,7 +123,9 @@ def _print_together(console: Console, rules: Sequence[CheckedRule]) -> None:
 def _print_sums(checked: Checked, show: Grade) -> None:
     n_cannot = sum(not rule.can_run for rule in checked.rules)
     counts = ", ".join(_several(checked.n_of(grade), grade.value) for grade in Grade)
-    what = f"{_several(len(checked.rules), 'rule')} in {_several(checked.n_files, 'file')}"
+    kinds = [_several(len(checked.rules), "rule")] if checked.rules or not checked.n_indicators else []
+    kinds += [_several(checked.n_indicators, "indicator")] if checked.n_indicators else []
+    what = f"{' and '.join(kinds)} in {_several(checked.n_files, 'file')}"
     err().print(f"[bold]{what}[/], {n_cannot:,} cannot run: {counts}")
     hidden = Counter(one.grade for one in checked.findings if one.grade.rank < show.rank)
     if hidden:
