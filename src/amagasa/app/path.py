@@ -24,6 +24,7 @@ from amagasa.event.record import Chunk, Reject
 from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.fold import fold
 from amagasa.incident.group import Grouped, group
+from amagasa.mission.impact import Ground, Impact, assess_impact, touches_of
 from amagasa.share.admit import admit
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.release import release
@@ -75,6 +76,11 @@ def understand(
 ) -> Grouped:
     """Detections -> alerts -> incidents: what a person reads."""
     return group(fold(detections, recent, source=source, now=now), open_incidents, now=now)
+
+
+def weigh(alerts: Sequence[Alert], ground: Ground) -> Impact:
+    """Alerts of open incidents -> what they take from each mission, as a range; closed ones take nothing."""
+    return assess_impact(touches_of(alerts, ground.matcher), ground)
 
 
 def tell(obj: dict[str, Any], ally: Party, agreement: Agreement, *, now: datetime, secret: bytes) -> Release:

@@ -111,7 +111,8 @@ def assess_impact(
             by_incident.setdefault(touch.incident_id, []).append(touch)
     before, _ = _reckoned(network, quiet, method)
     values, is_settled = _reckoned(network, own, method)
-    incidents = [_alone(ground, quiet, before, held, method=method) for held in by_incident.values()]
+    scale = _Scale(ground, quiet, before, method)
+    incidents = [scale.weigh(held) for held in by_incident.values()]
     return Impact(
         own=tuple(own),
         values=values,
@@ -146,59 +147,60 @@ def _reckoned(network: Network, own: Sequence[Span], method: Method) -> tuple[tu
     return tuple(spans), all(one.is_settled for one in ends)
 
 
-def _alone(
-    ground: Ground, quiet: Sequence[Span], before: Sequence[Span], touches: Sequence[Touch], *, method: Method
-) -> IncidentImpact:
-    """What one incident takes, with nothing else amiss."""
-    network = ground.network
-    own = list(quiet)
-    for touch in touches:
-        place = network.number[touch.asset]
-        own[place] = own[place].under(touch.health)
-    after = _moved(ground, own, before, touches, method=method)
-    losses = []
-    total = [0.0, 0.0, 0.0]
-    for node in ground.model.of_kind(Kind.MISSION):
-        place = network.number[node.name]
-        loss = before[place].minus(after.get(place, before[place]))
-        if loss.worst > 0:
-            losses.append(MissionLoss(mission=node.name, loss=loss))
-            total = [
-                held + node.weight * more
-                for held, more in zip(total, (loss.worst, loss.likely, loss.best), strict=True)
-            ]
-    worst, likely, best = (round(one, 6) for one in total)
-    return IncidentImpact(
-        incident_id=touches[0].incident_id,
-        assets=tuple(touch.asset for touch in touches),
-        loss=Span(worst=worst, likely=likely, best=best),
-        missions=tuple(sorted(losses, key=lambda one: (-one.loss.likely, -one.loss.worst, one.mission))),
-    )
+class _Scale:
+    """Weighs incidents one by one against a quiet ground: each costs what it moves, and everything is put back."""
 
+    def __init__(self, ground: Ground, quiet: Sequence[Span], before: Sequence[Span], method: Method) -> None:
+        self._ground = ground
+        self._method = method
+        self._quiet = quiet
+        self._before = before
+        self._own = {end: [getattr(one, end) for one in quiet] for end in ENDS}
+        self._values = {end: [getattr(one, end) for one in before] for end in ENDS}
+        self._missions = [(ground.network.number[node.name], node) for node in ground.model.of_kind(Kind.MISSION)]
 
-def _moved(
-    ground: Ground, own: Sequence[Span], before: Sequence[Span], touches: Sequence[Touch], *, method: Method
-) -> dict[int, Span]:
-    """What stands otherwise than `before`, by number: only what rests on the touched assets is reckoned."""
-    network = ground.network
-    ends = []
-    for end in ENDS:
-        health = [getattr(one, end) for one in own]
-        values = [getattr(one, end) for one in before]
+    def weigh(self, touches: Sequence[Touch]) -> IncidentImpact:
+        """What one incident takes, with nothing else amiss."""
+        own: dict[int, Span] = {}
+        for touch in touches:
+            place = self._ground.network.number[touch.asset]
+            own[place] = own.get(place, self._quiet[place]).under(touch.health)
+        ends = {end: self._moved({place: getattr(span, end) for place, span in own.items()}, end) for end in ENDS}
+        losses = []
+        total = dict.fromkeys(ENDS, 0.0)
+        for place, node in self._missions:
+            loss = self._before[place].minus(
+                Span(**{end: moved.get(place, getattr(self._before[place], end)) for end, moved in ends.items()})
+            )
+            if loss.worst > 0:
+                losses.append(MissionLoss(mission=node.name, loss=loss))
+                total = {end: held + node.weight * getattr(loss, end) for end, held in total.items()}
+        return IncidentImpact(
+            incident_id=touches[0].incident_id,
+            assets=tuple(touch.asset for touch in touches),
+            loss=Span(**{end: round(held, DECIMALS) for end, held in total.items()}),
+            missions=tuple(sorted(losses, key=lambda one: (-one.loss.likely, -one.loss.worst, one.mission))),
+        )
+
+    def _moved(self, given: Mapping[int, float], end: str) -> dict[int, float]:
+        """What stands otherwise with this own health, by number."""
+        network, own, values = self._ground.network, self._own[end], self._values[end]
+        quiet = {place: own[place] for place in given}
+        for place, health in given.items():
+            own[place] = health
         if network.n_plain < len(network.order):
-            ends.append(dict(enumerate(operability(network, health, method).values)))
-            continue
-        places = sorted({network.number[touch.asset] for touch in touches}, key=lambda place: network.rank[place])
-        moved: dict[int, float] = {}
-        for place in places:
-            value = RULES[method](network.feeds[place], health[place], values)
-            moved.update(spread(network, health, values, {place: value}, method=method))
-        ends.append({place: round(values[place], DECIMALS) for place in moved})
-    places_moved = set().union(*ends)
-    return {
-        place: Span(**{end: held.get(place, getattr(before[place], end)) for end, held in zip(ENDS, ends, strict=True)})
-        for place in places_moved
-    }
+            moved = dict(enumerate(operability(network, own, self._method).values))
+        else:
+            undo: dict[int, float] = {}
+            for place in sorted(given, key=lambda place: network.rank[place]):
+                value = RULES[self._method](network.feeds[place], own[place], values)
+                undo = spread(network, own, values, {place: value}, method=self._method) | undo
+            moved = {place: round(values[place], DECIMALS) for place in undo}
+            for place, value in undo.items():
+                values[place] = value
+        for place, health in quiet.items():
+            own[place] = health
+        return moved
 
 
 def forecast(
