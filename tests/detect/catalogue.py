@@ -10,7 +10,7 @@ from amagasa.vocab.attack import techniques_of
 from tests.detect.built_in import BUILT_IN, CORRELATIONS
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
-AREAS: Final = {"web": "Web servers", "linux": "Linux", "windows": "Windows"}
+AREAS: Final = {"web": "Web servers", "linux": "Linux", "windows": "Windows", "ot": "Industrial control"}
 HEAD: Final = """# Built-in rules
 
 Sigma 2.1 rules of our own, in `src/amagasa/content/rules/`. Each has cases in `tests/cases/`, at least two which it

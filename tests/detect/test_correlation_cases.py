@@ -33,7 +33,12 @@ DATA: Final = Path(__file__).resolve().parents[3] / "shared" / "data"
 START: Final = datetime(2026, 11, 20, 4, tzinfo=UTC)
 NOW: Final = datetime(2026, 12, 31, tzinfo=UTC)
 LEAST: Final = 12
-STAMPS: Final = {"syslog": "%b %d %H:%M:%S", "access": "%d/%b/%Y:%H:%M:%S +0000", "windows": "%Y-%m-%dT%H:%M:%S.000Z"}
+STAMPS: Final = {
+    "syslog": "%b %d %H:%M:%S",
+    "access": "%d/%b/%Y:%H:%M:%S +0000",
+    "windows": "%Y-%m-%dT%H:%M:%S.000Z",
+    "json": "%Y-%m-%dT%H:%M:%S.%fZ",
+}
 TEXTS: Final = dict(CORRELATIONS)
 
 

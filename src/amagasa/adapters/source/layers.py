@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from amagasa.adapters.source import evtx_file
 from amagasa.adapters.source.documents import format_of_document, is_document, objects_of
+from amagasa.adapters.source.flow_file import flows_of, is_flows
 from amagasa.adapters.source.lines import Item, chunks_of
 from amagasa.adapters.source.packets import is_capture
 from amagasa.adapters.source.stream import (
@@ -84,6 +85,9 @@ class Reader(Struct, frozen=True, kw_only=True):
             return
         if self.form in {None, Format.WINDOWS} and is_xml(head):
             yield from events_of(path, stream, self.read_at)
+            return
+        if self.form is None and is_flows(head):
+            yield from flows_of(path, stream, self.read_at)
             return
         found = self.form or sniff(head, path)
         if found is not None or not head.strip():

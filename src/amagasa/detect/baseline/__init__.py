@@ -1,0 +1,1 @@
+"""What is usual at each device of a plant, and what differs from it."""

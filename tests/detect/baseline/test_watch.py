@@ -1,0 +1,134 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amagasa.detect.baseline.profile import MAX_SPANS, Baseline, State, joined, learn, merged
+from amagasa.detect.baseline.watch import Finding, Watch
+from amagasa.event.ot.message import Message, Operation
+
+START: Final = datetime(2026, 11, 27, 9, tzinfo=UTC)
+
+
+def at(seconds: float, **values: Any) -> Message:
+    given: dict[str, Any] = {
+        "ot": "modbus",
+        "timestamp": (START + timedelta(seconds=seconds)).isoformat(),
+        "master": "192.0.2.1",
+        "outstation": "192.0.2.9",
+        "unit": 1,
+        "function": 3,
+        "function_name": "read_holding_registers",
+        "operation": Operation.READ.value,
+        "object": "holding_register",
+        "address": 100,
+        "count": 10,
+    }
+    return Message(**(given | values))
+
+
+def write(seconds: float, value: int = 50, **values: Any) -> Message:
+    named: dict[str, Any] = {
+        "function": 6,
+        "function_name": "write_single_register",
+        "operation": Operation.WRITE.value,
+    }
+    return at(seconds, **(named | {"address": 4, "count": 1, "value": value} | values))
+
+
+def usual(n: int = 100) -> list[Message]:
+    """A poll each 10 s, and a set point of 40 to 60 each 100 s."""
+    polls = [at(10.0 * one) for one in range(n)]
+    return [*polls, *(write(100.0 * one, 40 + one % 21) for one in range(n // 10))]
+
+
+def frozen(messages: list[Message]) -> Baseline:
+    baseline = Baseline()
+    learn(baseline, sorted(messages, key=lambda one: one.timestamp))
+    baseline.state = State.FROZEN
+    return baseline
+
+
+def found(*messages: Message) -> list[Finding]:
+    watch = Watch(frozen(usual()))
+    watch.see(messages)
+    return watch.finish()
+
+
+def kinds(*messages: Message) -> list[str]:
+    return [one.what.value for one in found(*messages)]
+
+
+def test_watch_of_what_was_learnt_finds_nothing() -> None:
+    assert found(*sorted(usual(), key=lambda one: one.timestamp)) == []
+
+
+def test_watch_of_a_station_that_never_wrote_finds_a_new_writer() -> None:
+    assert kinds(write(5, master="192.0.2.66")) == ["new_writer"]
+
+
+def test_watch_of_a_station_that_never_asked_finds_a_new_master() -> None:
+    assert kinds(at(5, master="192.0.2.66")) == ["new_master"]
+
+
+def test_watch_of_a_function_never_used_finds_it() -> None:
+    assert kinds(at(5, function=8, function_name="diagnostics", subfunction=4)) == ["new_function"]
+
+
+def test_watch_of_a_value_out_of_range_finds_it_and_says_the_range() -> None:
+    (one,) = found(write(5, 900))
+    assert (one.what.value, one.expected) == ("value_out_of_range", "40 to 49")
+
+
+def test_watch_of_addresses_never_touched_finds_them() -> None:
+    assert kinds(at(5, address=105, count=20)) == ["new_object"]
+
+
+def test_watch_of_a_device_never_seen_finds_it() -> None:
+    assert kinds(at(5, outstation="192.0.2.77")) == ["new_device"]
+
+
+def test_watch_of_a_poll_that_stops_and_comes_back_finds_the_gap() -> None:
+    assert kinds(at(0), at(10), at(130), at(140)) == ["lost_poll"]
+
+
+def test_watch_of_a_poll_that_never_comes_back_finds_it_at_the_end() -> None:
+    assert kinds(at(0), at(10), write(100, 45)) == ["lost_poll"]
+
+
+def test_watch_of_a_thousand_packets_that_differ_alike_gives_one_finding_a_window() -> None:
+    (one,) = found(*(write(5 + n / 100, master="192.0.2.66") for n in range(1_000)))
+    assert one.n == 1_000
+
+
+def test_watch_tells_findings_whose_window_is_over() -> None:
+    watch = Watch(frozen(usual()))
+    watch.see([write(5, master="192.0.2.66"), write(700, master="192.0.2.67")])
+    assert [one.master for one in watch.told()] == ["192.0.2.66"]
+
+
+def test_learning_into_a_frozen_baseline_is_refused() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        learn(frozen([]), [at(0)])
+
+
+def test_merged_baselines_know_what_either_learnt() -> None:
+    one, other = Baseline(), Baseline()
+    learn(one, usual()[:50])
+    learn(other, [at(1, master="192.0.2.66")])
+    both = merged(one, other)
+    both.state = State.FROZEN
+    watch = Watch(both)
+    watch.see([at(5), at(6, master="192.0.2.66")])
+    assert watch.finish() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 70_000), st.integers(0, 100)), max_size=200))
+def test_joined_spans_cover_all_in_order_and_are_bounded(pairs: list[tuple[int, int]]) -> None:
+    spans = joined([(low, low + more) for low, more in pairs])
+    assert len(spans) <= MAX_SPANS
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(spans))
+    assert all(any(low <= start and start + more <= high for low, high in spans) for start, more in pairs)
