@@ -59,7 +59,10 @@ def shown(line: str) -> dict[str, Any]:
         ),
         ("<189>12: *Mar  1 11:46:11.123: %SYS-5-CONFIG_I: Configured", {"route": "cisco", "severity": "notice"}),
         ("Feb 17 13:40:03 rtr1 67: .Feb 17 13:40:01.1: %SEC_LOGIN-4-FAILED: x", {"hostname": "rtr1", "route": "cisco"}),
-        ("Feb 17 13:40:03 fw1 %ASA-6-302013: Built outbound", {"route": "cisco", "hostname": "fw1", "facility": "ASA"}),
+        (
+            "Feb 17 13:40:03 fw1 %ASA-6-302013: Built outbound",
+            {"route": "cisco/asa", "hostname": "fw1", "facility": "ASA"},
+        ),
         (
             'type=EXECVE msg=audit(1604994496.155:92733): argc=2 a0="arp" a1=2D6120C3A9',
             {"a0": "arp", "a1": "-a é", "at": datetime(2020, 11, 10, 7, 48, 16, 155_000, UTC)},

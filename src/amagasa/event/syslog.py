@@ -1,4 +1,4 @@
-"""Syslog and its kin -> events: RFC 3164 and RFC 5424, auth.log, auditd, Cisco IOS / ASA, error logs of web servers.
+"""Syslog and its kin -> events: RFC 3164 and RFC 5424, auth.log, auditd, Cisco, error logs of web servers, devices.
 
 Fields: `hostname`, `program` (without path), `pid`, `message`, `facility`, `severity` (names of RFC 5424 table 1 and 2,
 where a priority leads the line), `_raw` (the whole line), and what `event.syslog_fields` reads from the message.
@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.event.auditd import AUDITD, RECORD, audit_fields
+from amagasa.event.dialects import ASA, ROUTES, Dialect, of_asa, of_line, of_message
 from amagasa.event.lines import lines_of, text_of
 from amagasa.event.record import (
     MISSING,
@@ -73,7 +74,7 @@ _CISCO: Final = re.compile(
 )
 _CISCO_STAMP: Final = re.compile(rf"{_BSD}(?: [0-9]{{4}})?")
 # Where a syslog header was read already, only a sequence number and a stamp may stand before the per cent sign.
-_CISCO_MESSAGE: Final = re.compile(rf"(?:[0-9]+: )?(?:[*.]?{_BSD}(?: [0-9]{{4}})?(?: [A-Z]{{2,5}})?: )?%")
+_CISCO_MESSAGE: Final = re.compile(rf"(?:: )?(?:[0-9]+: )?(?:[*.]?{_BSD}(?: [0-9]{{4}})?(?: [A-Z]{{2,5}})?: )?%")
 _APACHE: Final = re.compile(
     rf"\[(?P<stamp>[A-Z][a-z]{{2}} {_MONTH} {{1,2}}[0-9]{{1,2}} {_CLOCK} [0-9]{{4}})\] "
     r"\[(?:(?P<module>[a-z0-9_]*):)?(?P<severity>[a-z0-9]+)\] (?:\[pid (?P<pid>[0-9]+)(?::tid [0-9]+)?\] )?"
@@ -134,6 +135,7 @@ _CISCO_ROUTE: Final = Route(
     name="cisco",
     sources=tuple(LogSource(product="cisco", service=service) for service in ("aaa", "syslog", "bgp", "ldp", "asa")),
 )
+_FIREWALLS: Final = frozenset({"ASA", "FTD", "PIX"})
 _APACHE_ROUTE: Final = Route(name="apache/error", sources=(LogSource(product="apache", service="apache"),))
 _NGINX_ROUTE: Final = Route(name="nginx/error", sources=(LogSource(product="nginx", service="nginx"),))
 
@@ -189,7 +191,7 @@ def route_of_program(program: str) -> Route:
 
 def syslog_routes() -> tuple[Route, ...]:
     """Every route that a line of this reader may have, each once."""
-    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE)
+    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE, *ROUTES)
     return tuple(dict.fromkeys((*_ROUTES.values(), *others)))
 
 
@@ -201,7 +203,7 @@ def is_syslog(text: str) -> bool:
 def _parse(text: str) -> _Line | None:
     header = _RFC5424.fullmatch(text) or _HEADER.fullmatch(text)
     if header is None:
-        return _parse_cisco(text) or _parse_audit(text) or _parse_error_log(text)
+        return _parse_cisco(text) or _parse_audit(text) or _parse_error_log(text) or _parse_dialect(text)
     program = (header["program"] or "").rpartition("/")[2]
     message = header["message"] or ""
     if (not program or program.isdigit()) and _CISCO_MESSAGE.match(message) and (cisco := _parse_cisco(text)):
@@ -216,7 +218,20 @@ def _parse(text: str) -> _Line | None:
     fields |= _priority(header["priority"])
     if program == "sysmon" and message.startswith("<Event>"):
         return _sysmon(header["stamp"], fields)
+    said = of_message(program.lower(), message) if program else of_line(message)
+    if said is not None:
+        return _told(said, fields, header["stamp"])
     return _Line(route=route_of_program(program), stamp=header["stamp"], program=program.lower(), fields=fields)
+
+
+def _parse_dialect(text: str) -> _Line | None:
+    said = of_line(text)
+    return None if said is None else _told(said, {"message": text}, "")
+
+
+def _told(said: Dialect, header: dict[str, Value], stamp: str) -> _Line:
+    """A device's own word about its host and the instant counts more than the header."""
+    return _Line(route=said.route, stamp=said.stamp or stamp, program="", fields=header | said.fields)
 
 
 def _sysmon(stamp: str, fields: dict[str, Value]) -> _Line:
@@ -256,7 +271,9 @@ def _parse_cisco(text: str) -> _Line | None:
         fields["command"] = command[1]
     if source := re.search(r"\[Source: ([0-9A-Fa-f.:]+)\]", match["message"]):
         fields["src_ip"] = source[1]
-    return _Line(route=_CISCO_ROUTE, stamp=stamps[-1] if stamps else "", program="", fields=fields)
+    route = ASA if match["facility"] in _FIREWALLS else _CISCO_ROUTE
+    fields |= of_asa(match["message"]) if route is ASA else {}
+    return _Line(route=route, stamp=stamps[-1] if stamps else "", program="", fields=fields)
 
 
 def _parse_audit(text: str) -> _Line | None:
