@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Store, Writing
+from amagasa.app.recording import record
 from amagasa.app.sharing import announce, clause_of, held_until, in_force
 from amagasa.app.signals import Signals
 from amagasa.share.consent import Yes, is_enough, may_consent
 from amagasa.share.edit import NotDown, edit_down
+from amagasa.share.ledger import Act
 from amagasa.share.verdict import Change, Released
 from amagasa.vocab.errors import BadInputError, DeniedError
 from amagasa.vocab.tlp import Tlp, tlp_of_word
@@ -41,6 +43,9 @@ class Deciding(Struct, frozen=True, kw_only=True):
             crossing = _to_decide(tx, crossing_id, actor, version, approve=approve)
             decided = self._agreed(crossing, actor, now) if approve else _refused(crossing, actor, now)
             tx.update_crossing(decided)
+            record(tx, None, [decided], now=now, act=Act.CONSENT if approve else Act.REFUSAL)
+            if decided.state is CrossingState.PENDING:
+                record(tx, None, [decided], now=now)
         announce(self.signals, [decided])
         return decided
 
@@ -74,6 +79,7 @@ class Deciding(Struct, frozen=True, kw_only=True):
                 why=f"edited by {actor.name}",
             )
             tx.update_crossing(edited)
+            record(tx, None, [edited], now=now, act=Act.EDIT)
         announce(self.signals, [edited])
         return edited
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from amagasa.app.link_ports import AllyLine, Pushed
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.receiving import PassOn
+from amagasa.app.recording import record
 from amagasa.app.sharing import THROTTLE_S, in_force, may_still_leave
 from amagasa.app.signals import Signals
 from amagasa.share.release import companions
@@ -98,6 +99,7 @@ class Delivery:
         self._deps = deps
         self._told: set[tuple[str, bytes]] = set()
         self._is_catching_up = True
+        self._settled: list[Crossing] = []
         self.state = LineState(ally=ally)
 
     async def run(self, bell: Bell) -> None:
@@ -172,6 +174,7 @@ class Delivery:
             with self._deps.store.write() as tx:
                 for crossing in stays:
                     self._settle(tx, crossing, state=CrossingState.WITHHELD, why=_WITHDRAWN)
+                self._record(tx)
             self._deps.signals.publish("crossing", {"ids": [one.id for one in stays]})
         batch = _batch([crossing for crossing in due if may_still_leave(crossing, bond)])
         waits = [(one.next_try_at - now).total_seconds() for one in later if one.next_try_at is not None]
@@ -201,6 +204,7 @@ class Delivery:
                 else:
                     wait = timedelta(seconds=_wait_s(crossing.n_tries, self._deps.jitter()))
                     self._settle(tx, crossing, why="the ally did not say what became of it", next_try_at=now + wait)
+            self._record(tx)
             self._is_catching_up = False
             self._succeeded(n_pending=self._n_pending(tx))
             tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
@@ -214,6 +218,11 @@ class Delivery:
             self.state = replace(self.state, n_pending=self._n_pending(tx))
             tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
 
+    def _record(self, tx: Writing) -> None:
+        """What was settled in this transaction, at once: a leaf each."""
+        settled, self._settled = self._settled, []
+        record(tx, None, settled, now=self._deps.clock.now())
+
     def _settle(self, tx: Writing, crossing: Crossing, **fields: Any) -> None:
         """Change the stored crossing, unless its object has grown meanwhile: then the newer version waits its turn."""
         stored = tx.crossing(crossing.id)
@@ -223,7 +232,10 @@ class Delivery:
             due_at = self._deps.clock.now() + timedelta(seconds=THROTTLE_S)
             tx.update_crossing(replace(stored, next_try_at=fields.get("next_try_at", due_at)))
             return
-        tx.update_crossing(replace(stored, **{"why": "", "n_tries": stored.n_tries + 1, **fields}))
+        settled = replace(stored, **{"why": "", "n_tries": stored.n_tries + 1, **fields})
+        tx.update_crossing(settled)
+        if settled.state is not CrossingState.PENDING:
+            self._settled.append(settled)
 
     def _back_off(self, error: AmagasaError) -> float:
         """Seconds until the next try: 1, 2, 4 ... 60, each between half and the whole of it."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from amagasa.app.case_ports import Cases
 from amagasa.app.correlation_ports import KeptWindows
 from amagasa.app.lead_store import Leads
+from amagasa.app.ledger_ports import Ledgers
 from amagasa.app.pages import Page
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
@@ -175,7 +176,7 @@ class StoredObject(Struct, frozen=True, kw_only=True):
 class Reading(Protocol):
     """Queries; each sees one consistent snapshot for as long as the context is open.
 
-    Only in `Writing` leads, windows and cases change.
+    Only in `Writing` leads, windows, cases and ledgers change.
     """
 
     @property
@@ -184,6 +185,8 @@ class Reading(Protocol):
     def windows(self) -> KeptWindows: ...
     @property
     def cases(self) -> Cases: ...
+    @property
+    def ledgers(self) -> Ledgers: ...
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:

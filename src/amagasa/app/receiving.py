@@ -24,6 +24,7 @@ from amagasa.app.ports import (
     StoredObject,
     Writing,
 )
+from amagasa.app.recording import record
 from amagasa.app.sharing import announce, in_force, version_of
 from amagasa.app.signals import Signals
 from amagasa.intel.marking import marking_of
@@ -103,6 +104,7 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
         crossings = [_crossing(one, bond, now) for one in new]
         crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
         logged = [tx.add_crossing(crossing) for crossing in crossings]
+        record(tx, bond, [one for one in logged if one is not None], now=now)
         passed = _pass_on(tx, new, bond, pass_on, now=now) if pass_on is not None else []
     ids = [one.id for one in logged if one is not None]
     if content:

@@ -16,6 +16,7 @@ from amagasa.app.budgets import budget_of, is_within, spend, spent_of
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Writing
 from amagasa.app.provenance import Source, known_of, learnt_of
+from amagasa.app.recording import record
 from amagasa.app.signals import Signals
 from amagasa.intel.stix import instant_of
 from amagasa.share.agreement import Agreement, Clause
@@ -149,6 +150,7 @@ class _Letting:
             is_more = before is None or before.id != kept.id or before.state is not CrossingState.PENDING
             if self._budget is not None and kept.state is CrossingState.PENDING and is_more:
                 spend(self._tx, self._bond.agreement.id, kept, self._now)
+        record(self._tx, self._bond, made, now=self._now)
         return made
 
     def _last(self, objects: Sequence[Mapping[str, Any]]) -> dict[str, Crossing]:

@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from amagasa.adapters.store.cases import SqlCases
 from amagasa.adapters.store.leads import SqlLeads
+from amagasa.adapters.store.ledgers import SqlLedgers
 from amagasa.adapters.store.windows import SqlWindows
 
 
@@ -22,6 +23,11 @@ class SqlParts:
     def windows(self) -> SqlWindows:
         """What correlations wait for."""
         return SqlWindows(self._db)
+
+    @property
+    def ledgers(self) -> SqlLedgers:
+        """The record of each agreement."""
+        return SqlLedgers(self._db)
 
     @property
     def cases(self) -> SqlCases:

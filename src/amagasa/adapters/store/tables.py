@@ -237,6 +237,23 @@ ACCOUNT: Final = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# The record of each agreement: leaves are added and never changed; the tree is its frontier.
+LEDGER_LEAF: Final = Table(
+    "ledger_leaf",
+    METADATA,
+    Column("agreement", Words, primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+LEDGER_TREE: Final = Table(
+    "ledger_tree",
+    METADATA,
+    Column("agreement", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 SESSION: Final = Table(
     "session",
     METADATA,

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "agreement": ("amagasa.entry.cli.agreement", "Draft, check, sign and show agreements."),
     "ally": ("amagasa.entry.cli.ally", "The allies of a node and the line to each."),
     "share": ("amagasa.entry.cli.share", "What left, what waits for consent, what came."),
+    "ledger": ("amagasa.entry.cli.ledger", "The tamper-evident record of each agreement: export, verify, countersign."),
     "alert": ("amagasa.entry.cli.queue", "The alerts of a node."),
     "incident": ("amagasa.entry.cli.queue", "The incidents of a node."),
     "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
