@@ -51,6 +51,11 @@ class Problems:
         self.n_errors = 0
         self.n_warnings = 0
 
+    @property
+    def is_full(self) -> bool:
+        """No further error is kept: what only makes a message better need not be looked for."""
+        return self.n_errors >= MAX_PROBLEMS
+
     def error(self, code: str, place: Place, what: str, *, expected: str = "", got: str = "") -> None:
         """Note an error; `got` may be raw text of the file."""
         self.n_errors += 1

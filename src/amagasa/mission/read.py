@@ -18,6 +18,7 @@ from amagasa.vocab.text import show
 MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
 MAX_NODES: Final = 50_000
 MAX_DEPENDENCIES: Final = 200_000
+MAX_LIKENED: Final = 2_000  # names that a wrong one is compared with
 
 
 class Text(Struct, frozen=True, kw_only=True):
@@ -118,6 +119,7 @@ def _nodes(rows: Sequence[Row], problems: Problems) -> dict[Node, None]:
 
 def _dependencies(rows: Sequence[Row], nodes: dict[Node, None], problems: Problems) -> list[Dependency]:
     names = {node.name for node in nodes}
+    known = sorted(names)[:MAX_LIKENED]
     first: dict[tuple[str, str], Row] = {}
     found: list[Dependency] = []
     for row in rows:
@@ -126,7 +128,7 @@ def _dependencies(rows: Sequence[Row], nodes: dict[Node, None], problems: Proble
             continue
         unknown = [name for name in (one.feeder, one.receiver) if name not in names]
         for name in unknown:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.6) if len(names) <= 2_000 else []
+            near = [] if problems.is_full else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             expected = f"`{show(near[0])}`?" if near else "the name of a mission, service or asset of this model"
             problems.error(
                 "AMG-MISSION-UNKNOWN", row.place, "a dependency names what is not there", expected=expected, got=name

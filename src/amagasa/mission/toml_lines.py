@@ -9,9 +9,10 @@ from typing import Final
 
 from msgspec import Struct
 
+# Possessive: without a way back, a string of megabytes costs its own length and no stack.
 _TOKENS: Final = re.compile(
-    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}|\'\'\'(?:[^\']|\'{1,2}(?!\'))*\'{3,5}'
-    r'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*|[\[{]|[\]}]|\n',
+    r'"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?:[^\']++|\'{1,2}(?!\'))*+\'{3,5}'
+    r'|"(?:[^"\\\n]++|\\.)*+"|\'[^\'\n]*+\'|#[^\n]*+|[\[{]|[\]}]|\n',
     re.DOTALL,
 )
 _HEADER: Final = re.compile(r"[ \t]*\[(\[?)([^\n]*)")
