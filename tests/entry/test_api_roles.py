@@ -48,6 +48,10 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/mission/what-if"): ({"settings": {}}, EVERY),
     ("GET", "/api/rejects"): (None, EVERY),
     ("GET", "/api/rules"): (None, EVERY),
+    ("GET", "/api/hunts"): (None, TRIAGE),
+    ("POST", "/api/hunts"): ({"query": "x"}, TRIAGE),
+    ("GET", "/api/hunts/{hunt_id}"): (None, TRIAGE),
+    ("POST", "/api/hunts/{hunt_id}/cancel"): ({}, TRIAGE),
     ("POST", "/api/links"): ({}, ADMINISTER),
     ("GET", "/api/allies"): (None, EVERY),
     ("GET", "/api/crossings"): (None, EVERY),
@@ -103,6 +107,7 @@ def address(desktop: Desktop, path: str) -> str:
         "content_id": content.id,
         "name": "auditor",
         "campaign_id": "campaign--none",
+        "hunt_id": "none",
     }
     return path.format(**known)
 

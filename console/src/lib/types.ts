@@ -614,3 +614,49 @@ export interface ModelCheck {
   n_warnings: number
   problems: { grade: string; code: string; path: string; line: number; what: string; expected: string; got: string }[]
 }
+
+export interface HuntAsked {
+  query: string
+  rule: string
+  indicator: string
+  since: string
+  until: string
+  sources: string[]
+}
+
+export interface Hunt {
+  id: string
+  asked: HuntAsked
+  by: string
+  begun_at: Instant
+  ended_at: Instant | null
+  state: 'running' | 'done' | 'cancelled' | 'failed'
+  n_found: number
+  n_hosts: number
+  first_at: Instant | null
+  last_at: Instant | null
+  done_ratio: number
+  is_whole: boolean
+  n_records: number
+  n_passed: number
+  not_looked_at: string[]
+  fault: string
+}
+
+export interface HuntFound {
+  source: string
+  path: string
+  record: number
+  event_at: Instant | null
+  read_at: Instant
+  title?: string
+  hosts: string[]
+  raw: string
+}
+
+export interface HuntDetail {
+  hunt: Hunt
+  found: HuntFound[]
+  next: number
+  is_cut: boolean
+}

@@ -23,6 +23,7 @@ from amagasa.app.taxii_library import Library
 from amagasa.app.telling import Telling
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.entry.node.clock import SystemClock
+from amagasa.entry.node.hunts import HuntDesk
 from amagasa.entry.settings.load import load_settings
 from amagasa.entry.settings.tree import Settings
 from amagasa.share.agreement import Agreement, Party
@@ -79,6 +80,7 @@ class World(Struct, frozen=True, kw_only=True):
     passwords: Passwords
     book: LiveBook
     telling: Telling
+    hunts: HuntDesk
 
 
 def open_world(folder: Path) -> World:
@@ -90,7 +92,7 @@ def open_world(folder: Path) -> World:
     # Our own role differs from agreement to agreement; the identity, name and country do not.
     party = card.as_party(PartyRole.SUPPORTED)
     store = open_store(folder / settings.store.path)
-    signals = Signals()
+    signals, clock = Signals(), SystemClock()
     telling = Telling(
         store=store,
         signals=signals,
@@ -106,11 +108,12 @@ def open_world(folder: Path) -> World:
         party=party,
         keys=keys,
         store=store,
-        clock=SystemClock(),
+        clock=clock,
         signals=signals,
         passwords=Argon2Passwords(),
         book=book,
         telling=telling,
+        hunts=HuntDesk(folder, store, clock, signals),
     )
 
 

@@ -60,9 +60,9 @@ def query_looker(text: str) -> Looker:
     return Looker(seeker=seeker, faults=loaded.faults)
 
 
-def rule_looker(rule: str, store: Store | None) -> Looker:
+def rule_looker(rule: str, store: Store | None, *, may_be_file: bool = True) -> Looker:
     """A rule's file, or the identifier of one which the node holds or which is built in. Raises BadInputError."""
-    if Path(rule).exists():
+    if may_be_file and _is_there(rule):
         return _rules_looker([Path(rule)])
     text = _held(rule, store) or _built_in(rule)
     if text is None:
@@ -122,13 +122,20 @@ def _built_in(rule_id: str) -> str | None:
     return None
 
 
-def indicator_looker(named: str) -> Looker:
+def indicator_looker(named: str, *, may_be_file: bool = True) -> Looker:
     """A STIX pattern, a file or folder of indicators, or a value, looked for anywhere. Raises BadInputError."""
     if named.lstrip().startswith("["):
         return _stix_looker(named)
-    if Path(named).exists():
+    if may_be_file and _is_there(named):
         return _indicators_looker([Path(named)])
     return Looker(seeker=TextSeeker([[Text(form) for form in _forms(named.strip())]]), n_indicators=1)
+
+
+def _is_there(named: str) -> bool:
+    try:
+        return Path(named).exists()
+    except (OSError, ValueError):
+        return False  # longer than any name of a file may be
 
 
 def _forms(value: str) -> list[str]:

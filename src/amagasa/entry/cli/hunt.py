@@ -1,5 +1,7 @@
 """`amagasa hunt`: look back through what a node has read."""
 
+import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,9 @@ from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.text import show
 
 OPERATOR = Actor(name="operator", roles=frozenset(Role))  # whoever may open the node's folder
+NICE = 10
+MEMORY_BYTES = 4 << 30
+STEP_S = 0.25
 MAX_KEPT = 10_000  # findings of one JSON document
 Query = Annotated[str | None, typer.Argument(help='Words, "words in a row", field=value; all must hold.')]
 RuleOption = Annotated[str | None, typer.Option("--rule", help="A Sigma file, or the identifier of a rule.")]
@@ -34,6 +39,7 @@ IndicatorOption = Annotated[
 Since = Annotated[str | None, typer.Option("--since", help="2026-05-01T08:00:00Z, 2026-05-01, or 90m, 24h, 7d ago.")]
 Until = Annotated[str | None, typer.Option("--until", help="As --since; not included.")]
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Of these sources alone.")]
+ForNode = Annotated[bool, typer.Option("--for-node", hidden=True, help="Modest, with steps, and no files are read.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many findings.")]
 
 
@@ -49,6 +55,7 @@ def hunt_command(  # noqa: PLR0913 - one parameter an option of the command line
     node: NodeFolder = HERE,
     as_json: AsJson = False,
     as_ndjson: AsNdjson = False,
+    is_for_node: ForNode = False,
 ) -> None:
     """Look back through what was read: words, values of fields, a rule, indicators.
 
@@ -58,10 +65,12 @@ def hunt_command(  # noqa: PLR0913 - one parameter an option of the command line
     period = Period(since=_instant(since, now), until=_instant(until, now))
     asked = Asked(sources=tuple(source or ()), period=period, limit=limit)
     form = output_of(as_json=as_json, as_ndjson=as_ndjson)
+    if is_for_node:
+        _be_modest()
     with opened_node(node) as (lake, store):
-        looker = looker_of(query, rule, indicator, store)
+        looker = looker_of(query, rule, indicator, store, may_be_file=not is_for_node)
         answer = Answer(faults=list(looker.faults))
-        run(lake, OPERATOR, looker, asked, answer=answer, form=form)
+        run(lake, looker, asked, answer=answer, form=form, has_steps=is_for_node)
     raise typer.Exit(answer.exit_code())
 
 
@@ -69,7 +78,9 @@ def _instant(text: str | None, now: datetime) -> datetime | None:
     return None if text is None else read_instant(text, now=now)
 
 
-def looker_of(query: str | None, rule: str | None, indicator: str | None, store: Any) -> Looker:
+def looker_of(
+    query: str | None, rule: str | None, indicator: str | None, store: Any, *, may_be_file: bool = True
+) -> Looker:
     """What looks. Raises BadInputError where not exactly one of them is given."""
     if sum(one is not None for one in (query, rule, indicator)) != 1:
         raise BadInputError(
@@ -80,18 +91,18 @@ def looker_of(query: str | None, rule: str | None, indicator: str | None, store:
             then="nothing was looked at",
         )
     if rule is not None:
-        return rule_looker(rule, store)
-    return query_looker(query) if query is not None else indicator_looker(indicator or "")
+        return rule_looker(rule, store, may_be_file=may_be_file)
+    return query_looker(query) if query is not None else indicator_looker(indicator or "", may_be_file=may_be_file)
 
 
-def run(lake: Lake, actor: Actor, looker: Looker, asked: Asked, *, answer: Answer, form: Output) -> None:
+def run(lake: Lake, looker: Looker, asked: Asked, *, answer: Answer, form: Output, has_steps: bool = False) -> None:
     """Hunt and print what is found as it is found; then what the hunt says. Ctrl-C ends it with what was found."""
     started = time.monotonic()
     kept: list[dict[str, Any]] = []
     show_one = {Output.JSON: kept.append, Output.NDJSON: _print_json, Output.TABLE: _print_line}[form]
     try:
-        with _progress(lake) as step:
-            for one in hunt(lake, actor, looker.seeker, asked, answer=answer, now=datetime.now(UTC)):
+        with _steps(lake) if has_steps else _progress(lake) as step:
+            for one in hunt(lake, OPERATOR, looker.seeker, asked, answer=answer, now=datetime.now(UTC)):
                 if isinstance(one, Found):
                     if form is not Output.JSON or len(kept) < MAX_KEPT:
                         show_one(public(one))
@@ -202,3 +213,25 @@ def _progress(lake: Lake) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, advance=n_bytes, description=f"looking back, {n_found:,} found")
 
         yield step
+
+
+def _be_modest() -> None:
+    """For hunts beside a node at work: after everything else, and within bounds of memory."""
+    os.nice(NICE)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+@contextmanager
+def _steps(lake: Lake) -> Iterator[Callable[[int, int], None]]:
+    """How far it is, as lines among the findings, a few times a second."""
+    total = sum(size.n_raw_bytes for size in lake.sizes())
+    done, told_at = 0, 0.0
+
+    def step(n_bytes: int, n_found: int) -> None:
+        nonlocal done, told_at
+        done += n_bytes
+        if time.monotonic() - told_at >= STEP_S:
+            told_at = time.monotonic()
+            _print_json({"step": {"done": done, "total": total, "n_found": n_found}})
+
+    yield step

@@ -174,6 +174,7 @@ class Node:
         looking.cancel()
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._time.stop)
+        world.hunts.stop()
         await asyncio.to_thread(self._look.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)

@@ -32,6 +32,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             local_actor=OPERATOR if is_local else None,
             files=kept_files(world.folder),
             is_ready=is_ready,
+            hunts=world.hunts,
         )
     )
 

@@ -22,6 +22,7 @@ from amagasa.app.queries import Queries
 from amagasa.app.signals import Signals
 from amagasa.app.situation import Situation
 from amagasa.app.views import names_of
+from amagasa.entry.node.hunts import HuntDesk
 from amagasa.entry.people.security import Doorkeeper, cookie_name
 from amagasa.share.agreement import Agreement, Party
 
@@ -78,6 +79,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     registry: CollectorRegistry | None = None
     files: IndicatorFiles | None = None
     is_ready: Callable[[], bool] = always_ready
+    hunts: HuntDesk | None = None
 
 
 class Console:
