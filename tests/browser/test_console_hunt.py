@@ -56,8 +56,7 @@ WORDS = {"en": ("Seen 20 times", "Never seen."), "ja": ("20 件見つかりま�
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_hunt_streams_what_it_finds_and_tells_never_seen(officer: Watched, node: Served, lang: str) -> None:
     page = officer.page
-    page.goto(node.address)
-    page.evaluate("lang => localStorage.setItem('amagasa.lang', lang)", lang)
+    page.add_init_script(f"localStorage.setItem('amagasa.lang', '{lang}')")
     seen, never = WORDS[lang]
     _hunt(officer, "198.51.100.7")
     expect(page.locator(".answer")).to_contain_text(seen, timeout=30_000)
