@@ -49,6 +49,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("GET", "/api/rejects"): (None, EVERY),
     ("GET", "/api/rules"): (None, EVERY),
     ("GET", "/api/hunts"): (None, TRIAGE),
+    ("GET", "/api/content/{content_id}/past"): (None, EVERY),
     ("POST", "/api/hunts"): ({"query": "x"}, TRIAGE),
     ("GET", "/api/hunts/{hunt_id}"): (None, TRIAGE),
     ("POST", "/api/hunts/{hunt_id}/cancel"): ({}, TRIAGE),

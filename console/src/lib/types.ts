@@ -660,3 +660,14 @@ export interface HuntDetail {
   next: number
   is_cut: boolean
 }
+
+export interface Past {
+  n: number
+  first_at: Instant | null
+  last_at: Instant | null
+  where: string
+  is_whole: boolean
+  looked_at: Instant
+  not_looked_at: string[]
+  fault: string
+}

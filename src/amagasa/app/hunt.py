@@ -16,6 +16,7 @@ from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_INTERRUPTED, Ba
 from amagasa.vocab.instants import from_rfc3339
 
 MAX_HOSTS: Final = 1_000
+MAX_CONTENT: Final = 10_000
 MAX_NOTED: Final = 100
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -50,6 +51,7 @@ class Answer(Struct, kw_only=True):
     by_host: dict[str, int] = {}
     by_source: dict[str, int] = {}
     by_content: dict[str, int] = {}
+    spans: dict[str, tuple[datetime, datetime]] = {}
     n_records: int = 0
     n_passed: int = 0
     n_raw_bytes: int = 0
@@ -80,7 +82,10 @@ class Answer(Struct, kw_only=True):
         self.last_at = at if self.last_at is None else max(self.last_at, at)
         _count(self.by_source, one.source)
         if one.content_id:
-            _count(self.by_content, one.content_id)
+            _count(self.by_content, one.content_id, MAX_CONTENT)
+            first, last = self.spans.get(one.content_id, (at, at))
+            if one.content_id in self.by_content:
+                self.spans[one.content_id] = (min(first, at), max(last, at))
         for host in one.hosts:
             _count(self.by_host, host)
 
@@ -98,8 +103,8 @@ class Answer(Struct, kw_only=True):
                 self.faults.append(fault)
 
 
-def _count(counts: dict[str, int], key: str) -> None:
-    if key in counts or len(counts) < MAX_HOSTS:
+def _count(counts: dict[str, int], key: str, most: int = MAX_HOSTS) -> None:
+    if key in counts or len(counts) < most:
         counts[key] = counts.get(key, 0) + 1
 
 

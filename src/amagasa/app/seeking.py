@@ -46,6 +46,7 @@ class Found(Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     fields: Mapping[str, Any] = {}
     raw: str = ""
+    detection: Detection | None = None
 
 
 class Sought(Struct, frozen=True, kw_only=True):
@@ -258,6 +259,7 @@ def _of_detection(one: Detection, chunk: Chunk) -> Found:
         hosts=tuple(entity.value for entity in one.entities if entity.kind is EntityKind.HOST),
         fields=dict(one.fields),
         raw=show(one.raw, RAW_CHARACTERS),
+        detection=one,
     )
 
 

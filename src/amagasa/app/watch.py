@@ -68,6 +68,21 @@ def record_time(store: Store, windows: OpenWindows, tell: Tell, *, now: datetime
     return recorded
 
 
+def record_past(
+    store: Store,
+    found: Mapping[str, Sequence[Detection]],
+    tell: Tell,
+    *,
+    now: datetime,
+    note: Callable[[Writing], None],
+) -> Recorded:
+    """Commit what new content finds in the past, by source, and `note` with it. Raises WorldError."""
+    with store.write() as tx:
+        recorded = _record(tx, found, tell, now)
+        note(tx)
+    return recorded
+
+
 def record_state(store: Store, state: SourceState, *, now: datetime) -> None:
     """Keep the fault of a source, or that it has none any more; records that were lost stay among the rejects."""
     with store.write() as tx:

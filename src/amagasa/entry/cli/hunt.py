@@ -39,6 +39,7 @@ IndicatorOption = Annotated[
 Since = Annotated[str | None, typer.Option("--since", help="2026-05-01T08:00:00Z, 2026-05-01, or 90m, 24h, 7d ago.")]
 Until = Annotated[str | None, typer.Option("--until", help="As --since; not included.")]
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Of these sources alone.")]
+Tally = Annotated[bool, typer.Option("--tally", hidden=True, help="Of each rule or indicator the first finding.")]
 ForNode = Annotated[bool, typer.Option("--for-node", hidden=True, help="Modest, with steps, and no files are read.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many findings.")]
 
@@ -56,6 +57,7 @@ def hunt_command(  # noqa: PLR0913 - one parameter an option of the command line
     as_json: AsJson = False,
     as_ndjson: AsNdjson = False,
     is_for_node: ForNode = False,
+    is_tally: Tally = False,
 ) -> None:
     """Look back through what was read: words, values of fields, a rule, indicators.
 
@@ -68,9 +70,12 @@ def hunt_command(  # noqa: PLR0913 - one parameter an option of the command line
     if is_for_node:
         _be_modest()
     with opened_node(node) as (lake, store):
-        looker = looker_of(query, rule, indicator, store, may_be_file=not is_for_node)
+        looker = looker_of(query, rule, indicator, store, may_be_file=is_tally or not is_for_node)
         answer = Answer(faults=list(looker.faults))
-        run(lake, looker, asked, answer=answer, form=form, has_steps=is_for_node)
+        if is_tally:
+            _tally(lake, looker, asked, answer)
+        else:
+            run(lake, looker, asked, answer=answer, form=form, has_steps=is_for_node)
     raise typer.Exit(answer.exit_code())
 
 
@@ -235,3 +240,13 @@ def _steps(lake: Lake) -> Iterator[Callable[[int, int], None]]:
             _print_json({"step": {"done": done, "total": total, "n_found": n_found}})
 
     yield step
+
+
+def _tally(lake: Lake, looker: Looker, asked: Asked, answer: Answer) -> None:
+    """For the node itself: the first finding of each rule or indicator, whole; then what the hunt says."""
+    told: set[str] = set()
+    for one in hunt(lake, OPERATOR, looker.seeker, asked, answer=answer, now=datetime.now(UTC)):
+        if isinstance(one, Found) and one.content_id not in told and len(told) < MAX_KEPT:
+            told.add(one.content_id)
+            _print_json({"first": msgspec.to_builtins(one)})
+    _print_json({"answer": document_of(answer)})

@@ -29,7 +29,7 @@ MAX_FOUND: Final = 1_000  # of one hunt; what is beyond is counted alone
 MAX_HELD: Final = 20
 MAX_HISTORY: Final = 100
 META: Final = "hunts"
-_PROGRAM: Final = "from amagasa.entry.cli.main import main; main()"
+PROGRAM: Final = "from amagasa.entry.cli.main import main; main()"
 
 log = structlog.get_logger("hunt")
 
@@ -137,7 +137,7 @@ class HuntDesk:
         words = ["--", asked.query] if asked.query else []
         try:
             return subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, "hunt", *options, *words],
+                [sys.executable, "-c", PROGRAM, "hunt", *options, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

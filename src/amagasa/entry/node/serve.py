@@ -40,6 +40,7 @@ from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.bearing import MissionLook
 from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.retro import Retro
 from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.watcher import Listener, Watcher
@@ -134,6 +135,8 @@ class Node:
         missions = Missions(world.store, world.book)
         bearing = Bearing(world.store, missions, world.telling.offer, party=world.party, marking=world.telling.marking)
         self._look = Ticking(MissionLook(bearing, world.signals, world.clock.now).tick)
+        self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
+        self._retro.publish = self._publish
         self._is_ready = False
         self._rules = RulesNoted()
         self._rule_faults: dict[RuleFault, None] = {}
@@ -167,6 +170,7 @@ class Node:
         self._keeper.start()
         self._watcher.start()
         self._time.start()
+        self._retro.start()
         self._look.start()
         started(people.getsockname())
         await self._until_stopped(tasks)
@@ -175,6 +179,7 @@ class Node:
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._time.stop)
         world.hunts.stop()
+        await asyncio.to_thread(self._retro.stop)
         await asyncio.to_thread(self._look.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)

@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
+from amagasa.app.past import Past, past_of
 from amagasa.app.permissions import Act, require
 from amagasa.entry.node.hunts import Hunt, HuntAsked, HuntDesk, HuntDetail
 from amagasa.entry.people.deps import console_of, threaded
@@ -51,7 +52,15 @@ def cancel(request: Asked, hunt_id: FromPath[str], data: JSONBody[Nothing]) -> H
     return _desk(request).cancel(actor_of(request), hunt_id)
 
 
-HANDLERS: tuple[BaseRouteHandler, ...] = (hunts, start, hunt, cancel)
+@get("/api/content/{content_id:str}/past", tags=["hunt"])
+@threaded
+def past(request: Asked, content_id: FromPath[str]) -> Past | None:
+    """What a rule or an indicator would have found in the past: null where nobody has looked yet."""
+    console = console_of(request)
+    return past_of(console.deps.store, actor_of(request), content_id)
+
+
+HANDLERS: tuple[BaseRouteHandler, ...] = (hunts, start, hunt, cancel, past)
 
 
 def _desk(request: Asked) -> HuntDesk:
