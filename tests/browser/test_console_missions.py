@@ -10,7 +10,7 @@ from amagasa.app.mission_views import ModelText
 from amagasa.app.missions import Missions
 from amagasa.app.permissions import NODE
 from tests.browser.conftest import Watched
-from tests.browser.seed import NOW
+from tests.browser.seed import NOW, incident_id
 from tests.browser.served import Served
 from tests.browser.test_console import CONTRAST
 from tests.browser.test_words import WORDS
@@ -106,6 +106,13 @@ def test_editor_checks_undoes_and_saves(missions: Watched, node: Served) -> None
     assert len(Missions(node.desktop.store).ground().model.nodes) == DEMO.count("\nname = ") + 1
     page.get_by_role("button", name="Earlier saved version").click()
     expect(page.get_by_text("The earlier version is back.")).to_be_visible()
+
+
+def test_incident_says_what_it_takes_from_missions(missions: Watched) -> None:
+    page = missions.open(f"incidents/{incident_id('base')}")
+    told = page.locator("section").filter(has_text="What it takes from missions")
+    expect(told).to_contain_text("Operations of the base")
+    expect(told).to_contain_text("base-workstations")
 
 
 def test_node_without_a_model_says_how_to_get_one(officer: Watched) -> None:
