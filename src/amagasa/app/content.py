@@ -14,6 +14,7 @@ from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked
 from amagasa.app.queries import MissingError
+from amagasa.app.retracting import Retraction
 from amagasa.detect.lint.tree import Items, Map, Scalar, TreeError, trees_of
 from amagasa.share.agreement import Agreement
 from amagasa.vocab.errors import BadInputError
@@ -43,6 +44,9 @@ class Sharing(Protocol):
 
     def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
         """What this agreement would have let go of the last days."""
+
+    def retract(self, actor: Actor, object_id: str, *, why: str, now: datetime) -> Retraction:
+        """Take an object back from every ally."""
 
     def preview(self, actor: Actor, asked: PreviewAsked, *, now: datetime) -> list[Preview]:
         """What would leave of this; nothing is kept."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.recording import record
-from amagasa.app.sharing import announce, clause_of, held_until, in_force
+from amagasa.app.sharing import announce, clause_of, held_until, in_force, is_retraction
 from amagasa.app.signals import Signals
 from amagasa.share.consent import Yes, is_enough, may_consent
 from amagasa.share.edit import NotDown, edit_down
@@ -154,6 +154,7 @@ def _require(actor: Actor, crossing: Crossing) -> None:
 
 def _may_decide(crossing: Crossing, *, approve: bool) -> bool:
     is_refused_by_person = crossing.state is CrossingState.REFUSED and bool(crossing.decided_by)
+    is_refused_by_person = is_refused_by_person and not is_retraction(crossing)
     return crossing.state is CrossingState.WANTING or (approve and is_refused_by_person)
 
 

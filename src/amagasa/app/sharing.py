@@ -33,6 +33,15 @@ THROTTLE_S: Final = 10.0
 _NOT_YET_GONE: Final = frozenset({CrossingState.PENDING, CrossingState.WANTING, CrossingState.WITHHELD})
 
 
+# Among the changes of a crossing that takes back what left, or keeps back what was to leave.
+RETRACTED: Final = ("revoked", "retracted")
+
+
+def is_retraction(crossing: Crossing) -> bool:
+    """Whether it takes an object back: then no later version of it leaves by itself."""
+    return RETRACTED in crossing.changes
+
+
 class SignedAgreements:
     """`app.ports.AgreementBook` over whatever gives the agreements with valid signatures, asked anew each time."""
 
@@ -140,6 +149,8 @@ class _Letting:
             learnt = learnt_of(self._tx, sources.get(obj.get("id", ""), ()), self._book)
             new = self._judge(obj, replace(known, learnt=learnt))
             before = last.get(new.known_as)
+            if before is not None and is_retraction(before):
+                continue
             if new.state is CrossingState.WITHHELD:
                 known = replace(known, withheld=known.withheld | {new.known_as})
             kept = _keep(self._tx, new, before, throttle=throttle)
@@ -188,7 +199,12 @@ def announce(signals: Signals, crossings: Sequence[Crossing]) -> None:
 
 
 def may_still_leave(crossing: Crossing, bond: Bond) -> bool:
-    """Whether the clause by which it was released still stands: agreements are amended while an ally is away."""
+    """Whether the clause by which it was released still stands: agreements are amended while an ally is away.
+
+    What takes an object back may always leave while an agreement with the ally is in force.
+    """
+    if is_retraction(crossing):
+        return crossing.agreement == bond.agreement.id
     giver = bond.agreement.ally_of(bond.ally.id)
     marking = tlp_of_word(crossing.marking)
     return (

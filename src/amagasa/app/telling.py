@@ -11,6 +11,7 @@ from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked, preview_objects
 from amagasa.app.provenance import Source, kept_sources, sources_of
+from amagasa.app.retracting import Retraction, retract
 from amagasa.app.sharing import release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
@@ -114,6 +115,11 @@ class Telling:
     ) -> None:
         """Less of it, or marked higher."""
         self._deciding.edit(actor, crossing_id, strip=strip, marking=marking, version=version, now=now)
+
+    def retract(self, actor: Actor, object_id: str, *, why: str, now: datetime) -> Retraction:
+        """Take an object back from every ally."""
+        allies = tuple(dict.fromkeys(bond.ally.id for bond in self._book.bonds()))
+        return retract(self._store, self._signals, actor, object_id, why=why, now=now, allies=allies)
 
     def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
         """What this agreement would have let go of the last days; nothing is kept."""

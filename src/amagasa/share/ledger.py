@@ -36,6 +36,7 @@ class Act(StrEnum):
     CONSENT = "consent"
     EDIT = "edit"
     REFUSAL = "refusal"
+    RETRACTION = "retraction"
     DELIVERY = "delivery"
     FAILURE = "failure"
     ADMISSION = "admission"

@@ -100,6 +100,26 @@ def release(
     say(f"{decided['crossing']['state']}: {decided['crossing']['object_type']} {decided['crossing']['object_id']}")
 
 
+@app.command("retract")
+def retract(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A crossing's number, or the identifier of an object.")],
+    *,
+    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
+    node: NodeFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Take an object back from every ally that has it. What has not left does not leave; later versions stay here."""
+    with client_of(node) as client:
+        object_id = what
+        if what.isdigit() and len(what) < MAX_DIGITS:
+            object_id = client.get(f"/api/crossings/{int(what)}")["crossing"]["object_id"]
+        done = client.post("/api/retractions", {"object_id": object_id, "why": why})
+    if as_json:
+        write_json(done)
+        return
+    say(f"taken back from {done['n_sent']}, kept from leaving {done['n_held']}; share log shows when it was delivered")
+
+
 def _asked(what: str) -> dict[str, Any]:
     """What is asked of the node: an object, a bundle of them, or an identifier."""
     file = Path(what)

@@ -81,6 +81,31 @@ def preview(request: Asked, data: JSONBody[PreviewAsked]) -> list[Preview]:
     return console.deps.sharing.preview(actor_of(request), data, now=console.now())
 
 
+class ToRetract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An object that left, by the identifier under which it left, and why it is taken back."""
+
+    object_id: str
+    why: str = ""
+
+
+class Retracted(Struct, frozen=True, kw_only=True):
+    """To how many allies the retraction goes, and how often the object was kept from leaving; the crossings of both."""
+
+    n_sent: int
+    n_held: int
+    crossings: list[int]
+
+
+@post("/api/retractions", status_code=200, tags=["share"])
+@threaded
+def retract(request: Asked, data: JSONBody[ToRetract]) -> Retracted:
+    """Take an object back from every ally that has it; what has not left does not leave."""
+    console = console_of(request)
+    done = console.deps.sharing.retract(actor_of(request), data.object_id, why=data.why, now=console.now())
+    ids = [one.id for one in (*done.sent, *done.held)]
+    return Retracted(n_sent=len(done.sent), n_held=len(done.held), crossings=ids)
+
+
 class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Less of it: properties to take away, or a stricter marking ("" leaves it)."""
 
@@ -230,6 +255,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     decide,
     edit,
     preview,
+    retract,
     list_content,
     content_item,
     add_rule,
