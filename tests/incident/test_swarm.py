@@ -160,3 +160,24 @@ def test_file_dropped_and_run_by_another_account_is_one_incident() -> None:
     assert len(world.open()) == 1
     common = Entity(kind=EntityKind.PROCESS, value="C:\\Windows\\System32\\cmd.exe")
     assert not any(link.startswith("file") for link in links_of(alert(0, WS, common)))
+
+
+def test_address_from_which_many_accounts_come_ties_no_further_account() -> None:
+    world = World()
+    proxy = address("10.0.0.5")
+    for number in range(8):
+        world.take(alert(number, proxy, user(f"user{number}"), rule=f"r{number}"))
+    assert sorted(one.n_alerts for one in world.open()) == [1, 1, 1, 5]
+    (again,) = world.take(alert(20, proxy, user("user2"), rule="again"))
+    assert world.incidents[again.incident_id or ""].n_alerts == 6
+    world.check()
+
+
+def test_address_that_guesses_the_passwords_of_many_accounts_is_one_hand() -> None:
+    world = World()
+    for number in range(8):
+        guess = alert(
+            number, address("203.0.113.9"), user(f"user{number}"), rule=f"r{number}", tactics=("credential-access",)
+        )
+        world.take(guess)
+    assert len(world.open()) == 1

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.event.entity import EntityKind
 from amagasa.incident import swarm
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.incident.growing import (
@@ -53,6 +54,10 @@ MACHINE_WINDOW: Final = timedelta(hours=1)
 MACHINE_SPAN: Final = timedelta(hours=24)
 # So many accounts at work on a host make it everybody's: a terminal server, a domain controller.
 HUB_ACCOUNTS: Final = 3
+# So many accounts behind one source address, none of whose passwords was guessed, make it a gateway.
+GATEWAY_ACCOUNTS: Final = 5
+SOURCE: Final = EntityKind.SOURCE_ADDRESS.value
+GUESSING: Final = "credential-access"
 OPEN_FROM: Final = Severity.MEDIUM
 OPEN_AFTER: Final = 20
 
@@ -175,6 +180,8 @@ class _Desk:
         kind = kind_of(link)
         if kind == PIN:
             return pin_of(alert.key) in incident.pins
+        if kind == SOURCE and _is_strange(incident, alert) and self._is_gateway(link):
+            return False
         is_machine = kind in {MACHINE, WEAK_MACHINE}
         window = MACHINE_WINDOW if is_machine else GROUP_WINDOW
         is_near = (
@@ -182,6 +189,14 @@ class _Desk:
             and alert.last_seen_at >= incident.first_seen_at - window
         )
         return is_near and kind != BEHAVIOUR and not (is_machine and _is_hub(incident, alert, link))
+
+    def _is_gateway(self, link: str) -> bool:
+        """Whether so many accounts come from this address that it is a proxy's or a terminal server's.
+
+        Who guesses passwords names many accounts as well: where anything of it is credential access, it is one hand.
+        """
+        each = (self._incidents[key] for key in self._by_link.get(link, ()))
+        return any(GUESSING not in one.tactics and len(_accounts_of(one)) >= GATEWAY_ACCOUNTS for one in each)
 
     def _crowd_for(self, alert: Alert) -> Incident | None:
         """The swarm which does what this alert tells of, if it is light and none of its sources was met elsewhere."""
@@ -262,6 +277,17 @@ def _together(met: _Met, own: Incident | None) -> _Met:
             ids.add(incident.id)
             apart.update(incident.apart)
     return kept
+
+
+def _is_strange(incident: Incident, alert: Alert) -> bool:
+    """Whether the alert names accounts, none of them known in the incident, and no passwords are guessed."""
+    own = {_bare(one.value) for one in alert.entities if one.kind is EntityKind.USER}
+    is_guess = GUESSING in incident.tactics or GUESSING in alert.tactics
+    return bool(own) and not is_guess and own.isdisjoint(_accounts_of(incident))
+
+
+def _accounts_of(incident: Incident) -> set[str]:
+    return {_bare(one.value) for one in incident.entities if one.kind is EntityKind.USER}
 
 
 def _is_hub(incident: Incident, alert: Alert, link: str) -> bool:
