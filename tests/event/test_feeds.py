@@ -25,8 +25,8 @@ from tests.event.chunks import chunk
         (LogSource(product="windows", service="security"), "Security"),
         (LogSource(product="windows", service="sysmon"), "Sysmon"),
         (LogSource(category="process_creation", product="linux"), "Sysmon for Linux 1"),
-        (LogSource(category="webserver"), "access logs of web servers; HAProxy"),
-        (LogSource(category="proxy"), "Squid"),
+        (LogSource(category="webserver"), "access logs of web servers; HAProxy; W3C logs (IIS, proxies) webserver"),
+        (LogSource(category="proxy"), "Squid; W3C logs (IIS, proxies) proxy"),
         (LogSource(category="firewall"), "Linux iptables; pfSense filterlog; Cisco syslog asa; FortiGate traffic"),
         (LogSource(product="linux", service="auditd"), "Linux auditd"),
         (LogSource(category="dns"), "Suricata dns; Zeek dns"),
@@ -95,6 +95,8 @@ def test_every_product_route_is_one_which_a_record_gets() -> None:
         {"event_type": "dns", "src_ip": "x"},
         {"_path": "conn"},
         {"ot": "modbus"},
+        {"w3c": "row", "cs-uri-stem": "/"},
+        {"w3c": "row", "cs-uri": "/"},
     ]
     known = {route.name for route in product_routes()}
     assert [route_of_record(record).name for record in records if route_of_record(record).name not in known] == []

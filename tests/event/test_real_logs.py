@@ -76,7 +76,7 @@ def test_real_sshd_log_shows_who_failed_and_from_where() -> None:
     assert accepted == [("fztu", "119.137.62.142")]
 
 
-@pytest.mark.parametrize("path", ["syslog/loghub_Proxifier_2k.log.gz", "ot/flows/gics-normal.csv.gz"])
+@pytest.mark.parametrize("path", ["syslog/loghub_Proxifier_2k.log.gz", "web/secrepo_2022-12-22.labels.csv"])
 def test_real_log_of_another_kind_is_a_fault_and_not_clean(path: str) -> None:
     found = list(open_records(DATA / path))
     assert [item.code for item in found if isinstance(item, SourceFault)] == ["AMG-SOURCE-005"]

@@ -39,6 +39,7 @@ _PRODUCTS: Final = {
     "ot": "industrial protocols",
     "squid": "Squid",
     "suricata": "Suricata",
+    "w3c": "W3C logs (IIS, proxies)",
     "zeek": "Zeek",
 }
 

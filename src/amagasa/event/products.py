@@ -155,6 +155,7 @@ _ALIASES: Final[dict[str, dict[str, str]]] = {
         "cs-user-agent": "http.http_user_agent",
         "sc-status": "http.status",
     },
+    "w3c": {"c-useragent": "cs-user-agent", "cs-referrer": "cs-referer", "cs-useragent": "cs-user-agent"},
     "zeek": {
         "id.orig_h": "id_orig_h",
         "id.orig_p": "id_orig_p",
@@ -181,6 +182,12 @@ _KUBERNETES: Final = Route(
         LogSource(product="kubernetes", category="application", service="audit"),
     ),
 )
+# Rows of W3C extended logs (`event.table`): of a web server, or of a proxy, which tells where a request went.
+_IIS: Final = Route(
+    name="w3c/webserver",
+    sources=(LogSource(category="webserver"), LogSource(category="webserver", product="windows", service="iis")),
+)
+_PROXY_LOG: Final = Route(name="w3c/proxy", sources=(LogSource(category="proxy"),))
 _OPENCANARY: Final = Route(name="opencanary", sources=(LogSource(product="opencanary", category="application"),))
 
 
@@ -200,7 +207,7 @@ def product_routes() -> tuple[Route, ...]:
         *(_route("azure", "signinlogs"), _route("azure", "auditlogs"), _route("azure", "activitylogs", "auditlogs")),
         *(_risk({}), _route("gcp", "gcp.audit"), _route("gcp", "google_workspace.admin", "gcp.audit")),
         *(_route("gcp", "google_workspace.login", "gcp.audit"), _route("onelogin", "onelogin.events")),
-        *(_KUBERNETES, _OPENCANARY, AUDITD),
+        *(_KUBERNETES, _OPENCANARY, AUDITD, _IIS, _PROXY_LOG),
     )
     sensors = [_route("suricata", service) for service in sorted(_SURICATA)]
     industrial = (_route("ot", service) for service in sorted(_INDUSTRIAL))
@@ -249,6 +256,10 @@ def _suricata(record: Record) -> Route | None:
 def _industrial(record: Record) -> Route | None:
     service = record["ot"]
     return _route("ot", service) if isinstance(service, str) and service in _INDUSTRIAL else None
+
+
+def _w3c(record: Record) -> Route:
+    return _PROXY_LOG if any(name in record for name in ("cs-uri-scheme", "cs-uri", "r-ip", "r-host")) else _IIS
 
 
 def _zeek(record: Record) -> Route | None:
@@ -344,6 +355,7 @@ def _carried_route(name: str, sources: tuple[LogSource, ...], key: str) -> Route
 # The first key that is there and whose finder says yes decides.
 _BY_KEY: Final[tuple[tuple[str, Callable[[Record], Route | None]], ...]] = (
     ("ot", _industrial),
+    ("w3c", _w3c),
     ("event_type", _suricata),
     ("_path", _zeek),
     ("@stream", _zeek),

@@ -34,6 +34,7 @@ from amagasa.adapters.source.stream import (
     Budget,
     Stream,
 )
+from amagasa.adapters.source.table_file import is_table, rows_of
 from amagasa.adapters.source.tshark import messages_of
 from amagasa.adapters.source.unpack import layer_of
 from amagasa.adapters.source.xml_events import events_of, is_xml
@@ -88,6 +89,9 @@ class Reader(Struct, frozen=True, kw_only=True):
             return
         if self.form is None and is_flows(head):
             yield from flows_of(path, stream, self.read_at)
+            return
+        if self.form is None and is_table(head):
+            yield from rows_of(path, stream, self.read_at)
             return
         found = self.form or sniff(head, path)
         if found is not None or not head.strip():
