@@ -96,3 +96,23 @@ def test_file_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.Ca
 def test_hurts_ranks_the_assets(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("hurts", "-m", model, "--json") == 0
     assert [(one["name"], one["loss"]) for one in answer(capsys)] == [("scada", 65), ("comms", 55), ("web", 10)]
+
+
+def test_node_keeps_its_model_and_says_how_missions_stand(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = tmp_path / "node"
+    with pytest.raises(SystemExit, match="0"):
+        main(["init", str(node), "--name", "Japan", "--country", "JP"])
+    where = ("--node", str(node))
+    assert run("impact", *where) == 2  # no model: not the same as no loss
+    assert run("load", model, *where) == 0
+    capsys.readouterr()
+    assert run("impact", "--json", *where) == 0
+    found = answer(capsys)
+    assert [one["operability"] for one in found["missions"]] == [{"worst": 100, "likely": 100, "best": 100}]
+    assert run("impact", "--forecast", *where) == 0
+    assert "no open incident touches it" in capsys.readouterr().err
+    assert run("what-if", "--set", "scada=0", "--json", *where) == 0
+    assert answer(capsys)["operability"]["mission"] == 35
+    assert run("undo", *where) == 2

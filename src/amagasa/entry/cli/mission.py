@@ -104,7 +104,15 @@ def show_model(
 
 
 @app.command("impact")
-def impact_of_now(*, method: How = Method.FDNA, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
+def impact_of_now(
+    *,
+    method: How = Method.FDNA,
+    over_time: Annotated[
+        bool, typer.Option("--forecast", help="How each mission comes back as repairs end, hour by hour.")
+    ] = False,
+    node: NodeFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Say what open incidents take from each mission, by which way, and what to restore first.
 
     Exit codes: 0 reckoned, 2 wrong usage or no model, 3 figures that did not settle, or more incidents than looked at.
@@ -123,6 +131,8 @@ def impact_of_now(*, method: How = Method.FDNA, node: NodeFolder = HERE, as_json
     else:
         _print_missions(found)
         _print_impact(found)
+        if over_time:
+            _print_forecast(found)
     if found["is_cut"] or not found["is_settled"]:
         say("not all could be reckoned: " + ("too many open incidents" if found["is_cut"] else "rings did not settle"))
         raise typer.Exit(EXIT_COULD_NOT)
@@ -212,6 +222,19 @@ def _print_missions(impact: dict[str, Any]) -> None:
         for one in impact["missions"]
     ]
     write_rows(rows, ("mission", "operability", "range", "way", "why"), Output.TABLE, empty="the model has no mission")
+
+
+def _print_forecast(impact: dict[str, Any]) -> None:
+    names = [one["name"] for one in impact["missions"]][:8]
+    rows = [
+        {"after": f"{one['after_h']:g} h"}
+        | {
+            name: f"{span['likely']:g} ({span['worst']:g} to {span['best']:g})"
+            for name, span in one["missions"].items()
+        }
+        for one in impact["forecast"]
+    ]
+    write_rows(rows, ("after", *names), Output.TABLE, empty="nothing is damaged")
 
 
 def _print_impact(impact: dict[str, Any]) -> None:
