@@ -88,10 +88,12 @@ def detect_files(
     *,
     correlate: Together | None = None,
     fail_on: Level | None = None,
+    also: Callable[[], Iterable[Detection]] = tuple,
 ) -> Summary:
     """Look at every chunk, hand each detection to `sink`, count everything. Rule faults of loading are the caller's.
 
-    `look` may work in several processes, but keeps the order of the records. What `correlate` finds comes last.
+    `look` may work in several processes, but keeps the order of the records. What `correlate` finds comes last,
+    and then what `also` has found meanwhile by itself.
     """
     summary = Summary()
     by_rule: Counter[str] = Counter()
@@ -117,6 +119,8 @@ def detect_files(
             faults[found] = None
         else:
             take(found)
+    for one in also():
+        take(one)
     summary.n_detections = by_rule.total()
     summary.detections_by_rule = dict(by_rule.most_common())
     summary.faults = list(faults)

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.adapters.content.baseline_file import load_baseline, save_baseline
 from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.compile import Compiler
 from amagasa.adapters.content.exclusions import FILE as EXCLUSIONS
@@ -30,6 +31,7 @@ from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.left_out import ExcludedBy, OffRules, excluded_by, off_rules
 from amagasa.app.sight import Sight
 from amagasa.app.worker_messages import Begin
+from amagasa.detect.baseline.profile import Baseline
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
@@ -200,6 +202,16 @@ def file_correlation(links: Links, *, now: datetime) -> Iterator[FileCorrelation
     """What correlates the records of a run over files; what it puts on disk is gone with the context."""
     with SortedHits() as hits:
         yield FileCorrelation(hits, links, now=now)
+
+
+def baseline_of(path: Path) -> Baseline:
+    """The baseline of a file. Raises BadInputError or WorldError."""
+    return load_baseline(path)
+
+
+def keep_baseline(path: Path, baseline: Baseline) -> None:
+    """Write it to a file. Raises WorldError."""
+    save_baseline(path, baseline)
 
 
 def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:

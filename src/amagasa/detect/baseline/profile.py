@@ -18,6 +18,8 @@ MAX_HABITS: Final = 512
 # Ranges of addresses kept for one habit; beyond, the two nearest become one.
 MAX_SPANS: Final = 32
 VERSION: Final = 1
+# The habit that counts every message between a device and a master: the rhythm of both together.
+ANY: Final = "*"
 
 
 class State(StrEnum):
@@ -121,6 +123,8 @@ def learn(baseline: Baseline, messages: Iterable[Message]) -> None:
             baseline.n_left_out += 1
             continue
         _take(habit, one, at_s)
+        habits = baseline.devices[device_of(one)].masters[one.master]
+        _take_time(habits.setdefault(ANY, Habit(function="any message")), at_s)
         at = datetime.fromtimestamp(at_s, UTC)
         baseline.since = at if baseline.since is None else min(at, baseline.since)
         baseline.until = at if baseline.until is None else max(at, baseline.until)
@@ -144,7 +148,7 @@ def _habit(baseline: Baseline, message: Message) -> Habit | None:
     return habit
 
 
-def _take(habit: Habit, message: Message, at_s: float) -> None:
+def _take_time(habit: Habit, at_s: float) -> None:
     if habit.n:
         gap = at_s - habit.last_s
         if gap > 0:
@@ -154,6 +158,10 @@ def _take(habit: Habit, message: Message, at_s: float) -> None:
         habit.first_s = at_s
     habit.n += 1
     habit.last_s = max(habit.last_s, at_s)
+
+
+def _take(habit: Habit, message: Message, at_s: float) -> None:
+    _take_time(habit, at_s)
     if (span := span_of(message)) is not None:
         habit.spans = joined([*habit.spans, span])
     if (number := number_of(message)) is not None:

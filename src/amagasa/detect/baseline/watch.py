@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.detect.baseline.profile import (
+    ANY,
     Baseline,
     Device,
     Habit,
@@ -23,9 +24,9 @@ from amagasa.vocab.severity import Level
 WINDOW_S: Final = 600.0
 # Findings kept open; beyond, the oldest are told early.
 MAX_OPEN: Final = 4_096
-# Rhythm is judged only where it was learnt over so many polls, and was even: the longest gap is near the mean.
+# Rhythm is judged only where it was learnt over so many polls, in a period many times the longest gap.
 MIN_POLLS: Final = 10
-MAX_UNEVEN: Final = 4.0
+MIN_LONGEST: Final = 20.0
 # A poll is lost after so many times the longest gap ever learnt.
 LOST_AFTER: Final = 1.5
 
@@ -151,6 +152,10 @@ class Watch:
         found, self._closed = self._closed, []
         return sorted(found, key=lambda one: one.first_s)
 
+    def rest(self) -> None:
+        """Forget when polls were last seen: what comes next is another recording."""
+        self._last, self._examples, self._now_s = {}, {}, 0.0
+
     def _differences(self, message: Message, at_s: float) -> Iterator[tuple[What, str, str]]:
         name = device_of(message)
         device = self._devices.get(name)
@@ -159,12 +164,14 @@ class Watch:
             yield What.NEW_DEVICE, name, "no such device"
             return
         habits = device.masters.get(message.master)
+        if habits is not None and ANY in habits:
+            self._lost(habits[ANY], (name, message.master, ANY), at_s, message)
         if is_changing and not _changes(habits):
             yield What.NEW_WRITER, _said(message), f"changed by {_writers(device)}"
         elif habits is None:
             yield What.NEW_MASTER, _said(message), f"asked by {', '.join(sorted(device.masters)[:5])}"
         elif (habit := habits.get(habit_key(message))) is None:
-            yield What.NEW_FUNCTION, _said(message), ", ".join(sorted(habits)[:8])
+            yield What.NEW_FUNCTION, _said(message), ", ".join(sorted(habits.keys() - {ANY})[:8])
         else:
             yield from _places(habit, message)
             self._lost(habit, (name, message.master, habit_key(message)), at_s, message)
@@ -174,11 +181,11 @@ class Watch:
         if message is not None:
             self._last[key] = max(at_s, last or 0.0)
             self._examples[key] = message
-        is_even = habit.n_gaps >= MIN_POLLS and habit.longest_gap_s <= MAX_UNEVEN * habit.mean_gap_s
+        is_even = habit.n_gaps >= MIN_POLLS and habit.last_s - habit.first_s >= MIN_LONGEST * habit.longest_gap_s
         if last is None or not is_even or at_s - last <= LOST_AFTER * habit.longest_gap_s:
             return
         example = message or self._examples[key]
-        detail = f"{key[2]}: nothing for {at_s - last:.0f} s"
+        detail = f"{'any message' if key[2] == ANY else key[2]}: nothing for {at_s - last:.0f} s"
         self._fold(What.LOST_POLL, example, last, (detail, f"at most {habit.longest_gap_s:.0f} s"))
 
     def _fold(self, what: What, message: Message, at_s: float, said: tuple[str, str]) -> None:

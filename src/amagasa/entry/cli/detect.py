@@ -15,6 +15,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from amagasa.app.baselines import BaselineWatch
 from amagasa.app.detect_files import Item, Look, Looked, Summary, add_content, add_left_out, detect_files
 from amagasa.detect.report import Detection
 from amagasa.detect.sigma.link import Wanted
@@ -30,7 +31,15 @@ from amagasa.entry.cli.findings import (
 )
 from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, say, write_json
 from amagasa.entry.node.pool import look_here, look_in_processes
-from amagasa.entry.wiring_detect import ContentFiles, Loaded, file_correlation, load_content, size_of, streams_of
+from amagasa.entry.wiring_detect import (
+    ContentFiles,
+    Loaded,
+    baseline_of,
+    file_correlation,
+    load_content,
+    size_of,
+    streams_of,
+)
 from amagasa.event.record import Chunk, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
@@ -51,6 +60,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     indicators: asked.Indicators = None,
     allowlist: asked.Allowlist = None,
     ageing: asked.Ageing = None,
+    baseline: asked.BaselineFile = None,
     format_: asked.Form = None,
     output: asked.Output = None,
     summary: asked.SummaryFile = None,
@@ -77,6 +87,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     )
     _refuse_places([*paths, *map(str, files.paths())], output, summary)
     findings, kept = Findings(), list[Detection]()
+    watch = None if baseline is None else BaselineWatch(baseline_of(baseline))
     with ExitStack() as stack:
         bar = stack.enter_context(_progress())
         gc.disable()
@@ -87,11 +98,12 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         if as_ndjson:
             sinks.append(_printer(sys.stdout.buffer))
         counts = detect_files(
-            bar.reading(streams_of(paths, format_), size_of(paths)),
-            _look(loaded, processes),
+            bar.reading(_tapped(streams_of(paths, format_), watch), size_of(paths)),
+            _look(loaded, processes if watch is None else 1),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
+            also=tuple if watch is None else watch.finish,
         )
     _finish(counts, loaded, summary, elapsed_s=time.monotonic() - started, cpu_s=_cpu_s() - cpu_s)
     if as_json:
@@ -100,6 +112,10 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         findings.print()
     _say(counts, loaded)
     raise typer.Exit(counts.exit_code())
+
+
+def _tapped(streams: Iterator[Iterator[Item]], watch: BaselineWatch | None) -> Iterator[Iterator[Item]]:
+    return streams if watch is None else watch.tap(streams)
 
 
 def _all_of(paths: list[Path] | None) -> tuple[Path, ...]:

@@ -35,6 +35,9 @@ Allowlist: TypeAlias = Annotated[
     list[Path] | None, typer.Option("--allowlist", help="TOML: what indicators shall not speak of.")
 ]
 Ageing: TypeAlias = Annotated[Path | None, typer.Option("--ageing", help="TOML: how confidence falls with age.")]
+BaselineFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--baseline", help="What is usual in a plant: tells what differs; reads in one process.")
+]
 Form: TypeAlias = Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")]
 SummaryFile: TypeAlias = Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")]

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "init": ("amagasa.entry.cli.node", "Make a node: keys, certificate, node.toml, store."),
     "serve": ("amagasa.entry.cli.node", "Run a node: sources, detection, sharing, console."),
     "detect": ("amagasa.entry.cli.detect", "Detect in files; no node needed."),
+    "baseline": ("amagasa.entry.cli.baseline", "What is usual at each device of a plant: learn, show, freeze."),
     "content": ("amagasa.entry.cli.content", "Rules, patterns and indicators of a node; check rules in files."),
     "source": ("amagasa.entry.cli.source", "Where a node's records come from."),
     "hunt": ("amagasa.entry.cli.hunt", "Look back through what was read: words, values, a rule, indicators."),
