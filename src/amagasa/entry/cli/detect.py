@@ -93,10 +93,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         gc.disable()
         loaded = load_content(files, progress=bar.compiling)
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
-        if output is not None:
-            sinks.append(_writer(stack.enter_context(_opened(output))))
-        if as_ndjson:
-            sinks.append(_printer(sys.stdout.buffer))
+        sinks += _outputs(stack, output, is_printed=as_ndjson)
         counts = detect_files(
             bar.reading(_tapped(streams_of(paths, format_), watch), size_of(paths)),
             _look(loaded, processes if watch is None else 1),
@@ -112,6 +109,13 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         findings.print()
     _say(counts, loaded)
     raise typer.Exit(counts.exit_code())
+
+
+def _outputs(stack: ExitStack, output: Path | None, *, is_printed: bool) -> Iterator[Sink]:
+    if output is not None:
+        yield _writer(stack.enter_context(_opened(output)))
+    if is_printed:
+        yield _printer(sys.stdout.buffer)
 
 
 def _tapped(streams: Iterator[Iterator[Item]], watch: BaselineWatch | None) -> Iterator[Iterator[Item]]:
