@@ -174,7 +174,10 @@ _INDUSTRIAL: Final = frozenset(
     }
 )
 # Logs of sensors that say the same: our rules for the protocol look at them as well.
-_ALSO_INDUSTRIAL: Final = {("suricata", "modbus"): "modbus", ("suricata", "dnp3"): "dnp3"}
+_ALSO_INDUSTRIAL: Final = {("suricata", "modbus"): "modbus", ("suricata", "dnp3"): "dnp3"} | {
+    ("zeek", "modbus"): "modbus",
+    ("zeek", "dnp3"): "dnp3",
+}
 _KUBERNETES: Final = Route(
     name="kubernetes/audit",
     sources=(

@@ -1,4 +1,7 @@
-"""What sensors log of industrial protocols (Suricata EVE) -> the same fields as the messages of captures."""
+"""What sensors log of industrial protocols (Suricata's EVE, Zeek) -> the same fields as the messages of captures.
+
+Sources: Suricata's documentation of EVE, Zeek's of `modbus.log` and `dnp3.log`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,6 +10,7 @@ import msgspec
 
 from amagasa.event.ot import dnp3, modbus
 from amagasa.event.ot.message import Kind, Message
+from amagasa.event.stamps import from_value
 
 _Record = Mapping[str, Any]
 
@@ -116,7 +120,58 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+_ZEEK_MODBUS: Final = {name.upper(): code for code, (name, _, _) in modbus.FUNCTIONS.items()} | {
+    "REPORT_SLAVE_ID": 17,
+    "ENCAP_INTERFACE_TRANSPORT": 43,
+}
+# By number, from 0.
+_ZEEK_DNP3: Final = (
+    *("CONFIRM", "READ", "WRITE", "SELECT", "OPERATE", "DIRECT_OPERATE", "DIRECT_OPERATE_NR", "IMMED_FREEZE"),
+    *("IMMED_FREEZE_NR", "FREEZE_CLEAR", "FREEZE_CLEAR_NR", "FREEZE_AT_TIME", "FREEZE_AT_TIME_NR", "COLD_RESTART"),
+    *("WARM_RESTART", "INITIALIZE_DATA", "INITIALIZE_APPL", "START_APPL", "STOP_APPL", "SAVE_CONFIG"),
+    *("ENABLE_UNSOLICITED", "DISABLE_UNSOLICITED", "ASSIGN_CLASS", "DELAY_MEASURE", "RECORD_CURRENT_TIME"),
+    *("OPEN_FILE", "CLOSE_FILE", "DELETE_FILE", "GET_FILE_INFO", "AUTHENTICATE_FILE", "ABORT_FILE"),
+    *("ACTIVATE_CONFIG", "AUTHENTICATE_REQ", "AUTHENTICATE_ERR"),
+)
+
+
+def _zeek_modbus(record: _Record) -> Message | None:
+    code = _ZEEK_MODBUS.get(_text(record.get("func")).upper())
+    if code is None or _text(record.get("pdu_type")) == "RESP":
+        return None
+    message = _zeek_base(record, "modbus")
+    modbus.describe(message, code)
+    message.unit, message.sequence = _number(record.get("unit")), _number(record.get("tid"))
+    return message
+
+
+def _zeek_dnp3(record: _Record) -> Message | None:
+    name = _text(record.get("fc_request")).upper()
+    if name not in _ZEEK_DNP3:
+        return None
+    message = _zeek_base(record, "dnp3")
+    dnp3.describe(message, _ZEEK_DNP3.index(name))
+    return message
+
+
+def _zeek_base(record: _Record, protocol: str) -> Message:
+    """Zeek names the originator of the connection, which asks; times are seconds or text."""
+    stamp = from_value(record.get("ts"))
+    source = _text(record.get("id.orig_h", record.get("id_orig_h")))
+    target = _text(record.get("id.resp_h", record.get("id_resp_h")))
+    return Message(
+        ot=protocol,
+        timestamp="" if stamp is None else stamp.isoformat(),
+        src_ip=source,
+        dst_ip=target,
+        master=source,
+        outstation=target,
+    )
+
+
 SENSORS: Final[dict[str, Callable[[_Record], Message | None]]] = {
     "suricata/modbus": _modbus,
     "suricata/dnp3": _dnp3,
+    "zeek/modbus": _zeek_modbus,
+    "zeek/dnp3": _zeek_dnp3,
 }
