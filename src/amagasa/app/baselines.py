@@ -29,7 +29,7 @@ def messages_of(chunk: Chunk) -> Iterator[Message]:
     for line in chunk.data.splitlines():
         if _MARK in line[:8]:
             message = message_of(line)
-        elif b'"event_type"' in line and (b'"modbus"' in line or b'"dnp3"' in line):
+        elif b'"modbus"' in line or b'"dnp3"' in line:
             record = object_of(line)
             message = sensor_message(route_of_record(record).name, record) if isinstance(record, dict) else None
         else:
