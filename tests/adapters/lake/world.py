@@ -40,7 +40,7 @@ class World:
     def wait(self, **passed: float) -> None:
         self.now += timedelta(**passed)
         self.writer.rest(self.now)
-        self.packer.pack([]).result()  # what was asked before is packed now
+        self.packer.drain()
         self.writer.rest(self.now)
 
     def commit(self) -> None:

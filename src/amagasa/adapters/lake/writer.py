@@ -28,7 +28,7 @@ from amagasa.vocab.errors import WorldError
 
 PACK_AFTER: Final = timedelta(minutes=10)
 SEGMENT_AFTER: Final = timedelta(days=1)
-MAX_WAITING: Final = 3  # tails being packed; beyond it reading waits
+MAX_WAITING: Final = 128  # tails, half a GiB on the disk; beyond it reading waits for the packing
 MAX_MISSED: Final = 100
 MAX_UNCOMMITTED_BYTES: Final = 32 * 1_048_576
 _NO_ROOM: Final = "it could not be written"
@@ -41,9 +41,16 @@ class Packer:
         self._pool = ThreadPoolExecutor(1, "lake")
         self._table = WordTable()
 
-    def pack(self, chunks: list[Chunk]) -> "Future[Packed]":
-        """In the order in which it is asked."""
-        return self._pool.submit(blocks.pack, chunks, self._table)
+    def pack(self, tail: Path, n_bytes: int) -> "Future[Packed]":
+        """The first bytes of a tail, in the order in which it is asked. It is read anew: waiting costs no memory."""
+        return self._pool.submit(self._packed, tail, n_bytes)
+
+    def drain(self) -> None:
+        """Return when all that was asked is packed."""
+        self._pool.submit(int).result()
+
+    def _packed(self, tail: Path, n_bytes: int) -> Packed:
+        return blocks.pack([chunk for chunk, _ in blocks.frames_of(records_kept(tail, n_bytes))], self._table)
 
     def close(self) -> None:
         """When all is packed."""
@@ -55,7 +62,7 @@ class _Tail:
         self.number = number
         self.n_bytes = 0
         self.n_raw_bytes = 0
-        self.chunks: list[Chunk] = []
+        self.first_at: datetime | None = None
         self.packed: Future[Packed] | None = None
 
 
@@ -115,18 +122,18 @@ class SourceWriter:
         self._unsynced.add(self._tail_file)
         tail.n_bytes += len(frame)
         tail.n_raw_bytes += len(chunk.data)
-        tail.chunks.append(chunk)
+        tail.first_at = tail.first_at or chunk.read_at
         n = blocks.n_records(chunk.data)
         head = self._head
         self._head = replace(head, n_records=head.n_records + n, n_raw_bytes=head.n_raw_bytes + len(chunk.data))
         if tail.n_raw_bytes >= blocks.BLOCK_BYTES:
-            self._seal()
+            self._seal(chunk.read_at)
 
     def rest(self, now: datetime) -> bool:
         """Between chunks: pack what is old, take in what is packed. Whether the head has changed."""
         last = self._tails[-1] if self._tails else None
-        if last is not None and last.packed is None and last.chunks[0].read_at + PACK_AFTER <= now:
-            self._seal()
+        if last is not None and last.packed is None and (last.first_at or now) + PACK_AFTER <= now:
+            self._seal(now)
         before = self._head
         self._take_packed(is_waiting=False, now=now)
         return self._head is not before
@@ -134,7 +141,7 @@ class SourceWriter:
     def finish(self, now: datetime) -> None:
         """Pack all that is there, and wait for it: the chain is whole while nobody reads the source."""
         if self._tails and self._tails[-1].packed is None:
-            self._seal()
+            self._seal(now)
         for _ in range(len(self._tails)):
             self._take_packed(is_waiting=True, now=now)
 
@@ -182,12 +189,14 @@ class SourceWriter:
             os.close(self._tail_file)
             self._tail_file = -1
 
-    def _seal(self) -> None:
-        tail = self._tails[-1]
-        tail.packed = self._packer.pack(tail.chunks)
-        self._take_packed(is_waiting=False, now=tail.chunks[-1].read_at)
-        if sum(one.packed is not None for one in self._tails) > MAX_WAITING:
-            self._take_packed(is_waiting=True, now=tail.chunks[-1].read_at)
+    def _seal(self, now: datetime) -> None:
+        self._pack(self._tails[-1])
+        self._take_packed(is_waiting=False, now=now)
+        if len(self._tails) > MAX_WAITING:
+            self._take_packed(is_waiting=True, now=now)
+
+    def _pack(self, tail: _Tail) -> None:
+        tail.packed = self._packer.pack(self._folder / blocks.tail_name(tail.number), tail.n_bytes)
 
     def _take_packed(self, *, is_waiting: bool, now: datetime) -> None:
         """Write what is packed, in order; with `is_waiting` at least the first."""
@@ -197,10 +206,9 @@ class SourceWriter:
             try:
                 self._write(packed.result(), now)
             except OSError:
-                if not is_waiting:
-                    return  # tried again; it still stands in its tail
-                for chunk in self._tails[0].chunks:
-                    self._miss(chunk, _NO_ROOM, is_counted=True)
+                if packed.exception() is not None:
+                    self._pack(self._tails[0])
+                return  # tried again; it still stands in its tail
             self._tails.popleft()
             is_waiting = False
 
@@ -247,11 +255,9 @@ class SourceWriter:
     def _opened(self, name: str) -> int:
         return os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
-    def _miss(self, chunk: Chunk, why: str, *, is_counted: bool = False) -> None:
+    def _miss(self, chunk: Chunk, why: str) -> None:
         """Note that records are not kept."""
-        n = blocks.n_records(chunk.data) if is_counted else 0
-        head = missing(self._head, chunk, why)
-        self._head = replace(head, n_records=head.n_records - n)
+        self._head = missing(self._head, chunk, why)
 
     def _recover(self, now: datetime) -> None:
         """Put the files back to what was committed."""
@@ -304,12 +310,12 @@ class SourceWriter:
         os.ftruncate(descriptor, min(size, n_bytes))
         tail = _Tail(number)
         for chunk, end in blocks.frames_of(records_kept(path, n_bytes)):
-            tail.chunks.append(chunk)
+            tail.first_at = tail.first_at or chunk.read_at
             tail.n_bytes = end
             tail.n_raw_bytes += len(chunk.data)
         os.ftruncate(descriptor, tail.n_bytes)
         is_last = number == self._head.tails[-1][0]
-        if not tail.chunks:
+        if not tail.n_bytes:
             os.close(descriptor)
             return
         self._tails.append(tail)
@@ -317,7 +323,7 @@ class SourceWriter:
             self._tail_file = descriptor
         else:
             os.close(descriptor)
-            tail.packed = self._packer.pack(tail.chunks)
+            self._pack(tail)
 
     def _lose(self, n_bytes: int, why: str, now: datetime) -> None:
         one = Missed(n_bytes=n_bytes, first_at=now, last_at=now, why=why)
