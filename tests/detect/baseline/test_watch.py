@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from amagasa.detect.baseline.profile import MAX_SPANS, Baseline, State, joined, learn, merged
 from amagasa.detect.baseline.watch import Finding, Watch
-from amagasa.event.ot.message import Message, Operation
+from amagasa.event.ot.message import Kind, Message, Operation
 
 START: Final = datetime(2026, 11, 27, 9, tzinfo=UTC)
 
@@ -16,6 +16,7 @@ START: Final = datetime(2026, 11, 27, 9, tzinfo=UTC)
 def at(seconds: float, **values: Any) -> Message:
     given: dict[str, Any] = {
         "ot": "modbus",
+        "kind": Kind.REQUEST,
         "timestamp": (START + timedelta(seconds=seconds)).isoformat(),
         "master": "192.0.2.1",
         "outstation": "192.0.2.9",

@@ -30,7 +30,7 @@ def test_header_of_a_table_of_something_else_is_no_flow() -> None:
 
 def test_mms_request_names_service_and_master() -> None:
     message = mms("07:26:31.45;1.0;10.0.0.3;10.0.0.9;50225;102;90;0;5;33;;;")
-    assert (message.function_name, message.operation, message.master) == ("write", "write", "10.0.0.3")
+    assert (message.kind, message.function_name, message.master) == ("request", "write", "10.0.0.3")
     assert message.timestamp == "2026-11-27T07:26:31.450000+00:00"
 
 

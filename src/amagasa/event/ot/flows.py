@@ -86,6 +86,7 @@ class Flows:
         places = (self._text(cells, "Domain Id"), self._text(cells, "Item Id"))
         message.object = "/".join(part for part in places if part)[:200]
         if kind == 0:
+            message.kind = Kind.REQUEST
             set_service(message, service if service is not None else -1)
         elif kind == 1:
             message.kind, message.response_to = Kind.RESPONSE, service

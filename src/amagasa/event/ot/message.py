@@ -15,6 +15,7 @@ class Kind(StrEnum):
     UNSOLICITED = "unsolicited"  # an outstation speaks without being asked
     PUBLISH = "publish"  # to whoever listens: GOOSE, synchrophasors
     LINK = "link"  # keeps the connection: no user data
+    UNTOLD = "untold"  # and left out of the line
 
 
 class Operation(StrEnum):
@@ -80,7 +81,7 @@ class Message(Struct, kw_only=True, omit_defaults=True):
     src_port: int = 0
     dst_ip: str = ""
     dst_port: int = 0
-    kind: Kind = Kind.REQUEST
+    kind: Kind = Kind.UNTOLD
     master: str = ""
     outstation: str = ""
     unit: int | None = None

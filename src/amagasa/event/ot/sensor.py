@@ -161,6 +161,7 @@ def _zeek_base(record: _Record, protocol: str) -> Message:
     target = _text(record.get("id.resp_h", record.get("id_resp_h")))
     return Message(
         ot=protocol,
+        kind=Kind.REQUEST,
         timestamp="" if stamp is None else stamp.isoformat(),
         src_ip=source,
         dst_ip=target,
