@@ -44,6 +44,24 @@ SQUID = (
     "1790000000.085    192 198.51.100.7 TCP_MISS/200 1411 GET http://bad.example/a/b.exe?x=1 tanaka "
     "HIER_DIRECT/203.0.113.5 application/octet-stream"
 )
+HAPROXY_TCP = (
+    "Nov 26 10:00:00 edge haproxy[77]: 198.51.100.7:40000 [26/Nov/2026:10:00:00.123] ldap pool/dc1 0/0/5007 212 "
+    "-- 0/0/0/0/3 0/0"
+)
+PALOALTO = (
+    "1,2026/11/26 10:00:01,0123456789,TRAFFIC,drop,2561,2026/11/26 10:00:00,198.51.100.7,192.0.2.9,0.0.0.0,0.0.0.0,"
+    '"deny, all",own\\tanaka,,not-applicable,vsys1,out,in,eth1,eth2,fwd,2026/11/26 10:00:00,7,1,40000,22,0,0,0x0,'
+    "tcp,deny,60,60,0,1,2026/11/26 10:00:00,0,any,0,1,0x0,JP,JP,0,1,0,policy-deny"
+)
+PALOALTO_THREAT = (
+    "1,2026/11/26 10:00:01,0123456789,THREAT,url,2561,2026/11/26 10:00:00,192.0.2.9,198.51.100.7,,,web,,,web-browsing,"
+    "vsys1,in,out,eth2,eth1,fwd,,7,1,40000,80,0,0,0x0,tcp,block-url,"
+    '"bad.example/a?b=""c"",d",(9999),malware,high,client-to-server,1'
+)
+PALOALTO_SYSTEM = (
+    "1,2026/11/26 10:00:01,0123456789,SYSTEM,auth,0,2026/11/26 10:00:00,,auth-fail,admins,0,0,general,medium,"
+    '"failed authentication for user, from 198.51.100.7"'
+)
 SAMPLES = {
     "cef": (CEF, {"src_ip": "198.51.100.7", "dst_port": 443, "action": "blocked", "device_product": "Gate | Wall"}),
     "cef-words": (CEF, {"msg": "a = b and c", "request": "https://x.example/a?b=c", "Policy": "night shift"}),
@@ -57,6 +75,13 @@ SAMPLES = {
         {"src_ip": "198.51.100.7", "src_port": 40000, "dst_ip": "192.0.2.9", "dst_port": 22, "action": "deny"},
     ),
     "haproxy": (HAPROXY, {"c-ip": "198.51.100.7", "cs-uri-query": "user=%27", "sc-status": 200, "cs-method": "GET"}),
+    "haproxy-tcp": (HAPROXY_TCP, {"src_ip": "198.51.100.7", "bytes": 212, "termination_state": "--", "server": "dc1"}),
+    "paloalto": (PALOALTO, {"src_ip": "198.51.100.7", "dst_port": 22, "action": "deny", "rule": "deny, all"}),
+    "paloalto-threat": (PALOALTO_THREAT, {"misc": 'bad.example/a?b="c",d', "threatid": "(9999)", "severity": "high"}),
+    "paloalto-system": (
+        PALOALTO_SYSTEM,
+        {"eventid": "auth-fail", "message": "failed authentication for user, from 198.51.100.7"},
+    ),
     "squid": (SQUID, {"c-uri": "http://bad.example/a/b.exe?x=1", "cs-host": "bad.example", "cs-username": "tanaka"}),
 }
 SOURCES = {
@@ -65,6 +90,9 @@ SOURCES = {
     FILTERLOG: LogSource(category="firewall", product="pfsense", service="filterlog"),
     ASA: LogSource(category="firewall", product="cisco", service="asa"),
     HAPROXY: LogSource(category="webserver", product="haproxy", service="haproxy"),
+    HAPROXY_TCP: LogSource(product="haproxy", service="tcp"),
+    PALOALTO: LogSource(category="firewall", product="paloalto", service="traffic"),
+    PALOALTO_SYSTEM: LogSource(product="paloalto", service="system"),
     SQUID: LogSource(category="proxy", product="squid", service="squid"),
 }
 STAMPS = {
@@ -74,6 +102,7 @@ STAMPS = {
     IPTABLES: "2026-11-26T10:00:00+00:00",
     FILTERLOG: "2026-11-26T10:00:00+00:00",
     ASA: "2026-11-26T10:00:00+00:00",
+    PALOALTO: "2026-11-26T10:00:00+00:00",
     SQUID: "2026-09-21T14:13:20.085000+00:00",
 }
 alphabets = st.text(alphabet=st.sampled_from('|\\=, "/:<>[]0123456789abcCEFLdate\t\x00\ud800é日'), max_size=200)
@@ -102,10 +131,11 @@ def test_lines_of_a_device_are_told_by_their_content(line: str) -> None:
     assert sniff(f"{line}\n{line}\n{line}\n".encode(), "unknown.bin") is Format.SYSLOG
 
 
-@pytest.mark.parametrize("line", [CEF, LEEF, FORTIGATE])
-def test_a_dialect_behind_a_header_is_the_same(line: str) -> None:
+@pytest.mark.parametrize("line", [CEF, LEEF, FORTIGATE, PALOALTO])
+@pytest.mark.parametrize("header", ["<134>Nov 26 10:00:00 edge", "<134>1 2026-11-26T10:00:00Z edge - - - -"])
+def test_a_dialect_behind_a_header_is_the_same(header: str, line: str) -> None:
     alone = detail_syslog(line.encode(), READ_AT)
-    carried = detail_syslog(f"<134>Nov 26 10:00:00 edge {line}".encode(), READ_AT)
+    carried = detail_syslog(f"{header} {line}".encode(), READ_AT)
     assert carried.route == alone.route
     assert {name: carried.fields.get(name) for name in ("src_ip", "dst_ip")} == {
         name: alone.fields.get(name) for name in ("src_ip", "dst_ip")
@@ -125,6 +155,7 @@ def test_whatever_a_device_writes_is_a_dialect_or_none(text: str) -> None:
         f"LEEF:2.0|{text}",
         f"date=2026-01-01 time=00:00:00 {text}",
         f"1790000000 {text}",
+        f"1,2026/11/26 10:00:01,01,TRAFFIC,{text}",
     ):
         found = of_line(line)
         assert found is None or all(isinstance(name, str) for name in found.fields)
@@ -152,6 +183,9 @@ def test_accepted_and_rejected_lines_are_all_lines(lines: list[str], noise: byte
         "CEF:" + "a\\" * 40_000,
         "CEF:0" + "|" * 50_000,
         "LEEF:2.0|" + "=" * 60_000,
+        "1,2026/11/26 10:00:01,01,THREAT," + '"' * 60_000,
+        "1,2026/11/26 10:00:01,01,TRAFFIC," + "," * 60_000,
+        "1,2026/11/26 10:00:01,01,SYSTEM,a\rb",
         "date=2026-01-01 time=00:00:00 " + 'a="' * 20_000,
         "1" * 60_000,
         "CEF:0|a|b|c|d|e|f|" + "a=" * 30_000,

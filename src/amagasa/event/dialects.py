@@ -1,10 +1,10 @@
-"""What devices write as text: CEF, LEEF, FortiGate, iptables, filterlog, Cisco ASA, HAProxy, Squid -> a route, fields.
+"""What devices write as text: CEF, LEEF, FortiGate, Palo Alto, iptables, filterlog, ASA, HAProxy, Squid -> fields.
 
 Fields have the device's own names; beside them stand the names which public Sigma rules use for firewalls, proxies and
 web servers: `src_ip`, `src_port`, `dst_ip`, `dst_port`, `protocol`, `action`; `c-ip`, `cs-method`, `c-uri`, `cs-host`.
 
 Sources: ArcSight Common Event Format revision 25; IBM LEEF 2.0; FortiOS 7 log message reference; netfilter's xt_LOG;
-pfSense filter log format; Cisco ASA syslog messages; HAProxy 2.8 section 8.2; Squid LogFormat `squid`.
+pfSense filter log format; Cisco ASA syslog messages; HAProxy 2.8 sections 8.2.2 and 8.2.3; Squid LogFormat `squid`.
 """
 
 import re
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from amagasa.event.paloalto import PALOALTO, of_paloalto
 from amagasa.event.record import LogSource, Route, Value
 
 MAX_PAIRS: Final = 512
@@ -41,6 +42,8 @@ ASA: Final = Route(
     ),
 )
 HAPROXY: Final = Route(name="haproxy", sources=(LogSource(category="webserver", product="haproxy", service="haproxy"),))
+# Sessions that the proxy passes on without a look inside: no rule for web servers has a say.
+HAPROXY_TCP: Final = Route(name="haproxy/tcp", sources=(LogSource(product="haproxy", service="tcp"),))
 SQUID: Final = Route(name="squid", sources=(LogSource(category="proxy", product="squid", service="squid"),))
 _FORTIGATE: Final = {
     kind: Route(
@@ -49,7 +52,18 @@ _FORTIGATE: Final = {
     )
     for kind in ("traffic", "event", "utm")
 }
-ROUTES: Final = (CEF, LEEF, IPTABLES, FILTERLOG, ASA, HAPROXY, SQUID, *_FORTIGATE.values())
+ROUTES: Final = (
+    CEF,
+    LEEF,
+    IPTABLES,
+    FILTERLOG,
+    ASA,
+    HAPROXY,
+    HAPROXY_TCP,
+    SQUID,
+    *_FORTIGATE.values(),
+    *PALOALTO.values(),
+)
 _NAMES: Final = {
     "src_ip": ("src", "srcip", "SRC", "sourceAddress", "srcIp"),
     "dst_ip": ("dst", "dstip", "DST", "destinationAddress", "dstIp"),
@@ -79,6 +93,8 @@ def of_line(text: str) -> Dialect | None:
         return _cef(text[4:])
     if text.startswith("LEEF:"):
         return _leef(text[5:])
+    if said := of_paloalto(text):
+        return Dialect(*said)
     return _fortigate(text) or _squid(text)
 
 
@@ -127,6 +143,11 @@ _HAPROXY: Final = re.compile(
     r"(?P<client>[0-9A-Fa-f.:]{2,45}):(?P<port>[0-9]{1,5}) \[[^\]]{10,40}\] (?P<frontend>[^ ]{1,128}) "
     r"(?P<backend>[^ /]{1,128})/(?P<server>[^ ]{1,128}) [0-9/+-]{5,60} (?P<status>-?[0-9]{1,3}) \+?(?P<bytes>[0-9]+) "
     r'[^"]{0,2000}"(?P<method>[A-Z]{1,32}) (?P<uri>[^ "]{1,8000})(?: HTTP/[0-9.]+)?"?'
+)
+_HAPROXY_TCP: Final = re.compile(
+    r"(?P<client>[0-9A-Fa-f.:]{2,45}):(?P<port>[0-9]{1,5}) \[[^\]]{10,40}\] (?P<frontend>[^ ]{1,128}) "
+    r"(?P<backend>[^ /]{1,128})/(?P<server>[^ ]{1,128}) -?[0-9]{1,10}/-?[0-9]{1,10}/\+?-?[0-9]{1,10} "
+    r"\+?(?P<bytes>[0-9]{1,20}) (?P<state>[A-Za-z-]{2}) "
 )
 _SQUID: Final = re.compile(
     r"(?P<at>[0-9]{9,10}(?:\.[0-9]{1,6})?) +(?P<duration>-?[0-9]+) (?P<client>[0-9A-Fa-f.:]{2,45}) "
@@ -221,7 +242,7 @@ def _filterlog(message: str) -> Dialect | None:
 def _haproxy(message: str) -> Dialect | None:
     found = _HAPROXY.match(message)
     if found is None:
-        return None
+        return _haproxy_tcp(message)
     stem, _, query = found["uri"].partition("?")
     fields: dict[str, Value] = {
         "message": message,
@@ -239,6 +260,23 @@ def _haproxy(message: str) -> Dialect | None:
         "server": found["server"],
     }
     return Dialect(HAPROXY, fields)
+
+
+def _haproxy_tcp(message: str) -> Dialect | None:
+    found = _HAPROXY_TCP.match(message)
+    if found is None:
+        return None
+    fields: dict[str, Value] = {
+        "message": message,
+        "src_ip": found["client"],
+        "src_port": int(found["port"]),
+        "bytes": int(found["bytes"]),
+        "termination_state": found["state"],
+        "frontend": found["frontend"],
+        "backend": found["backend"],
+        "server": found["server"],
+    }
+    return Dialect(HAPROXY_TCP, fields)
 
 
 def _squid(text: str) -> Dialect | None:

@@ -35,6 +35,7 @@ _PRODUCTS: Final = {
     "okta": "Okta",
     "onelogin": "OneLogin",
     "opencanary": "OpenCanary",
+    "paloalto": "Palo Alto",
     "pfsense": "pfSense",
     "ot": "industrial protocols",
     "squid": "Squid",

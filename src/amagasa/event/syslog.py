@@ -218,7 +218,7 @@ def _parse(text: str) -> _Line | None:
     fields |= _priority(header["priority"])
     if program == "sysmon" and message.startswith("<Event>"):
         return _sysmon(header["stamp"], fields)
-    said = of_message(program.lower(), message) if program else of_line(message)
+    said = of_message(program.lower(), message) if program not in {"", "-"} else of_line(message)
     if said is not None:
         return _told(said, fields, header["stamp"])
     return _Line(route=route_of_program(program), stamp=header["stamp"], program=program.lower(), fields=fields)
