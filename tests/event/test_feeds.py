@@ -27,7 +27,10 @@ from tests.event.chunks import chunk
         (LogSource(category="process_creation", product="linux"), "Sysmon for Linux 1"),
         (LogSource(category="webserver"), "access logs of web servers; HAProxy; W3C logs (IIS, proxies) webserver"),
         (LogSource(category="proxy"), "Squid; W3C logs (IIS, proxies) proxy"),
-        (LogSource(category="firewall"), "Linux iptables; pfSense filterlog; Cisco syslog asa; FortiGate traffic"),
+        (
+            LogSource(category="firewall"),
+            "Linux iptables; pfSense filterlog; Cisco syslog asa; FortiGate traffic; Palo Alto traffic, threat",
+        ),
         (LogSource(product="linux", service="auditd"), "Linux auditd"),
         (LogSource(category="dns"), "Suricata dns; Zeek dns"),
         (LogSource(category="file_access", product="windows"), ""),
