@@ -125,9 +125,7 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
     ),
     "stix-pattern": (
         text(parse),
-        (
-            b"[ipv4-addr:value ISSUBSET '192.0.2.0/24'] FOLLOWEDBY [file:hashes.MD5 = 'a'] WITHIN 5 SECONDS REPEATS 2 TIMES",
-        ),
+        (b"[ipv4-addr:value ISSUBSET '192.0.2.0/24'] FOLLOWEDBY [file:hashes.MD5 = 'a'] WITHIN 5 SECONDS",),
     ),
     "stix-object": (lambda data: parse_object(data) and None, (b'{"type":"indicator","spec_version":"2.1","id":"x"}',)),
     "agreement": (lambda data: parse_draft(data) and None, (b"title = 'a'\n[[clauses]]\n",)),
