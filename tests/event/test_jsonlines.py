@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amagasa.event.jsonlines import MAX_FIELDS, detail_jsonlines
+from amagasa.event.products import route_of_record
 from amagasa.event.record import MISSING, Format, LogSource
 from amagasa.event.route import applies
 from tests.event.chunks import HOSTILE_S, cpu_s, read
@@ -213,3 +214,15 @@ def test_json_any_object_is_read_and_shown(record: dict[str, Any]) -> None:
 @given(st.lists(st.binary(max_size=100), max_size=6))
 def test_json_any_bytes_are_read_or_rejected(lines: list[bytes]) -> None:
     read(Format.JSON, *(one + b"\n" for one in lines), fields=("a",))
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({"createdDateTime": "2026-11-26T10:00:00Z", "conditionalAccessStatus": "failure"}, "azure/signinlogs"),
+        ({"activityDisplayName": "Add user", "loggedByService": "Core Directory", "result": "x"}, "azure/auditlogs"),
+        ({"conditional": "failure", "service": "Core Directory"}, "json"),
+    ],
+)
+def test_an_entra_record_from_graph_has_the_route_of_its_log(record: dict[str, str], name: str) -> None:
+    assert route_of_record(record).name == name

@@ -375,6 +375,9 @@ _BY_KEY: Final[tuple[tuple[str, Callable[[Record], Route | None]], ...]] = (
     ("OperationName", _azure),
     ("OperationNameValue", _azure),
     ("ResultType", _azure),
+    # As Microsoft Graph gives them out: names in camel case, no envelope.
+    ("conditionalAccessStatus", lambda _record: _route("azure", "signinlogs")),
+    ("loggedByService", lambda _record: _route("azure", "auditlogs")),
     ("auditType", lambda _record: _route("bitbucket", "audit")),
     ("logtype", _opencanary),
     ("action", _github),
