@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 
 from amagasa.intel.marking import MARKING_PROPERTIES
 from amagasa.intel.stix import COMMON, REQUIRED, TYPED
@@ -106,7 +107,7 @@ def certificate_of(pem: str) -> x509.Certificate | None:
     """The one certificate in `pem`, spelled as OpenSSL would; None for anything else."""
     try:
         found = x509.load_pem_x509_certificates(pem.encode("ascii"))
-    except (ValueError, UnicodeError):
+    except (ValueError, UnicodeError, CryptographyDeprecationWarning):  # the last where warnings are errors
         return None
     return found[0] if len(found) == 1 and pem.count("-----BEGIN") == 1 else None
 
