@@ -109,7 +109,15 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
     ),
     "sniff": (lambda data: sniff(data, "x") and None, (b"{}",)),
     "document": (lambda data: is_document(data) and None, (b'{"Records":[{}]}',)),
-    "dialects": (text(_dialects), (b"CEF:0|a|b|c|d|e|5|src=192.0.2.1", b"LEEF:2.0|a|b|c|d|^|src=1^dst=2")),
+    "dialects": (
+        text(_dialects),
+        (
+            b"CEF:0|a|b|c|d|e|5|src=192.0.2.1",
+            b"LEEF:2.0|a|b|c|d|^|src=1^dst=2",
+            b'1,2026/11/26 10:00:01,01,THREAT,url,0,2026/11/26 10:00:00,192.0.2.1,192.0.2.2,,,"a, b"',
+            b"192.0.2.1:4 [26/Nov/2026:10:00:00.123] f b/s 0/0/5 212 -- 0/0/0/0/3 0/0",
+        ),
+    ),
     "table": (
         text(_rows),
         (b"#Fields: date time c-ip\n2026-11-26 10:00:00 192.0.2.1", b"#separator \\x09\n#fields\ta"),
