@@ -69,4 +69,4 @@ def test_officer_reads_in_japanese_whose_yes_is_wanted(officer: Watched, waiting
     assert waiting
     page = officer.open("release")
     page.get_by_role("button", name="日本語").click()
-    expect(page.locator("section.card", has_text="SQL injection").locator(".consent")).to_contain_text("提供承認者")
+    expect(page.locator("section.card", has_text="SQL injection").locator(".consent")).to_contain_text("開示担当官")
