@@ -194,3 +194,10 @@ def test_accepted_and_rejected_lines_are_all_lines(lines: list[str], noise: byte
 def test_a_line_made_to_take_long_is_read_or_refused(text: str) -> None:
     found = of_line(text)
     assert found is None or len(found.fields) < 600
+
+
+def test_a_stamp_without_a_zone_counts_less_than_a_header_with_one() -> None:
+    headed = f"<14>1 2026-11-26T10:00:00+09:00 edge - - - - {PALOALTO}"
+    at = detail_syslog(headed.encode(), READ_AT).event_at
+    assert at is not None
+    assert at.astimezone(UTC).isoformat() == "2026-11-26T01:00:00+00:00"

@@ -135,6 +135,7 @@ _CISCO_ROUTE: Final = Route(
     name="cisco",
     sources=tuple(LogSource(product="cisco", service=service) for service in ("aaa", "syslog", "bgp", "ldp", "asa")),
 )
+_ZONE: Final = re.compile(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\Z")
 _FIREWALLS: Final = frozenset({"ASA", "FTD", "PIX"})
 _APACHE_ROUTE: Final = Route(name="apache/error", sources=(LogSource(product="apache", service="apache"),))
 _NGINX_ROUTE: Final = Route(name="nginx/error", sources=(LogSource(product="nginx", service="nginx"),))
@@ -230,8 +231,9 @@ def _parse_dialect(text: str) -> _Line | None:
 
 
 def _told(said: Dialect, header: dict[str, Value], stamp: str) -> _Line:
-    """A device's own word about its host and the instant counts more than the header."""
-    return _Line(route=said.route, stamp=said.stamp or stamp, program="", fields=header | said.fields)
+    """A device's own word about its host counts more than the header, and about the instant where it names a zone."""
+    own = said.stamp if not stamp or _ZONE.search(said.stamp) else ""
+    return _Line(route=said.route, stamp=own or stamp, program="", fields=header | said.fields)
 
 
 def _sysmon(stamp: str, fields: dict[str, Value]) -> _Line:
