@@ -58,6 +58,10 @@ def shown(line: str) -> dict[str, Any]:
             },
         ),
         ("<189>12: *Mar  1 11:46:11.123: %SYS-5-CONFIG_I: Configured", {"route": "cisco", "severity": "notice"}),
+        (
+            r'<34>1 2026-11-26T10:00:00Z h app - - [ex@1 user="a \"b\" \] c" user="z"][two n="1"] hello',
+            {"ex@1.user": 'a "b" ] c', "two.n": "1", "message": "hello"},
+        ),
         ("Feb 17 13:40:03 rtr1 67: .Feb 17 13:40:01.1: %SEC_LOGIN-4-FAILED: x", {"hostname": "rtr1", "route": "cisco"}),
         (
             "Feb 17 13:40:03 fw1 %ASA-6-302013: Built outbound",

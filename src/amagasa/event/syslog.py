@@ -135,6 +135,8 @@ _CISCO_ROUTE: Final = Route(
     name="cisco",
     sources=tuple(LogSource(product="cisco", service=service) for service in ("aaa", "syslog", "bgp", "ldp", "asa")),
 )
+MAX_PARAMETERS: Final = 256
+_STRUCTURED: Final = re.compile(r'\[([^ =\]"]{1,32})|([^ =\]"]{1,32})="((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ZONE: Final = re.compile(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\Z")
 _FIREWALLS: Final = frozenset({"ASA", "FTD", "PIX"})
 _APACHE_ROUTE: Final = Route(name="apache/error", sources=(LogSource(product="apache", service="apache"),))
@@ -217,12 +219,26 @@ def _parse(text: str) -> _Line | None:
     if header["pid"] and header["pid"] != "-":
         fields["pid"] = header["pid"]
     fields |= _priority(header["priority"])
+    if header.re is _RFC5424 and header["data"] != "-":
+        fields |= _structured(header["data"])
     if program == "sysmon" and message.startswith("<Event>"):
         return _sysmon(header["stamp"], fields)
     said = of_message(program.lower(), message) if program not in {"", "-"} else of_line(message)
     if said is not None:
         return _told(said, fields, header["stamp"])
     return _Line(route=route_of_program(program), stamp=header["stamp"], program=program.lower(), fields=fields)
+
+
+def _structured(data: str) -> dict[str, Value]:
+    """RFC 5424 section 6.3: `element.parameter` -> value, the first of a name; at most MAX_PARAMETERS."""
+    fields: dict[str, Value] = {}
+    element = ""
+    for found in _STRUCTURED.finditer(data):
+        if found[1]:
+            element = found[1]
+        elif len(fields) < MAX_PARAMETERS:
+            fields.setdefault(f"{element}.{found[2]}", re.sub(r'\\(["\\\]])', r"\1", found[3]))
+    return fields
 
 
 def _parse_dialect(text: str) -> _Line | None:
