@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from amagasa.app.path import Seen, look
@@ -105,6 +105,14 @@ def told(seen: Seen) -> tuple[Any, ...]:
 @given(
     st.lists(st.sampled_from(PATTERNS), max_size=4, unique=True),
     st.lists(st.lists(events, min_size=1, max_size=6), min_size=1, max_size=4),
+)
+@example(
+    [
+        "[ipv4-addr:value = '198.51.100.4']",
+        "[domain-name:value = 'other.example' AND domain-name:value != 'x']",
+        "[domain-name:value = 'evil.example']",
+    ],
+    [[(3, {"CommandLine": "http://evil.example/a"}), (1, {"CommandLine": "http://evil.example/a"})]],
 )
 def test_look_with_a_sieve_sees_what_indicators_name(
     patterns: list[str], chunks: list[list[tuple[int, dict[str, Any]]]]

@@ -160,7 +160,7 @@ class Sieve:
         self._round = 0
         # By route the fields watched there, and the number of each in the sieve.
         self._watched: dict[int, tuple[str, ...]] = {}
-        self._watched_numbers: dict[str, int] = {}
+        self._watched_numbers: dict[tuple[str, str], int] = {}
         self._named = array("I", bytes(_WORDS_OF_NAMED * 4 * MAX_NAMED))
         self._asking = array("I", bytes(4 * MAX_ASKING))
         self._fresh = array("I", bytes(_WORDS_OF_FRESH * 4 * MAX_FRESH))
@@ -235,7 +235,8 @@ class Sieve:
             if known.layout is Layout.ACCESS and isinstance(value, str):
                 value = access_value(field, text_of(written))
             if self._watcher.may_name(known.route, field, value):
-                self._native.sieve_heat(self._handle, self._watched_numbers[field], kind, written, len(written))
+                column_number = self._watched_numbers[known.route.name, field]
+                self._native.sieve_heat(self._handle, column_number, kind, written, len(written))
                 is_hot = True
         return is_hot
 
@@ -258,9 +259,11 @@ class Sieve:
         if self._watched.get(number) == fields:
             self._native.sieve_watch_on(self._handle, number)
             return True
+        # A value is known for its route alone: the watcher may pass by on one what it names on another.
+        own = known.route.name
         for field in fields:
-            self._watched_numbers.setdefault(field, len(self._watched_numbers))
-        numbers = {field: self._watched_numbers[field] for field in fields}
+            self._watched_numbers.setdefault((own, field), len(self._watched_numbers))
+        numbers = {field: self._watched_numbers[own, field] for field in fields}
         piece, places = self._program.watch(numbers, known.layout, known.route, known.event_id)
         if not self._add_steps(places) or not self._add(Addition.WATCH, number, piece):
             return False
