@@ -76,11 +76,23 @@ def record_past(
     now: datetime,
     note: Callable[[Writing], None],
 ) -> Recorded:
-    """Commit what new content finds in the past, by source, and `note` with it. Raises WorldError."""
+    """Commit what new content finds in the past, by source, and `note` with it. Raises WorldError.
+
+    What an alert tells of already is not counted into it once more: its records were seen as they came.
+    """
     with store.write() as tx:
-        recorded = _record(tx, found, tell, now)
+        recorded = _record(tx, {source: _untold(tx, source, some, now) for source, some in found.items()}, tell, now)
         note(tx)
     return recorded
+
+
+def _untold(tx: Writing, source: str, detections: Sequence[Detection], now: datetime) -> list[Detection]:
+    if not detections:
+        return []
+    first, last = _span(detections, now)
+    keys = {key_of(detection, source) for detection in detections}
+    told = {alert.key for alert in tx.alerts_by_key(keys, since=first - FOLD_WINDOW, until=last + FOLD_WINDOW)}
+    return [detection for detection in detections if key_of(detection, source) not in told]
 
 
 def record_state(store: Store, state: SourceState, *, now: datetime) -> None:
