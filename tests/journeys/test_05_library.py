@@ -224,6 +224,21 @@ def test_a_document_that_is_none_is_refused_and_changes_nothing(
     assert run("taxii", "list", "--node", node.folder, "--json").out == before
 
 
+def test_users_of_another_document_have_its_roots_alone(node: JourneyNode, base: str, tmp_path: Path) -> None:
+    told = {"other" if name == "exercise" else name: part for name, part in document(1).items() if name != "/discovery"}
+    told["users"] = {"guest": "a password of the guest"}
+    path = tmp_path / "document.json"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert run("taxii", "load", path, "--node", node.folder).code == 0
+    with httpx.Client(verify=trusting(node), base_url=base, headers={"accept": TAXII}) as client:
+        guest = ("guest", "a password of the guest")
+        codes = [
+            client.get(f"/{root}/collections/{READ}/objects/", auth=guest).status_code for root in ("other", "exercise")
+        ]
+        assert codes == [200, 403]
+        assert client.get("/taxii2/", auth=guest).json()["title"] == "Library of the base"
+
+
 def test_objects_that_cannot_be_kept_are_named_and_the_others_are_there(node: JourneyNode, tmp_path: Path) -> None:
     told = document(0)
     told["drill"] = told.pop("exercise")

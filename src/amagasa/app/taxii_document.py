@@ -64,7 +64,7 @@ def parse_document(data: bytes, *, now: datetime) -> Document:
         parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong("one JSON object", str(error)) from None
-    discovery = _part(parts.get(DISCOVERY), Discovery, DISCOVERY) if DISCOVERY in parts else Discovery(title="TAXII")
+    discovery = _part(parts.get(DISCOVERY), Discovery, DISCOVERY) if DISCOVERY in parts else None
     users = _users(parts)
     roots: list[Root] = []
     collections: list[Collection] = []

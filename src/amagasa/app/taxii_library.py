@@ -137,7 +137,7 @@ class Reader(Struct, frozen=True, kw_only=True):
 class Document(Struct, frozen=True, kw_only=True):
     """All of a server: what a document in the format of the OASIS reference server holds."""
 
-    discovery: Discovery
+    discovery: Discovery | None
     roots: tuple[Root, ...]
     collections: tuple[Collection, ...]
     objects: tuple[tuple[str, str, Shelved], ...]
@@ -181,7 +181,7 @@ class LibraryWriting(LibraryReading, Protocol):
     """One transaction."""
 
     def put_server(self, document: Document) -> None:
-        """Replace the roots that it names, with all that is in them; others stay."""
+        """Replace the roots that it names, with all that is in them; others stay, and what it does not describe."""
 
     def add(self, root: str, collection: str, objects: Sequence[Shelved]) -> None:
         """Add versions; one that is there already stays as it is."""

@@ -165,8 +165,9 @@ class _Reading:
 class _Writing(_Reading):
     def put_server(self, document: Document) -> None:
         run = self._connection.execute
-        run(delete(SERVER))
-        run(insert(SERVER).values(content=msgspec.json.encode(document.discovery)))
+        if document.discovery is not None or self.discovery() is None:
+            run(delete(SERVER))
+            run(insert(SERVER).values(content=msgspec.json.encode(document.discovery or Discovery(title="TAXII"))))
         for root in document.roots:
             for table in (OBJECTS, COLLECTIONS, STATUSES):
                 run(delete(table).where(table.c.root == root.name))

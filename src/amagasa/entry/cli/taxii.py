@@ -47,10 +47,9 @@ def load(
     with library_of(node).write() as tx:
         tx.put_server(document)
         for name, password in document.passwords:
-            reader = Reader(
-                name=_named(name), secret=passwords.hash(password), grants=(Grant(may_read=True, may_write=True),)
-            )
-            tx.put_reader(reader)
+            # A document's users have its own API roots and no others, whatever an account of that name had before.
+            grants = tuple(Grant(root=root.name, may_read=True, may_write=True) for root in document.roots)
+            tx.put_reader(Reader(name=_named(name), secret=passwords.hash(password), grants=grants))
     row = {
         "n_roots": len(document.roots),
         "n_collections": len(document.collections),
