@@ -8,15 +8,22 @@ from msgspec import Struct
 
 from amagasa.app.ports import Bond, Crossing, Reading
 from amagasa.app.sharing import may_still_leave
-from amagasa.entry.allies.wire import TaxiiError, read_instant, read_next, to_date_added, write_next
+from amagasa.entry.allies.wire import (
+    PAGE,
+    TaxiiError,
+    limit_of,
+    read_instant,
+    read_next,
+    to_date_added,
+    values_of,
+    write_next,
+)
 from amagasa.intel.stix import instant_of
 
-PAGE: Final = 100
 LONGEST_PAGE: Final = 500
 # Rows looked at for one answer: a rare type must not hold a reader for long; the answer then says there is more.
 SCANNED: Final = 5_000
 VERSIONS: Final = 20_000
-FILTERS: Final = 100  # values in one match[...]
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -54,18 +61,18 @@ def ask_of(query: Mapping[str, str], *, object_id: str = "") -> Ask:
     added_after = read_instant(after, "added_after") if after is not None else None
     if query.get("next"):
         added_after, after_id = read_next(query["next"])
-    versions = _values(query, "match[version]") or ("last",)
+    versions = values_of(query, "match[version]") or ("last",)
     for version in versions:
         if version not in {"first", "last", "all"} and instant_of(version) is None:
             raise TaxiiError(400, "AMG-TAXII-QUERY", "match[version] is first, last, all or an instant", got=version)
     return Ask(
         added_after=added_after,
         after_id=after_id,
-        limit=_limit(query.get("limit")),
-        ids=(object_id,) if object_id else _values(query, "match[id]"),
-        types=_values(query, "match[type]"),
+        limit=limit_of(query, most=LONGEST_PAGE),
+        ids=(object_id,) if object_id else values_of(query, "match[id]"),
+        types=values_of(query, "match[type]"),
         versions=versions,
-        spec_versions=_values(query, "match[spec_version]"),
+        spec_versions=values_of(query, "match[spec_version]"),
     )
 
 
@@ -126,18 +133,3 @@ def _wanted(reading: Reading, ally: str, rows: Sequence[Crossing], versions: Seq
 def _age(crossing: Crossing) -> tuple[float, int]:
     version = instant_of(crossing.version)
     return (version.timestamp() if version is not None else 0.0, crossing.id)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return PAGE
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise TaxiiError(400, "AMG-TAXII-QUERY", "limit is a whole number above 0", got=text)
-    return min(int(text), LONGEST_PAGE)
-
-
-def _values(query: Mapping[str, str], name: str) -> tuple[str, ...]:
-    values = tuple(value for value in query.get(name, "").split(",") if value)
-    if len(values) > FILTERS:
-        raise TaxiiError(400, "AMG-TAXII-QUERY", f"{name} holds at most {FILTERS} values", got=f"{len(values)} values")
-    return values

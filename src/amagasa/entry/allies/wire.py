@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
+from litestar.exceptions import HTTPException
 
 from amagasa.vocab.errors import AmagasaError
 from amagasa.vocab.instants import from_rfc3339
@@ -21,6 +22,8 @@ MARKS: Final = 1_000_000
 # What is read and thrown away of a body beyond the limit, so that its sender gets to read the answer.
 DRAINED_BYTES: Final = 2 * CONTENT_BYTES
 NEXT_CHARACTERS: Final = 200
+PAGE: Final = 100
+FILTERS: Final = 100  # values in one match[...]
 
 _TAXII_TYPE: Final = re.compile(r"application/taxii\+json", re.IGNORECASE)
 _QUALITY_ZERO: Final = re.compile(r"0(?:\.0{0,3})?")
@@ -163,6 +166,32 @@ def read_instant(text: str, name: str) -> datetime:
         return from_rfc3339(text.replace(" ", "+"))
     except (ValueError, OverflowError) as error:
         raise TaxiiError(400, "AMG-TAXII-QUERY", f"{name} is not an RFC 3339 instant", got=text) from error
+
+
+def limit_of(query: Mapping[str, str], *, most: int) -> int:
+    """How many objects a page holds (section 3.4). Raises TaxiiError 400."""
+    text = query.get("limit")
+    if text is None:
+        return PAGE
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise TaxiiError(400, "AMG-TAXII-QUERY", "limit is a whole number above 0", got=text)
+    return min(int(text), most)
+
+
+def values_of(query: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The values of a filter, which commas part. Raises TaxiiError 400."""
+    values = tuple(value for value in query.get(name, "").split(",") if value)
+    if len(values) > FILTERS:
+        raise TaxiiError(400, "AMG-TAXII-QUERY", f"{name} holds at most {FILTERS} values", got=f"{len(values)} values")
+    return values
+
+
+def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What the framework refuses, in TAXII's words."""
+    titles = {404: "there is nothing at this address", 405: "this address does not take this method"}
+    title = titles.get(error.status_code, "the request cannot be answered")
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return error_answer(TaxiiError(error.status_code, "AMG-TAXII-HTTP", title), error.status_code, headers)
 
 
 def _accepts(part: str) -> bool:

@@ -23,6 +23,7 @@ from amagasa.entry.allies.wire import (
     TaxiiError,
     answer,
     error_answer,
+    on_http,
     parse_envelope,
     read_body,
     require_accept,
@@ -80,7 +81,7 @@ def build_library(deps: LibraryDeps) -> Litestar:
         exception_handlers={
             TaxiiError: _on_taxii,
             AmagasaError: _on_known,
-            HTTPException: _on_http,
+            HTTPException: on_http,
             Exception: _on_unknown,
         },
         state=State({"desk": Desk(deps)}),
@@ -375,13 +376,6 @@ def _on_known(_: Asked, error: AmagasaError) -> Response[bytes]:
         _LOG.warning("the library could not answer", why=str(error))
         return error_answer(WorldError("AMG-TAXII-AWAY", "the library cannot answer now"), 503, {"retry-after": "5"})
     return error_answer(error, 500)
-
-
-def _on_http(_: Asked, error: HTTPException) -> Response[bytes]:
-    titles = {404: "there is nothing at this address", 405: "this address does not take this method"}
-    title = titles.get(error.status_code, "the request cannot be answered")
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return error_answer(TaxiiError(error.status_code, "AMG-TAXII-HTTP", title), error.status_code, headers)
 
 
 def _on_unknown(_: Asked, error: Exception) -> Response[bytes]:

@@ -8,12 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from amagasa.app.taxii_library import Shelved, Want, Which
-from amagasa.entry.allies.wire import TaxiiError, read_instant, to_date_added
+from amagasa.entry.allies.wire import TaxiiError, limit_of, read_instant, to_date_added, values_of
 from amagasa.intel.stix import instant_of
 
-PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
-FILTERS: Final = 100  # values in one match[...]
 _MARK_CHARACTERS: Final = 16
 
 
@@ -23,7 +21,7 @@ def want_of(query: Mapping[str, str], *, object_id: str = "", words: frozenset[W
     added_after = read_instant(after, "added_after") if after is not None else None
     if query.get("next"):
         added_after, after_seq = _read_next(query["next"], query)
-    chosen = _values(query, "match[version]") or (Which.LAST,)
+    chosen = values_of(query, "match[version]") or (Which.LAST,)
     instants = []
     for one in chosen:
         instant = instant_of(one)
@@ -33,9 +31,9 @@ def want_of(query: Mapping[str, str], *, object_id: str = "", words: frozenset[W
     return Want(
         added_after=added_after,
         after_seq=after_seq,
-        limit=_limit(query.get("limit")),
-        ids=(object_id,) if object_id else _values(query, "match[id]"),
-        types=_values(query, "match[type]"),
+        limit=limit_of(query, most=LONGEST_PAGE),
+        ids=(object_id,) if object_id else values_of(query, "match[id]"),
+        types=values_of(query, "match[type]"),
         words=frozenset(Which(one) for one in chosen if one in set(Which)) if words is None else words,
         versions=tuple(instants) if words is None else (),
         spec_versions=_specifications(query),
@@ -68,23 +66,8 @@ def _mark(query: Mapping[str, str]) -> str:
 
 
 def _specifications(query: Mapping[str, str]) -> tuple[str, ...]:
-    chosen = _values(query, "match[spec_version]")
+    chosen = values_of(query, "match[spec_version]")
     for one in chosen:
         if re.fullmatch(r"[0-9]\.[0-9]", one) is None:
             raise TaxiiError(400, "AMG-TAXII-QUERY", "match[spec_version] is a version of STIX, as 2.1", got=one)
     return chosen
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return PAGE
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise TaxiiError(400, "AMG-TAXII-QUERY", "limit is a whole number above 0", got=text)
-    return min(int(text), LONGEST_PAGE)
-
-
-def _values(query: Mapping[str, str], name: str) -> tuple[str, ...]:
-    values = tuple(value for value in query.get(name, "").split(",") if value)
-    if len(values) > FILTERS:
-        raise TaxiiError(400, "AMG-TAXII-QUERY", f"{name} holds at most {FILTERS} values", got=f"{len(values)} values")
-    return values
