@@ -5,8 +5,10 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from amagasa.intel.stix import OBSERVABLES
 from amagasa.share.agreement import Agreement, Clause
@@ -137,6 +139,19 @@ def test_edit_of_anything_leaves_a_part_of_it(obj: dict[str, object], paths: lis
         before, after = json.loads(answer.content), json.loads(edited.content)
         assert set(after) <= set(before)
         assert edited.marking >= answer.marking
+
+
+def test_edit_that_takes_the_strictest_part_leaves_the_marking_of_the_whole() -> None:
+    amber = Tlp.AMBER.marking_id
+    content = json.loads(released().content)
+    content |= {
+        "object_marking_refs": [Tlp.GREEN.marking_id],
+        "granular_markings": [{"marking_ref": amber, "selectors": ["name"]}],
+    }
+    whole = replace(released(), content=rfc8785.dumps(content), marking=Tlp.AMBER)
+    edited = edit_down(whole, clause(), strip=["name"])
+    assert isinstance(edited, Released)
+    assert (edited.marking, json.loads(edited.content)["object_marking_refs"]) == (Tlp.AMBER, [amber])
 
 
 LEARNT = Learnt(party=THIRD_ID, onward=frozenset([STATES_ID]))

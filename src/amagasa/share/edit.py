@@ -16,7 +16,7 @@ from amagasa.share.traces import is_too_many, names, traces_of
 from amagasa.share.treatment import speaking
 from amagasa.share.verdict import Change, Released
 from amagasa.vocab.text import show
-from amagasa.vocab.tlp import Tlp
+from amagasa.vocab.tlp import Tlp, tlp_of_marking
 
 
 class NotDown(Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ def edit_down(
         return NotDown(code="AMG-SHARE-NAMED", why="it hides more values than can be looked for in the rest")
     if naming:
         left = replace(left, value=redact(left.value, strip=naming, pseudonymise=(), secret=bytes(32), ally="").value)
-    value = left.value | ({"object_marking_refs": [marking.marking_id]} if marking is not None else {})
+    value = _marked(left.value, marking or released.marking)
     problem = check_object(value)
     if problem is not None:
         return NotDown(code="AMG-SHARE-REST", why=f"what would be left is no sound object: {problem}")
@@ -71,3 +71,14 @@ def edit_down(
         marking=marking_of(value) or Tlp.RED,
         changes=(*released.changes, *changes),
     )
+
+
+def _marked(value: dict[str, Any], marking: Tlp) -> dict[str, Any]:
+    """The object, marked no lower than this; what else its markings say of its use stays.
+
+    A marking of one property alone goes with it: what is left bears what the whole bore all the same.
+    """
+    if (marking_of(value) or Tlp.RED) >= marking:
+        return value
+    others = (one for one in value.get("object_marking_refs", ()) if tlp_of_marking(one) is None)
+    return value | {"object_marking_refs": [marking.marking_id, *others]}
