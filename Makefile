@@ -5,14 +5,16 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BROWSERS := $(VENV)/.debian
 BUILT := $(VENV)/.console
+COMPILED := $(VENV)/.compiled
 CONSOLE := $(shell find console native -type f -not -path '*/node_modules/*' 2>/dev/null)
+MODULES := $(shell find src -name '*.py' 2>/dev/null)
 
 .PHONY: demo test console check format bench clean setup debian screenshots requirements
 
-demo: $(READY) $(BUILT)
+demo: $(READY) $(BUILT) $(COMPILED)
 	@$(VENV)/bin/amagasa demo
 
-test: $(READY) $(BUILT) debian
+test: $(READY) $(BUILT) $(COMPILED) debian
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n 2 --dist loadfile
 
@@ -28,13 +30,13 @@ format: $(READY)
 	@$(VENV)/bin/ruff format -q .
 	@$(VENV)/bin/ruff check -q --output-format concise --fix .
 
-bench: $(READY)
+bench: $(READY) $(BUILT) $(COMPILED)
 	@$(PY) bench/run.py
 
 screenshots: $(READY) $(BUILT) debian
 	@$(PY) docs/screenshots.py
 
-setup: $(READY) $(BUILT)
+setup: $(READY) $(BUILT) $(COMPILED)
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml hatch_build.py
 	@if [ ! -x $(PY) ]; then \
@@ -52,6 +54,11 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml hatch_build.py
 
 $(BUILT): $(CONSOLE) | $(READY)
 	@$(PY) hatch_build.py
+	@touch $@
+
+# Where Python may not write what it compiled (PYTHONDONTWRITEBYTECODE), each start would compile 300 modules again.
+$(COMPILED): $(MODULES) | $(READY)
+	@$(PY) -m compileall -q src
 	@touch $@
 
 # What the tests need from Debian: a browser with a Japanese font. Without root or apt those tests skip and say why.
