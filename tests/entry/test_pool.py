@@ -1,8 +1,12 @@
 """Looking in several processes: the same answers in the same order as in one, whatever becomes of a child."""
 
 import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from signal import SIGSEGV
 from typing import Final
 
 import pytest
@@ -10,12 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.detect.cases import plan_for, process_line
 
+from amagasa.adapters.source.file_stream import FileStream
 from amagasa.app.detect_files import Item, Looked
+from amagasa.app.path import Seen
 from amagasa.app.sight import Sight
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.indicators.indicator import IndicatorSet
-from amagasa.entry.node import pool
-from amagasa.entry.node.looking_child import PLACE_BYTES
+from amagasa.entry.node import looking_child, pool
+from amagasa.entry.node.looking_child import PLACE_BYTES, look_at
 from amagasa.entry.node.pool import look_here, look_in_processes
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 
@@ -97,6 +103,67 @@ def test_look_in_processes_loses_nothing_where_children_are_killed() -> None:
     assert [one[2] for one in found if one[2]] == [[("a.log", n)] for n in range(3, 60, 3)]
     assert len(said) == 2
     assert "exit code -9" in said[0]
+
+
+def log(path: Path, n: int) -> FileStream:
+    lines = [b"no json" if at % 50 == 7 else line("evil" if at % 9 == 0 else "dir") for at in range(n)]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return FileStream(path=str(path), form=None)
+
+
+def found_in(done: Iterable[Looked | Reject | SourceFault]) -> list[tuple[str, str, int]]:
+    """Detections in their order, then rejects and faults in theirs, wherever a chunk ends."""
+    found: list[tuple[str, str, int]] = []
+    for one in done:
+        if isinstance(one, Looked):
+            found += [("hit", Path(hit.path).name, hit.record) for hit in one.seen.report.detections]
+            found += [("reject", Path(bad.path).name, bad.record) for bad in one.seen.rejects]
+        else:
+            found.append((type(one).__name__, Path(one.path).name, getattr(one, "record", 0)))
+    return sorted(found, key=lambda one: one[0] != "hit")
+
+
+def test_look_in_processes_reads_files_in_pieces_and_numbers_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PIECE_BYTES", 2_000)
+    streams = [*(log(tmp_path / f"{n}.log", 40 * n) for n in range(1, 9)), FileStream(path="/missing", form=None)]
+    one = found_in(look_here(sight())(streams))
+    assert ("hit", "8.log", 316) in one
+    assert one[-1] == ("SourceFault", "missing", 0)
+    for processes in (2, 4):
+        assert found_in(look_in_processes(sight(), processes, pytest.fail)(streams)) == one
+
+
+def test_look_in_processes_with_much_waiting_reads_files_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PIECE_BYTES", 2_000)
+    monkeypatch.setattr(pool, "MAX_WAITING", 1)
+    streams = [log(tmp_path / f"{n}.log", 300) for n in range(4)]
+    assert found_in(look_in_processes(sight(), 3, pytest.fail)(streams)) == found_in(look_here(sight())(streams))
+
+
+def test_look_in_processes_loses_nothing_of_a_file_that_ends_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each child dies over the third piece that it reads, as a fault of native code would end it."""
+    monkeypatch.setattr(pool, "PIECE_BYTES", 2_000)
+    streams = [log(tmp_path / f"{n}.log", 400) for n in range(3)]
+    whole = found_in(look_here(sight())(streams))
+    parent, looks = os.getpid(), count()
+
+    def dying(chunk: Chunk, own: Sight) -> Seen:
+        if os.getpid() != parent and next(looks) == 2:
+            os.kill(os.getpid(), SIGSEGV)
+        return look_at(chunk, own)
+
+    monkeypatch.setattr(looking_child, "look_at", dying)
+    said: list[str] = []
+    assert found_in(look_in_processes(sight(), 3, said.append)(streams)) == whole
+    assert len(said) == 2
+    assert "exit code -11" in said[0]
+    assert ".log" in said[0]
 
 
 def test_look_in_processes_leaves_no_process_behind_where_it_is_not_read_to_its_end() -> None:

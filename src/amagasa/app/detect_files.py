@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -11,13 +11,36 @@ from amagasa.app.path import Seen
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.report import Detection, Excluded, RuleFault, Silence
 from amagasa.detect.sigma.link import OffRule
-from amagasa.event.record import Chunk, Reject, SourceFault
+from amagasa.event.record import Chunk, LinesRead, Reject, SourceFault
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS
 from amagasa.vocab.severity import Level
 
 MAX_REJECTS_SHOWN = 100
 
 Item = Chunk | Reject | SourceFault
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A stream that any process can read: it says where its records are, and nothing of it is open before it is read.
+
+    Copies of it give the same items. Where `is_later`, another piece of the same file comes before it, and its records
+    are numbered as if one line stood before them; its last item says how many lines it has.
+    """
+
+    @property
+    def path(self) -> str:
+        """Of its file."""
+
+    @property
+    def is_later(self) -> bool:
+        """See above."""
+
+    def __iter__(self) -> Iterator[Item | LinesRead]:
+        """Read it from its start."""
+
+    def pieces(self, n_bytes: int) -> Sequence["Movable"]:
+        """The same in pieces of about so many bytes, in order; itself where it cannot be cut."""
 
 
 class Looked(Struct, frozen=True, kw_only=True):

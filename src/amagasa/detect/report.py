@@ -150,6 +150,14 @@ class MatchReport(Struct, frozen=True, kw_only=True):
             faults=tuple(one for one in self.faults if one.rule_id not in rule_ids),
         )
 
+    def moved(self, n_records: int) -> "MatchReport":
+        """The same of records which stand so much later in their file."""
+        return replace(
+            self,
+            detections=tuple(replace(one, record=one.record + n_records) for one in self.detections),
+            parts=tuple(replace(one, record=one.record + n_records) for one in self.parts),
+        )
+
     def merge(self, other: "MatchReport") -> "MatchReport":
         """Both reports as one; a fault that both saw is kept once."""
         faults = dict.fromkeys((*self.faults, *other.faults))

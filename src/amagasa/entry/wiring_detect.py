@@ -219,7 +219,7 @@ def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reje
     return chain.from_iterable(streams_of(paths, form))
 
 
-def streams_of(paths: Sequence[str], form: Format | None) -> Iterator[Iterator[Chunk | Reject | SourceFault]]:
+def streams_of(paths: Sequence[str], form: Format | None) -> Iterator[Iterable[Chunk | Reject | SourceFault]]:
     """The same, a stream for each file that is found, in the order of the paths and of the names in folders."""
     for path in paths:
         yield from open_streams(path, form)

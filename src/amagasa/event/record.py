@@ -88,6 +88,12 @@ class SourceFault(Struct, frozen=True, kw_only=True):
     code: str = "AMG-SOURCE-000"
 
 
+class LinesRead(Struct, frozen=True, kw_only=True):
+    """The last item of a part of a file: how many lines it has. The records of the next part come after them."""
+
+    n: int
+
+
 class EventBatch(Struct, frozen=True, kw_only=True):
     """Events of one route: `rows[i]` holds the values of `fields`, `lines[i]` the raw record, `records[i]` its number.
 

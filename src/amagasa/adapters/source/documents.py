@@ -43,7 +43,7 @@ def is_document(head: bytes) -> bool:
     return not any(isinstance(object_of(line), dict) for line in lines[:-1])
 
 
-def objects_of(path: str, form: Format, stream: Stream, read_at: datetime) -> Iterator[Item]:
+def objects_of(path: str, stream: Stream, read_at: datetime, *, form: Format) -> Iterator[Item]:
     """Chunks of one object a line; a reject for what is no object; last the fault where the rest cannot be read."""
     cutter = _ObjectCutter(path, form, read_at)
     fault: SourceFault | None = None

@@ -22,9 +22,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from amagasa.adapters.source.faults import world_fault
 from amagasa.adapters.source.followed_log import FollowedLog, Taken
 from amagasa.adapters.source.log_bytes import Place, open_log
-from amagasa.adapters.source.records import world_fault
 from amagasa.adapters.source.rotated import find, neighbour_of, neighbours
 from amagasa.adapters.source.stream import MISSING, UNKNOWN, BrokenSourceError
 from amagasa.event.lines import too_long

@@ -45,10 +45,12 @@ from amagasa.vocab.text import show
 # A packed archive inside an archive is usual; deeper nesting is a bomb.
 MAX_LAYERS: Final = 6
 MAX_MEMBERS: Final = 100_000
-_HEAD_BYTES: Final = 65_536
+HEAD_BYTES: Final = 65_536
 # What needs seeking and comes out of a packing is kept in memory up to here, in a temporary file beyond.
 _IN_MEMORY_BYTES: Final = 16_777_216
 _NAME_CHARACTERS: Final = 512
+# A line of these says the same whichever lines stand around it.
+_LINES_ALONE: Final = frozenset({Format.WINDOWS, Format.ACCESS, Format.JSON})
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _READ_ERRORS: Final = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _Seeking = Callable[[str, IO[bytes], int], Iterator[Item]]
@@ -63,7 +65,7 @@ class Reader(Struct, frozen=True, kw_only=True):
 
     def read(self, path: str, stream: Stream, file: IO[bytes] | None = None, depth: int = 0) -> Iterator[Item]:
         """All records of `stream`. `file` is the seekable file behind it where there is one, nothing unpacked yet."""
-        head = stream.peek(_HEAD_BYTES)
+        head = stream.peek(HEAD_BYTES)
         if depth >= MAX_LAYERS:
             yield SourceFault(path=path, why="packed into itself too often; it was not unpacked", code=NESTED)
         elif (layer := layer_of(head)) is not None:
@@ -79,19 +81,28 @@ class Reader(Struct, frozen=True, kw_only=True):
         else:
             yield from self._records(path, stream, head)
 
-    def _records(self, path: str, stream: Stream, head: bytes) -> Iterator[Item]:
+    def line_format(self, path: str, head: bytes) -> Format | None:
+        """The format of a plain file with this head, each line of which is a record by itself; None for any other."""
+        is_wrapped = head.startswith((*_ZIP, evtx_file.MAGIC)) or head[257:262] == b"ustar"
+        if is_wrapped or layer_of(head) is not None or is_capture(head) or self._own_reader(path, head) is not None:
+            return None
+        found = self.form or sniff(head, path)
+        return found if found in _LINES_ALONE else None
+
+    def _own_reader(self, path: str, head: bytes) -> Callable[[str, Stream, datetime], Iterator[Item]] | None:
+        """What reads records that are not simply lines; None where they are."""
         if self.form in {None, Format.JSON, Format.WINDOWS} and is_document(head):
-            form = self.form or format_of_document(head, path)
-            yield from objects_of(path, form, stream, self.read_at)
-            return
+            return partial(objects_of, form=self.form or format_of_document(head, path))
         if self.form in {None, Format.WINDOWS} and is_xml(head):
-            yield from events_of(path, stream, self.read_at)
-            return
+            return events_of
         if self.form is None and is_flows(head):
-            yield from flows_of(path, stream, self.read_at)
-            return
-        if self.form is None and is_table(head):
-            yield from rows_of(path, stream, self.read_at)
+            return flows_of
+        return rows_of if self.form is None and is_table(head) else None
+
+    def _records(self, path: str, stream: Stream, head: bytes) -> Iterator[Item]:
+        own = self._own_reader(path, head)
+        if own is not None:
+            yield from own(path, stream, self.read_at)
             return
         found = self.form or sniff(head, path)
         if found is not None or not head.strip():

@@ -40,7 +40,7 @@ from amagasa.entry.wiring_detect import (
     size_of,
     streams_of,
 )
-from amagasa.event.record import Chunk, Reject, SourceFault
+from amagasa.event.record import Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
 from amagasa.vocab.text import show
@@ -95,8 +95,8 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
         sinks += _outputs(stack, output, is_printed=as_ndjson)
         counts = detect_files(
-            bar.reading(_tapped(streams_of(paths, format_), watch), size_of(paths)),
-            _look(loaded, processes if watch is None else 1),
+            _tapped(streams_of(paths, format_), watch),
+            bar.reading(_look(loaded, processes if watch is None else 1), size_of(paths)),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
@@ -118,7 +118,7 @@ def _outputs(stack: ExitStack, output: Path | None, *, is_printed: bool) -> Iter
         yield _printer(sys.stdout.buffer)
 
 
-def _tapped(streams: Iterator[Iterator[Item]], watch: BaselineWatch | None) -> Iterator[Iterator[Item]]:
+def _tapped(streams: Iterator[Iterable[Item]], watch: BaselineWatch | None) -> Iterator[Iterable[Item]]:
     return streams if watch is None else watch.tap(streams)
 
 
@@ -286,20 +286,22 @@ class _Bar:
         if self._progress is not None:
             self._show("compiling rules", done, total)
 
-    def reading(self, streams: Iterable[Iterator[Item]], total: int | None) -> Iterator[Iterator[Item]]:
-        """Pass the records on and show how many bytes went by."""
-        if self._progress is not None and self._task is not None:
+    def reading(self, look: Look, total: int | None) -> Look:
+        """Show how many bytes were looked at."""
+        if self._progress is None:
+            return look
+        if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
-        for stream in streams:
-            yield stream if self._progress is None else self._counting(stream, total)
 
-    def _counting(self, stream: Iterable[Item], total: int | None) -> Iterator[Item]:
-        for item in stream:
-            if isinstance(item, Chunk):
-                self._n_bytes += len(item.data)
-                self._show(f"{self._n_bytes / 1e6:,.0f} MB read", self._n_bytes, total)
-            yield item
+        def run(streams: Iterable[Iterable[Item]]) -> Iterator[Looked | Reject | SourceFault]:
+            for done in look(streams):
+                if isinstance(done, Looked):
+                    self._n_bytes += done.n_bytes
+                    self._show(f"{self._n_bytes / 1e6:,.0f} MB read", self._n_bytes, total)
+                yield done
+
+        return run
 
     def _show(self, what: str, done: int, total: int | None) -> None:
         if self._progress is None:
