@@ -611,6 +611,15 @@ def test_dead_records_are_kept_up_to_a_bound_for_each_source(store: Store, monke
         assert len(rows + read.dead_page(Page(limit=9, before=cursor))[0]) == 13
 
 
+def test_dead_records_that_were_read_after_all_are_forgotten(store: Store) -> None:
+    with store.write() as write:
+        write.save_dead([dead(n) for n in range(900)])
+        write.save_dead([dead(3, source="mail")])
+        write.forget_dead("web", range(1, 899))
+    with store.read() as read:
+        assert [(one.source, one.record) for one in read.dead(Page())] == [("mail", 3), ("web", 899), ("web", 0)]
+
+
 HOSTILE_TEXT = st.text(alphabet=st.characters(), max_size=40) | st.sampled_from(
     [
         "\x00",

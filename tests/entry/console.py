@@ -12,10 +12,12 @@ import httpx
 from litestar import Litestar
 from tests.browser.seed import JAPAN, NOW, Book, agreement
 
+from amagasa.adapters.spool.rejects import FolderRejects
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.accounts import hash_of
 from amagasa.app.permissions import Role
 from amagasa.app.ports import Account, Session
+from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
 from amagasa.entry.people.api import build_console
@@ -78,6 +80,7 @@ class Desktop:
             "party": JAPAN,
             "agreements": book,
             "sharing": sharing,
+            "rejects": Rejects(self.store, FolderRejects(folder / "rejects"), self.signals),
         }
         self.deps = ConsoleDeps(**(given | changes))
         self.app: Litestar = build_console(self.deps)

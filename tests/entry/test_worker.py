@@ -16,6 +16,7 @@ from tests.detect.stix.records import NOW, indicator
 from tests.journeys.nodes import MARK_RULE, access_line, append, eventually
 
 from amagasa.adapters.content.kept_files import KeptFiles
+from amagasa.app.reject_ports import RejectHead, reject_head_in
 from amagasa.app.worker_messages import (
     Ack,
     Active,
@@ -24,11 +25,13 @@ from amagasa.app.worker_messages import (
     Compiling,
     Content,
     Correlating,
+    FeedAgain,
     FromWorker,
     LeftOut,
     MoreIndicators,
     Part,
     Ready,
+    RejectSpec,
     RuleChange,
     SourceSpec,
     SourceState,
@@ -136,6 +139,60 @@ def test_worker_begun_with_a_position_reads_on_from_there(begin: Begin, log: Pat
     with child_of(again) as child:
         batch = child.hear_until(Batch)[-1]
     assert [one.record for one in batch.detections] == [2]
+
+
+def rejects_kept(batch: Batch) -> RejectHead:
+    return reject_head_in(batch.token)
+
+
+def test_worker_feeds_rejects_again_once_in_the_format_that_is_named_now(
+    begin: Begin, log: Path, tmp_path: Path
+) -> None:
+    begin = replace(begin, rejects=RejectSpec(folder=str(tmp_path / "rejects"), quota_bytes=1 << 30))
+    as_json = replace(begin, sources=(replace(begin.sources[0], format="json"),))
+    with child_of(as_json) as child:
+        append(log, attack(1), access_line("203.0.113.2"), attack(3))
+        batch = child.hear_until(Batch)[-1]
+        assert (batch.n_rejected, rejects_kept(batch).n_kept) == (3, 3)
+        token = batch.token
+    mended = replace(begin, sources=(replace(begin.sources[0], token=token),))
+    with child_of(mended) as child:
+        child.hear_until(Ready)
+        child.send(FeedAgain(source="web"))
+        wish = child.hear_until(Batch)[-1]
+        fed = child.hear_until(Batch)[-1]
+        child.send(FeedAgain(source="web"))  # nothing is left
+        child.send(Stop())
+        rest = child.hear_until(Stopped)
+    assert rejects_kept(wish).until is not None
+    assert (fed.n_read, fed.n_accepted, fed.n_rejected, fed.again) == (0, 3, -3, (1, 2, 3))
+    assert [one.record for one in fed.detections] == [1, 3]
+    assert (rejects_kept(fed).n_kept, rejects_kept(fed).n_mended, rejects_kept(fed).until) == (0, 3, None)
+    assert [one for one in rest if isinstance(one, Batch)] == []
+
+
+def test_worker_killed_while_it_feeds_rejects_again_goes_on_from_what_was_committed(
+    begin: Begin, log: Path, tmp_path: Path
+) -> None:
+    spec = RejectSpec(folder=str(tmp_path / "rejects"), quota_bytes=1 << 30)
+    begin = replace(begin, rejects=spec, chunk_bytes=300, max_ahead=3)
+    append(log, *[f"no line {n}" for n in range(20)])
+    heard: list[Batch] = []
+    with child_of(begin) as child:
+        while not heard or heard[-1].token["n_records"] < 20:
+            heard += [one for one in child.hear_until(Batch) if isinstance(one, Batch)]
+            child.send(Ack(n=1))
+        child.send(FeedAgain(source="web"))
+        committed = [child.hear_until(Batch)[-1] for _ in range(3)]  # the wish and two parts; then it waits
+    left = rejects_kept(committed[-1])
+    again = replace(begin, sources=(replace(begin.sources[0], token=committed[-1].token),))
+    with child_of(again) as child:
+        while not committed[-1].again or rejects_kept(committed[-1]).until is not None:
+            committed.append(child.hear_until(Batch)[-1])
+            child.send(Ack(n=1))
+    assert left.until is not None
+    assert [record for batch in committed for record in batch.again] == list(range(1, 21))
+    assert rejects_kept(committed[-1]).n_kept == 20  # none could be read: each is kept once more
 
 
 def test_worker_without_acknowledgements_reads_no_further_ahead_than_it_may(begin: Begin, log: Path) -> None:

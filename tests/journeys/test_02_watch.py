@@ -60,6 +60,28 @@ def test_line_that_cannot_be_read_is_rejected_and_counted(node: JourneyNode, log
     assert_composed(node.told())
 
 
+def test_rejects_are_read_again_once_after_the_format_was_mended(node: JourneyNode, log: Path) -> None:
+    settings = node.folder / "node.toml"
+    right = settings.read_text(encoding="utf-8")
+    settings.write_text(right.replace('format = "access"', 'format = "json"'), encoding="utf-8")
+    node.start()
+    append(log, attack(1), access_line("192.0.2.1"), "\x1b[2Jno line at all")
+    eventually(lambda: count_of(node) == (3, 0, 3), about="each is rejected")
+    kept = node.command("source", "rejects", "web", "--json").json()
+    assert (kept["n_kept"], kept["rejects"][0]["raw"]) == (3, attack(1))
+    assert "\x1b" not in node.command("source", "rejects", "web").out
+    assert node.terminate() == 0
+    settings.write_text(right, encoding="utf-8")
+    assert node.command("source", "replay", "web").code == 3  # it does not run: kept as a wish
+    node.start()
+    eventually(lambda: count_of(node) == (3, 2, 1), about="two of them can be read now")
+    assert list(seen_by(node)) == [attacker(1)]
+    assert [one["record"] for one in node.get("/api/rejects")] == [3]
+    again = node.command("source", "replay", "web", "--json")
+    assert (again.code, again.json()["n_mended"], again.json()["n_kept"]) == (1, 0, 1)
+    assert (count_of(node), len(node.alerts())) == ((3, 2, 1), 1)
+
+
 def test_log_rotated_while_the_node_runs_is_read_to_its_end_and_on(node: JourneyNode, log: Path) -> None:
     node.start()
     for n in range(1, 5):

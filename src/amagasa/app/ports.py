@@ -287,6 +287,9 @@ class Writing(Reading, Protocol):
         """Replace the position; counts are totals since the source was added."""
 
     def save_dead(self, dead: Sequence[Dead]) -> None: ...
+    def forget_dead(self, source: str, records: Iterable[int]) -> None:
+        """Take out what is kept of these records of the source."""
+
     def save_alerts(self, alerts: Sequence[Alert]) -> None:
         """Insert or replace by `id`."""
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.ports import Crossing, Dead, Position, Store, Writing
+from amagasa.app.reject_ports import still_to_feed
 from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
 from amagasa.incident.alert import Alert, Incident
@@ -187,13 +188,15 @@ def _advance(tx: Writing, batch: Batch, now: datetime) -> None:
     tx.save_position(
         replace(
             before,
-            token=batch.token,
+            token=still_to_feed(before.token, batch.token),
             n_read=before.n_read + batch.n_read,
             n_accepted=before.n_accepted + batch.n_accepted,
             n_rejected=before.n_rejected + batch.n_rejected,
             last_record_at=batch.last_record_at or before.last_record_at,
         )
     )
+    if batch.again:
+        tx.forget_dead(batch.source, batch.again)
     if batch.rejects:
         tx.save_dead(
             [

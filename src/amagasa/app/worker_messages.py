@@ -34,6 +34,13 @@ class LakeSpec(Struct, frozen=True, kw_only=True):
     keep_days: int
 
 
+class RejectSpec(Struct, frozen=True, kw_only=True):
+    """Where records that could not be read are kept as they came, and how much room each source has for them."""
+
+    folder: str
+    quota_bytes: int
+
+
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
@@ -45,6 +52,7 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
 
     sources: tuple[SourceSpec, ...]
     lake: LakeSpec | None = None
+    rejects: RejectSpec | None = None
     is_builtin_wanted: bool
     rule_paths: tuple[str, ...]
     site: str = ""
@@ -110,12 +118,18 @@ class Ack(Struct, frozen=True, kw_only=True, tag=True):
     n: int
 
 
+class FeedAgain(Struct, frozen=True, kw_only=True, tag=True):
+    """Feed the rejects of a source again: a mapping was mended."""
+
+    source: str
+
+
 class Stop(Struct, frozen=True, kw_only=True, tag=True):
     """Finish the chunk in hand, say `Stopped`, end."""
 
 
 Change = Content | Part | RuleChange | MoreIndicators
-ToWorker = Begin | Change | Ack | Stop
+ToWorker = Begin | Change | Ack | FeedAgain | Stop
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag=True):
@@ -140,7 +154,11 @@ class Correlating(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Batch(Struct, frozen=True, kw_only=True, tag=True):
-    """What came of one chunk of one source, and the position behind it. `hits` are for correlations."""
+    """What came of one chunk of one source, and the position behind it. `hits` are for correlations.
+
+    Where rejects were fed again, `again` are the numbers of their records: they count as read already, so `n_read` is 0
+    and `n_rejected` is less by as many as `n_accepted` says.
+    """
 
     source: str
     token: dict[str, Any]
@@ -153,6 +171,7 @@ class Batch(Struct, frozen=True, kw_only=True, tag=True):
     last_record_at: datetime | None
     lag_bytes: int
     hits: tuple[Hit, ...] = ()
+    again: tuple[int, ...] = ()
 
 
 class SourceState(Struct, frozen=True, kw_only=True, tag=True):

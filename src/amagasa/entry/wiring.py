@@ -11,6 +11,7 @@ from amagasa.adapters.peer.taxii_client import TaxiiLine
 from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import PartyKeys, create_party_keys, load_party_keys
 from amagasa.adapters.seal.passwords import Argon2Passwords
+from amagasa.adapters.spool.rejects import FolderRejects
 from amagasa.adapters.store.library import open_library
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.agreement_book import AgreementBook
@@ -18,6 +19,7 @@ from amagasa.app.agreements import AgreementFiles, load_book, read_card
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Bond, Clock, Passwords, Store
+from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.taxii_library import Library
 from amagasa.app.telling import Telling
@@ -33,6 +35,7 @@ from amagasa.vocab.tlp import Tlp, tlp_of_word
 
 SETTINGS_FILE = "node.toml"
 CARD_FILE = "party.json"
+REJECTS_FOLDER = "state/rejects"
 OPERATOR = Actor(name="operator", roles=frozenset(Role))  # whoever may open the node's folder
 
 
@@ -81,6 +84,7 @@ class World(Struct, frozen=True, kw_only=True):
     book: LiveBook
     telling: Telling
     hunts: HuntDesk
+    rejects: Rejects
 
 
 def open_world(folder: Path) -> World:
@@ -114,6 +118,7 @@ def open_world(folder: Path) -> World:
         book=book,
         telling=telling,
         hunts=HuntDesk(folder, store, clock, signals),
+        rejects=Rejects(store, FolderRejects(folder / REJECTS_FOLDER), signals),
     )
 
 

@@ -12,19 +12,26 @@ from amagasa.adapters.lake.proof import Proof, prove
 from amagasa.adapters.lake.reader import FolderLake
 from amagasa.adapters.lake.sql import Limits, Table, ask
 from amagasa.adapters.seal.keys import PartyKeys, load_party_keys
+from amagasa.adapters.spool.rejects import RejectWriter
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.lake_ports import LakeHead, head_in
 from amagasa.app.ports import Store
-from amagasa.app.worker_messages import LakeSpec
+from amagasa.app.reject_ports import RejectHead
+from amagasa.app.worker_messages import LakeSpec, RejectSpec
 from amagasa.entry.settings.load import load_settings
 
-__all__ = ["Keeping"]
+__all__ = ["Keeping", "RejectWriter"]
 
 
 def keeping_of(spec: LakeSpec, heads: Mapping[str, LakeHead | None], *, now: datetime) -> Keeping:
     """Keeps the records of these sources."""
     keep = timedelta(days=spec.keep_days)
     return Keeping(Path(spec.folder), heads, quota_bytes=spec.quota_bytes, keep=keep, now=now)
+
+
+def reject_writer_of(spec: RejectSpec, source: str, head: RejectHead) -> RejectWriter:
+    """Keeps the rejects of a source."""
+    return RejectWriter(Path(spec.folder), source, head, quota_bytes=spec.quota_bytes)
 
 
 def lake_of(folder: Path, store: Store) -> FolderLake:

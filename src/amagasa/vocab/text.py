@@ -1,8 +1,11 @@
 """Showing text that an attacker may have written."""
 
+import hashlib
+import re
 from typing import Final
 
 SHOWN_CHARACTERS: Final = 200
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _BIDI_AND_INVISIBLE: Final = frozenset(
     [
         0x00AD,
@@ -39,3 +42,9 @@ def _escape(character: str) -> str:
     if point in _BIDI_AND_INVISIBLE or 0xD800 <= point <= 0xDFFF:
         return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
     return character
+
+
+def folder_name(name: str) -> str:
+    """A folder's name for a thing whose own name may hold anything: plain characters, another for each `name`."""
+    plain = _NOT_PLAIN.sub("-", name)[:40].strip(".-") or "source"
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

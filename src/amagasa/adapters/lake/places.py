@@ -1,6 +1,5 @@
 """Where the lake of a source is, and what was let go of it."""
 
-import hashlib
 import os
 import re
 from datetime import datetime
@@ -10,9 +9,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from amagasa.vocab.text import folder_name
+
 NAME_FILE: Final = "source"
 TOMBSTONES: Final = "tombstones.ndjson"
-_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Tombstone(Struct, frozen=True, kw_only=True):
@@ -32,8 +32,7 @@ class Tombstone(Struct, frozen=True, kw_only=True):
 
 def folder_of(lake: Path, source: str) -> Path:
     """Of this source; its name may hold anything, the folder's only plain characters."""
-    plain = _PLAIN.sub("-", source)[:40].strip(".-") or "source"
-    return lake / f"{plain}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    return lake / folder_name(source)
 
 
 def source_of(folder: Path) -> str | None:

@@ -118,6 +118,14 @@ class SqlWriting(SqlReading):
             )
             self._db.execute(delete(DEAD).where(DEAD.c.source == source, DEAD.c.id < oldest_kept))
 
+    def forget_dead(self, source: str, records: Iterable[int]) -> None:
+        """At most 10,000 of a source are kept, so they are looked through one by one."""
+        gone = set(records)
+        rows = self._db.execute(select(DEAD.c.id, DEAD.c.body).where(DEAD.c.source == source))
+        ids = [str(row.id) for row in rows if bodies.DEAD.unpack(row.body).record in gone]
+        for part in in_lists(ids):
+            self._db.execute(delete(DEAD).where(DEAD.c.id.in_([int(one) for one in part])))
+
     def save_alerts(self, alerts: Sequence[Alert]) -> None:
         """Insert or replace; counts by severity and technique move with them."""
         by_id = {alert.id: alert for alert in alerts}

@@ -3,26 +3,38 @@
 import contextlib
 import json
 import os
+import time
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
+from amagasa.entry.cli.client import is_running
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.settings.load import load_settings
 from amagasa.entry.wiring_detect import open_all
 from amagasa.event.normalise import normalise
 from amagasa.event.record import Chunk, Format, Route
-from amagasa.vocab.errors import EXIT_COULD_NOT, BadInputError, WorldError
+from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS, BadInputError, WorldError
 from amagasa.vocab.text import show
 
 app = typer.Typer()
 COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "fault")
 EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
 MAX_TESTED_BYTES = 16 * 1024 * 1024
+REJECT_COLUMNS = ("record", "at", "why", "raw")
+TOLD = {
+    "n_mended": "were read when fed again",
+    "n_let_go": "let go for want of room",
+    "n_unkept": "could not be kept",
+    "n_damaged": "damaged on the disk",
+}
+LOOK_S = 0.2
+REPLAY_S = 600.0  # 64 MiB take some seconds; beyond it something else is wrong
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")]
 
 
@@ -123,6 +135,70 @@ def _replace_settings(path: Path, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+@app.command("rejects")
+def show_rejects(
+    name: Name,
+    *,
+    node: NodeFolder = HERE,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, oldest first.")] = 100,
+    as_json: AsJson = False,
+    as_ndjson: AsNdjson = False,
+) -> None:
+    """Records of a source which could not be read, as they came, each with the reason."""
+    rows: list[dict[str, Any]] = []
+    after = ""
+    with client_of(node) as client:
+        while True:
+            asked = f"limit={min(500, limit - len(rows))}" + (f"&after={after}" if after else "")
+            found = client.get(f"/api/sources/{quote(name, safe='')}/rejects?{asked}")
+            rows += found["rejects"]
+            after = found["next"] or ""
+            if not after or len(rows) >= limit:
+                break
+    if as_json:
+        write_json(found | {"rejects": rows})
+        return
+    show_list(rows, REJECT_COLUMNS, form=(False, as_ndjson), empty=f"no rejects of {show(name)} are kept")
+    say(_said_of(found))
+
+
+@app.command("replay")
+def replay(name: Name, *, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
+    """Have the rejects of a source read again, each once, after its mapping or its format was mended.
+
+    Exit 1 where some can still not be read: they stay among the rejects.
+    """
+    address = f"/api/sources/{quote(name, safe='')}"
+    with client_of(node) as client:
+        before = client.post(f"{address}/replay", {})
+        if before["is_feeding"] and not is_running(node):
+            say(f"{before['n_kept']} rejects of {show(name)} are read again when the node starts")
+            raise typer.Exit(EXIT_COULD_NOT)
+        after = before
+        waited_s = 0.0
+        while before["is_feeding"] and (after["is_feeding"] or after is before):
+            if waited_s > REPLAY_S:
+                say(f"the node still reads them: look again with `amagasa source rejects {show(name)}`")
+                raise typer.Exit(EXIT_COULD_NOT)
+            time.sleep(LOOK_S)
+            waited_s += LOOK_S
+            after = client.get(f"{address}/rejects?limit=1")
+    n_mended = after["n_mended"] - before["n_mended"]
+    answer = {"source": name, "n_fed": before["n_kept"], "n_mended": n_mended, "n_kept": after["n_kept"]}
+    if as_json:
+        write_json(answer)
+    else:
+        say(f"{answer['n_fed']} rejects read again: {n_mended} could be read; {after['n_kept']} are kept")
+    raise typer.Exit(EXIT_FINDINGS if n_mended < answer["n_fed"] else EXIT_DONE)
+
+
+def _said_of(found: dict[str, Any]) -> str:
+    parts = [f"{found['n_kept']} kept of {found['n_rejected']} that cannot be read"]
+    parts += [f"{found[key]} {words}" for key, words in TOLD.items() if found[key]]
+    parts += ["they are being read again now"] if found["is_feeding"] else []
+    return "; ".join(parts)
 
 
 @app.command("test")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from amagasa.app.lake_ports import LAKE, LakeHead, head_in
+from amagasa.app.reject_ports import REJECTS
 from amagasa.app.worker_messages import Batch, Begin
 from amagasa.entry.wiring_lake import Keeping, keeping_of
 from amagasa.event.record import Chunk
@@ -14,7 +15,7 @@ from amagasa.event.record import Chunk
 
 def bare(token: dict[str, Any] | None) -> dict[str, Any] | None:
     """The part of a token that is the source's own; None where there is none."""
-    return {key: value for key, value in (token or {}).items() if key != LAKE} or None
+    return {key: value for key, value in (token or {}).items() if key not in {LAKE, REJECTS}} or None
 
 
 class LakeDesk:
@@ -36,6 +37,14 @@ class LakeDesk:
         self._tokens[source] = token
         head = self._heads.get(source)
         return token if head is None else token | {LAKE: msgspec.to_builtins(head)}
+
+    def token_again(self, source: str) -> dict[str, Any]:
+        """The token of the source's last batch, with how far its lake goes now."""
+        return self.token(source, self._tokens.get(source, {}))
+
+    def empty(self, source: str) -> Batch:
+        """A batch without records at the place of the last one."""
+        return _empty(source, self.token_again(source))
 
     def sent(self, batch: Batch) -> None:
         """It is on its way to be committed."""

@@ -19,6 +19,7 @@ from amagasa.app.bearing import Bearing
 from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
+from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
 from amagasa.app.worker_messages import (
@@ -30,6 +31,7 @@ from amagasa.app.worker_messages import (
     LakeSpec,
     LeftOut,
     Ready,
+    RejectSpec,
     SourceSpec,
     SourceState,
     Trouble,
@@ -46,7 +48,7 @@ from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
-from amagasa.entry.wiring import World, ally_line
+from amagasa.entry.wiring import REJECTS_FOLDER, World, ally_line
 from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.share.words import sentence
 from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
@@ -137,6 +139,7 @@ class Node:
         self._look = Ticking(MissionLook(bearing, world.signals, world.clock.now).tick)
         self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
         self._retro.publish = self._publish
+        world.signals.subscribe(self._heard)
         self._is_ready = False
         self._rules = RulesNoted()
         self._rule_faults: dict[RuleFault, None] = {}
@@ -265,6 +268,9 @@ class Node:
                 if source.enabled
             ),
             lake=self._lake_spec(),
+            rejects=RejectSpec(
+                folder=str(world.folder / REJECTS_FOLDER), quota_bytes=settings.limits.rejects_mib * 1_048_576
+            ),
             is_builtin_wanted="builtin" in settings.detect.rules,
             rule_paths=tuple(own),
             site=str(content),
@@ -281,6 +287,10 @@ class Node:
             return None
         folder = str(self._world.folder / lake.path)
         return LakeSpec(folder=folder, quota_bytes=lake.quota_mib * 1_048_576, keep_days=lake.keep_days)
+
+    def _heard(self, topic: str, payload: dict[str, Any]) -> None:
+        if topic == FEED_AGAIN:
+            self._watcher.feed_again(payload["source"])
 
     def _record(self, batch: Batch) -> None:
         world = self._world

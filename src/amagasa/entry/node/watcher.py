@@ -19,6 +19,7 @@ from amagasa.app.worker_messages import (
     Begin,
     Compiling,
     Correlating,
+    FeedAgain,
     FromWorker,
     LeftOut,
     Ready,
@@ -97,6 +98,10 @@ class Watcher:
         """Hand new content to the running worker; one that starts later asks for it itself."""
         with self._handing_over:
             self._outgoing.put(content)
+
+    def feed_again(self, source: str) -> None:
+        """Have the worker read the rejects of a source again; one that starts later does so by their head."""
+        self._send(FeedAgain(source=source))
 
     def stop(self) -> None:
         """Let the worker finish what it holds, commit that, and end. Returns when it is done."""

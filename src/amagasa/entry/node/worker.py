@@ -29,6 +29,7 @@ from amagasa.app.worker_messages import (
     Compiling,
     Content,
     Correlating,
+    FeedAgain,
     FromWorker,
     MoreIndicators,
     Part,
@@ -50,6 +51,7 @@ from amagasa.entry.node.leaving import Leaving
 from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
 from amagasa.entry.node.policies import Policies
+from amagasa.entry.node.reject_desk import RejectDesk
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.record import Chunk, Reject
 
@@ -86,6 +88,7 @@ class Worker:
         self._compiled = (0, 0)
         self._compiling_told_at = time.monotonic()
         self._lake = LakeDesk(begin, now=datetime.now(UTC))
+        self._rejects = RejectDesk(begin)
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec.path, bare(spec.token), spec.format, chunk_bytes=begin.chunk_bytes))
             for spec in begin.sources
@@ -114,13 +117,17 @@ class Worker:
                     if self._must_stop():
                         break
             self._change()
-            self._send_batches(*map(self._pace.offer, self._lake.due(datetime.now(UTC))))
+            is_idle &= not self._feed_again()
+            self._send_batches(*map(self._pace.offer, map(self._rejects.dressed, self._lake.due(datetime.now(UTC)))))
             self._send_batches(*self._pace.due())
+            for fault in self._rejects.faults():
+                self._send(Trouble(what=fault))
             if self._leaving.is_due:
                 self._tell_left_out()
         self._send_batches(*self._pace.rest())
-        self._send_batches(*self._lake.last(datetime.now(UTC)))
+        self._send_batches(*map(self._rejects.dressed, self._lake.last(datetime.now(UTC))))
         self._lake.close()
+        self._rejects.close()
         self._disk.stop()
         self._outlook.close()
         self._base.keep(self._outlook.sight)
@@ -180,6 +187,7 @@ class Worker:
         for batch in batches:
             if batch is not None:
                 self._lake.sent(batch)
+                self._rejects.sent(batch)
                 self._send(batch)
                 self._unacknowledged += 1
 
@@ -210,9 +218,10 @@ class Worker:
             seen = Seen(n_read=1, n_accepted=0, rejects=(item,))
         else:
             seen = look(item, self._outlook.sight, now=datetime.now(UTC))
+        self._rejects.keep(spec.name, item, seen.rejects)
         self._leaving.count(seen.report.excluded)
         events = [one.event_at for one in seen.report.detections if one.event_at is not None]
-        return Batch(
+        batch = Batch(
             source=spec.name,
             token=self._lake.token(spec.name, token),
             n_read=seen.n_read,
@@ -225,6 +234,43 @@ class Worker:
             lag_bytes=lag_bytes,
             hits=seen.hits,
         )
+        return self._rejects.dressed(batch)
+
+    def _feed_again(self) -> bool:
+        """A part of the rejects that are to be fed again, of each source; whether there were any."""
+        sources = self._rejects.asked()
+        for source in sources:
+            self._send_batches(*self._pace.rest(source), self._fed_again(source))
+            self._hear(0.0)
+            self._wait_for_room()
+        return bool(sources)
+
+    def _fed_again(self, source: str) -> Batch:
+        rejected, chunks = self._rejects.next(source)
+        seen = [look(chunk, self._outlook.sight, now=datetime.now(UTC)) for chunk in chunks]
+        n_mended, rejects = self._rejects.fed(source, rejected, seen)
+        batch = Batch(
+            source=source,
+            token=self._lake.token_again(source),
+            n_read=0,
+            n_accepted=n_mended,
+            n_rejected=-n_mended,
+            rejects=rejects[:MAX_REJECTS_SENT],
+            detections=tuple(as_held(one) for some in seen for one in some.report.detections),
+            faults=tuple(fault for some in seen for fault in some.report.faults),
+            last_record_at=None,
+            lag_bytes=0,
+            hits=tuple(hit for some in seen for hit in some.hits),
+            again=tuple(one.record for one in rejected),
+        )
+        return self._rejects.dressed(batch)
+
+    def _begin_again(self, source: str) -> None:
+        """Commit at once that the rejects of a source are to be fed again: a kill does not forget it."""
+        if self._rejects.ask(source):
+            held = self._pace.rest(source)
+            empty = self._lake.empty(source)
+            self._send_batches(*held, self._rejects.dressed(empty))
 
     def _hear(self, timeout_s: float | None) -> None:
         """Take in every message that is there; wait for the first as long as `timeout_s`."""
@@ -235,6 +281,9 @@ class Worker:
                 case Ack():
                     self._unacknowledged -= message.n
                     self._lake.acknowledged(message.n)
+                    self._rejects.acknowledged(message.n)
+                case FeedAgain():
+                    self._begin_again(message.source)
                 case Content() | Part() | RuleChange() | MoreIndicators():
                     self._tell(self._outlook.take(message))
                 case Stop():

@@ -21,6 +21,7 @@ from amagasa.entry.people import mission as api_mission
 from amagasa.entry.people import node as api_node
 from amagasa.entry.people import queue as api_queue
 from amagasa.entry.people import share as api_share
+from amagasa.entry.people import sources as api_sources
 from amagasa.entry.people.deps import Console, ConsoleDeps, console_of, threaded
 from amagasa.entry.people.live import live
 from amagasa.entry.people.security import (
@@ -61,6 +62,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             *api_campaigns.HANDLERS,
             *api_queue.HANDLERS,
             *api_share.HANDLERS,
+            *api_sources.HANDLERS,
         ],
         guards=[admit],
         before_send=[add_headers],

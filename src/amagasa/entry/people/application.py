@@ -33,6 +33,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             files=kept_files(world.folder),
             is_ready=is_ready,
             hunts=world.hunts,
+            rejects=world.rejects,
         )
     )
 

@@ -19,6 +19,7 @@ from amagasa.app.missions import Missions
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
+from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.situation import Situation
 from amagasa.app.views import names_of
@@ -80,6 +81,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     files: IndicatorFiles | None = None
     is_ready: Callable[[], bool] = always_ready
     hunts: HuntDesk | None = None
+    rejects: Rejects | None = None
 
 
 class Console:

@@ -255,6 +255,15 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=1_000,
         ),
     ] = 8
+    rejects_mib: Annotated[
+        int,
+        _said(
+            "Room for the records of each source that could not be read, in MiB; beyond it the oldest are let go.",
+            "読めなかった記録を保存する、ソースごとの上限(MiB)。超えると古いものから手放します。",
+            ge=16,
+            le=1_048_576,
+        ),
+    ] = 64
     correlation_groups: Annotated[
         int,
         _said(
