@@ -69,7 +69,7 @@ class Memo:
         self.plan = plan
         self.made: Databases = {}
         self.faults: dict[int, RuleFault] = {}
-        self._known: Mapping[str, bytes] = known or {}
+        self._known: Mapping[str, bytes] = {} if known is None else known
         self._judge = Judge(plan, self._known, self.made)
         self._matchers: dict[str, FieldMatcher] = {}
         self._values: dict[str, dict[Value, int]] = {}
