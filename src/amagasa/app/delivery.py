@@ -19,6 +19,7 @@ from amagasa.app.receiving import PassOn
 from amagasa.app.recording import record
 from amagasa.app.sharing import THROTTLE_S, in_force, may_still_leave
 from amagasa.app.signals import Signals
+from amagasa.share.harm import OwnGround
 from amagasa.share.release import companions
 from amagasa.share.verdict import Change, Released
 from amagasa.vocab.errors import AmagasaError, WorldError
@@ -80,7 +81,10 @@ class OutboxBell:
 
 
 class DeliveryDeps(Struct, frozen=True, kw_only=True):
-    """What the line to every ally shares. `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`."""
+    """What the line to every ally shares.
+
+    `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`).
+    """
 
     store: Store
     book: AgreementBook
@@ -88,6 +92,7 @@ class DeliveryDeps(Struct, frozen=True, kw_only=True):
     signals: Signals
     jitter: Callable[[], float]
     pass_on: PassOn | None = None
+    own: Callable[[], OwnGround] = OwnGround
 
 
 class Delivery:

@@ -30,6 +30,7 @@ from amagasa.app.signals import Signals
 from amagasa.intel.marking import marking_of
 from amagasa.intel.stix import instant_of
 from amagasa.share.admit import admit
+from amagasa.share.harm import NOTHING_KNOWN, OwnGround
 from amagasa.share.verdict import Admitted, Refusal
 from amagasa.vocab.errors import DeniedError
 from amagasa.vocab.text import show
@@ -83,6 +84,7 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
     book: AgreementBook,
     now: datetime,
     pass_on: PassOn | None = None,
+    own: OwnGround = NOTHING_KNOWN,
 ) -> Received:
     """Take in what the ally `ally_id`, known by its certificate, sent. Blocking.
 
@@ -94,11 +96,11 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
     # Judged before the one writer is held: an envelope may take a second, and detection writes meanwhile.
     with store.read() as reading:
         held = _held(reading, objects)
-    admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
+    admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
     with store.write() as tx:
         if (newer := _held(tx, objects)) != held:
             held = newer
-            admission = admit(objects, bond.ally, bond.agreement, now=now, held=held)
+            admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
         new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
         content = _put_to_use(tx, [one for one in new if not _is_older(one.object, held)], bond, now)
         crossings = [_crossing(one, bond, now) for one in new]

@@ -8,6 +8,7 @@ from amagasa.intel.build import AUTHORS_ID, EXTENSION_ID, authors, extension_def
 from amagasa.intel.marking import granular_marking, marking_definition, marking_of, whole_marking
 from amagasa.intel.stix import OBSERVABLES, check_object, instant_of
 from amagasa.share.agreement import Agreement, Clause, Consent, Party
+from amagasa.share.harm import NOTHING_KNOWN, OwnGround, harm_of
 from amagasa.share.lawful import is_lawful
 from amagasa.share.release import COMPANION_CLAUSE, clauses_for
 from amagasa.share.terms import Power, Use
@@ -39,14 +40,16 @@ def admit(
     *,
     now: datetime,
     held: Mapping[str, Mapping[str, Any]] | None = None,
+    own: OwnGround = NOTHING_KNOWN,
 ) -> Admission:
     """Judge each object of one envelope. Never raises, whatever came: len(admitted) + len(refused) = len(objects).
 
     `held` are the newest versions we hold of the objects named in it: what came may neither lower their marking nor
     change hands. Several versions of an object may come together; the same version twice is refused. An indicator is
-    active where its clause is automatic, it is valid now, not revoked, and newer than what we hold.
+    active where its clause is automatic, it is valid now, not revoked, and newer than what we hold. One that names
+    everything, or what is `own`, is refused (`share.harm`).
     """
-    stand = _Stand(ally, agreement, now, held or {})
+    stand = _Stand(ally, agreement, now, held or {}, own)
     admitted: list[Admitted] = []
     refused: list[Refusal] = []
     seen: set[tuple[str, datetime | None]] = set()
@@ -59,6 +62,7 @@ def admit(
             seen.add(version)
         if isinstance(answer, Admitted):
             admitted.append(answer)
+            stand.hold(answer.object)
         else:
             refused.append(answer)
     return Admission(admitted=tuple(admitted), refused=tuple(refused))
@@ -81,12 +85,15 @@ def _refusal(obj: Any, no: _No) -> Refusal:
 class _Stand:
     """Where we stand while judging one envelope."""
 
-    def __init__(self, ally: Party, agreement: Agreement, now: datetime, held: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(  # noqa: PLR0917 - made in one place
+        self, ally: Party, agreement: Agreement, now: datetime, held: Mapping[str, Mapping[str, Any]], own: OwnGround
+    ) -> None:
         self._ally = ally
         self._agreement = agreement
         self._clauses = agreement.clauses
         self._now = now
-        self._held = held
+        self._held = dict(held)
+        self._own = own
         is_party = ally in agreement.parties
         self._own_id = agreement.ally_of(ally.id).id if is_party else ""
         self._closed: _No | None = None
@@ -94,6 +101,12 @@ class _Stand:
             self._closed = ("AMG-ADMIT-PARTY", "the sender is no party of this agreement")
         elif not agreement.is_in_force(now):
             self._closed = ("AMG-ADMIT-FORCE", "the agreement is not in force")
+
+    def hold(self, obj: Mapping[str, Any]) -> None:
+        """What came before in the same envelope counts as held: a marking is not lowered within one either."""
+        before, now = (instant_of(one.get("modified")) for one in (self._held.get(obj["id"], {}), obj))
+        if before is None or now is None or now > before:
+            self._held[obj["id"]] = obj
 
     def judge(self, obj: Any) -> Admitted | Refusal:
         if self._closed is not None:
@@ -159,6 +172,9 @@ class _Stand:
         if not is_lawful(self._agreement, self._ally.id, obj["type"]):
             return _refusal(obj, ("AMG-ADMIT-LEGAL", f"the sender may by its law not give {show(obj['type'])}"))
         no = _marking_fault(obj) or _pattern_fault(obj)
+        # A revocation takes away: it may name whatever it named.
+        if no is None and obj.get("revoked") is not True:
+            no = harm_of(obj, self._own)
         if no is not None:
             return _refusal(obj, no)
         marking = marking_of(obj)

@@ -20,7 +20,7 @@ import uvicorn
 from msgspec import Struct
 from uvicorn.server import ServerState
 
-from amagasa.entry.allies.protocol import Patience, PeerProtocol
+from amagasa.entry.allies.protocol import Blame, Patience, PeerProtocol
 from amagasa.entry.allies.tls import ally_server_context, fingerprint_of_der, fingerprint_of_pem
 from amagasa.vocab.errors import WorldError
 from amagasa.vocab.text import show
@@ -42,16 +42,24 @@ class AllyDoor:
     """Serves an ASGI application over mutual TLS to pinned certificates. One event loop; not thread-safe.
 
     `start` once, `reload` whenever agreements change or expire, `stop` at the end. `n_refused` counts, by reason,
-    those who did not get in.
+    those who did not get in. `blame` hears of allies, known by their certificate, who take too many lines or too long.
     """
 
     def __init__(
-        self, app: Any, *, certificate: Path, key: Path, patience: Patience | None = None, room: Room | None = None
+        self,
+        app: Any,
+        *,
+        certificate: Path,
+        key: Path,
+        patience: Patience | None = None,
+        room: Room | None = None,
+        blame: Blame | None = None,
     ) -> None:
         self._certificate = certificate
         self._key = key
         self._patience = patience or Patience()
         self._room = room or Room()
+        self._blame = blame
         self._config = uvicorn.Config(
             app,
             http=PeerProtocol,
@@ -185,6 +193,8 @@ class AllyDoor:
         protocol = PeerProtocol(self._config, self._state, {})
         protocol.patience = self._patience
         protocol.greet = self._greet
+        if self._blame is not None:
+            protocol.blame = self._blame
         return protocol
 
     def _greet(self, certificate: bytes | None) -> str | None:
@@ -195,6 +205,8 @@ class AllyDoor:
         held = Counter(line.fingerprint for line in self._lines())
         if held.total() > self._room.n_lines or held[fingerprint] >= self._room.n_lines_per_ally:
             self._refuse("too many lines", "", fingerprint)
+            if self._blame is not None:
+                self._blame(fingerprint, "AMG-DOOR-LINES", "it wanted more lines than an ally may hold")
             return None
         return fingerprint
 

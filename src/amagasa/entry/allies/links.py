@@ -15,6 +15,7 @@ from msgspec import Struct
 from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.sharing import in_force
+from amagasa.app.turned_away import TurnedAway
 from amagasa.entry.allies.door import AllyDoor
 from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
 from amagasa.entry.allies.tls import check_pin
@@ -45,10 +46,16 @@ class AllyLinks:
         self._deps = deps
         self._line_of = line_of
         given = TaxiiDeps(
-            store=deps.store, book=deps.book, signals=deps.signals, clock=deps.clock, pass_on=deps.pass_on
+            store=deps.store,
+            book=deps.book,
+            signals=deps.signals,
+            clock=deps.clock,
+            pass_on=deps.pass_on,
+            own=deps.own,
+            turned_away=TurnedAway(deps.store, deps.book, deps.clock, deps.signals, run=_in_a_thread),
         )
         app = build_taxii(given)
-        self.door = AllyDoor(app, certificate=certificate, key=key)
+        self.door = AllyDoor(app, certificate=certificate, key=key, blame=app.state.desk.blame)
         self._running: dict[str, _Running] = {}
         self._faults: dict[str, str] = {}
         self._changed = asyncio.Event()
@@ -149,6 +156,10 @@ class AllyLinks:
         running.bell.close()
         await _end(running.task)
         await running.line.close()
+
+
+def _in_a_thread(job: Callable[[], None]) -> None:
+    asyncio.get_running_loop().run_in_executor(None, job)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -26,11 +26,16 @@ class Patience(Struct, frozen=True, kw_only=True):
     idle_s: int = 75  # between two requests
 
 
+# Told that whoever showed this certificate (its fingerprint) was refused: code and reason.
+Blame = Callable[[str, str, str], None]
+
+
 class PeerProtocol(H11Protocol):
     """One connection. Its peer's certificate has been verified by TLS; `greet` says whether it may stay.
 
     `greet` gets the DER of the certificate (None where there is none) and returns the fingerprint to put into the
-    scope, or None to cut the connection before a byte of HTTP is read.
+    scope, or None to cut the connection before a byte of HTTP is read. `blame` hears of a line cut because its peer
+    was slow: fingerprint, code, reason.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class PeerProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self.patience = Patience()
         self.greet: Callable[[bytes | None], str | None] = _nobody
+        self.blame: Blame = _nothing
         self.fingerprint: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._waits_for_head = False
@@ -77,7 +83,7 @@ class PeerProtocol(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle line, and abort it where the peer does not read what it is still owed."""
         super().timeout_keep_alive_handler()
-        self._arm(self.patience.head_s)
+        self._arm(self.patience.head_s, self.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
@@ -95,9 +101,16 @@ class PeerProtocol(H11Protocol):
         self._waits_for_head = True
         self._arm(self.patience.head_s)
 
-    def _arm(self, seconds: float) -> None:
+    def _arm(self, seconds: float, then: Callable[[], None] | None = None) -> None:
         self._disarm()
-        self._deadline = self.loop.call_later(seconds, self.abort)
+        self._deadline = self.loop.call_later(seconds, then or self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self.fingerprint is not None:
+            patience = self.patience
+            what, limit = ("a head", patience.head_s) if self._waits_for_head else ("a request", patience.request_s)
+            self.blame(self.fingerprint, "AMG-DOOR-SLOW", f"{what} took longer than {limit:g} s and its line was cut")
+        self.abort()
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -108,3 +121,7 @@ class PeerProtocol(H11Protocol):
 def _nobody(certificate: bytes | None) -> str | None:
     del certificate
     return None
+
+
+def _nothing(fingerprint: str, code: str, why: str) -> None:
+    del fingerprint, code, why

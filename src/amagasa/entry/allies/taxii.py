@@ -22,6 +22,7 @@ from msgspec import Struct
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, Store
 from amagasa.app.receiving import Outcome, PassOn, Received, receive, require_in_force
 from amagasa.app.signals import Signals
+from amagasa.app.turned_away import TurnedAway
 from amagasa.entry.allies.protocol import PEER
 from amagasa.entry.allies.query import Found, ask_of, find
 from amagasa.entry.allies.tls import fingerprint_of_pem
@@ -39,6 +40,7 @@ from amagasa.entry.allies.wire import (
     require_content_type,
     to_date_added,
 )
+from amagasa.share.harm import OwnGround
 from amagasa.vocab.errors import AmagasaError, BadInputError, DeniedError, WorldError
 from amagasa.vocab.ids import is_stix_id
 
@@ -56,9 +58,10 @@ Asked = Request[Any, Any, State]
 
 
 class TaxiiDeps(Struct, frozen=True, kw_only=True):
-    """What the server needs of the node. `pass_on`: see `app.receiving`.
+    """What the server needs of the node. `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`).
 
-    `draw_id` draws the identifier of a status (UUID version 4).
+    `draw_id` draws the identifier of a status (UUID version 4). `turned_away` names in the ledger what is refused
+    before any object is looked at.
     """
 
     store: Store
@@ -67,6 +70,8 @@ class TaxiiDeps(Struct, frozen=True, kw_only=True):
     clock: Clock
     pass_on: PassOn | None = None
     draw_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    own: Callable[[], OwnGround] = OwnGround
+    turned_away: TurnedAway | None = None
 
 
 class Desk:
@@ -88,9 +93,7 @@ class Desk:
                 "this door opens to a TLS client certificate alone",
                 headers={"www-authenticate": 'ClientCertificate realm="amagasa"'},
             )
-        known = {
-            bond.ally.id for bond in self.deps.book.bonds() if fingerprint_of_pem(bond.ally.certificate) == fingerprint
-        }
+        known = self.allies_of(fingerprint)
         if len(known) != 1:
             raise TaxiiError(403, "AMG-TAXII-STRANGER", "no agreement names this certificate", headers=_CLOSE)
         bond = require_in_force(self.deps.book, known.pop(), self.deps.clock.now())
@@ -98,6 +101,17 @@ class Desk:
             raise TaxiiError(403, "AMG-TAXII-STRANGER", "the agreement now in force names another", headers=_CLOSE)
         require_accept(request)
         return bond
+
+    def allies_of(self, fingerprint: str) -> set[str]:
+        """Whose certificate it is: one party, as long as no two agreements name it for two."""
+        bonds = self.deps.book.bonds()
+        return {bond.ally.id for bond in bonds if fingerprint_of_pem(bond.ally.certificate) == fingerprint}
+
+    def blame(self, fingerprint: str, code: str, why: str) -> None:
+        """Name in the ledger that whoever shows this certificate was refused; a stranger has none."""
+        if self.deps.turned_away is not None:
+            for ally in self.allies_of(fingerprint):
+                self.deps.turned_away.note(ally, code, why)
 
     def keep(self, ally: str, status: dict[str, Any]) -> bytes:
         """Remember a status, and forget the oldest beyond STATUS_BYTES. They last as long as the process."""
@@ -117,6 +131,8 @@ class Desk:
 
 
 _CLOSE: Final = {"connection": "close"}
+# What is not asked for by mistake: what cannot be read, is too large or of another kind, or not for this caller.
+_BLAMED: Final = frozenset([400, 403, 413, 415, 422])
 
 
 def build_taxii(deps: TaxiiDeps) -> Litestar:
@@ -227,8 +243,8 @@ async def add_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
     now = deps.clock.now()
 
     def take() -> Received:
-        objects = parse_envelope(body)
-        return receive(deps.store, deps.signals, bond.ally.id, objects, book=deps.book, now=now, pass_on=deps.pass_on)
+        given, objects = (deps.store, deps.signals, bond.ally.id), parse_envelope(body)
+        return receive(*given, objects, book=deps.book, now=now, pass_on=deps.pass_on, own=deps.own())
 
     async with desk.intake:
         received = await asyncio.to_thread(take)
@@ -332,7 +348,9 @@ def _detail(outcome: Outcome) -> dict[str, str]:
     return {name: value for name, value in detail.items() if value or name == "id"}
 
 
-def _on_taxii(_: Asked, error: TaxiiError) -> Response[bytes]:
+def _on_taxii(request: Asked, error: TaxiiError) -> Response[bytes]:
+    if error.status in _BLAMED and (fingerprint := request.scope["state"].get(PEER)):
+        _desk(request).blame(fingerprint, error.code, error.what)
     return error_answer(error, error.status, error.headers)
 
 

@@ -19,6 +19,7 @@ from amagasa.app.bearing import Bearing
 from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
+from amagasa.app.own_ground import OurGround
 from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
@@ -134,8 +135,10 @@ class Node:
         )
         self._windows = OpenWindows(world.store, manner, world.clock.now)
         self._time = Ticking(self._record_time)
-        missions = Missions(world.store, world.book)
-        bearing = Bearing(world.store, missions, world.telling.offer, party=world.party, marking=world.telling.marking)
+        self._missions = Missions(world.store, world.book)
+        bearing = Bearing(
+            world.store, self._missions, world.telling.offer, party=world.party, marking=world.telling.marking
+        )
         self._look = Ticking(MissionLook(bearing, world.signals, world.clock.now).tick)
         self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
         self._retro.publish = self._publish
@@ -208,6 +211,7 @@ class Node:
             signals=world.signals,
             jitter=random.random,
             pass_on=world.telling.pass_on,
+            own=OurGround(world.settings.share.own, self._missions),
         )
         return AllyLinks(
             deps,

@@ -192,6 +192,13 @@ class ShareSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "これより低い重大度の警報は同盟相手に伝えません。",
         ),
     ] = "medium"
+    own: Annotated[
+        tuple[str, ...],
+        _said(
+            "Addresses, networks and domains of this party: an ally's indicator that names one is refused.",
+            "自組織のアドレス、ネットワーク、ドメイン。これらを名指す同盟相手のインジケーターは拒みます。",
+        ),
+    ] = ()
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,1 @@
+"""What others test their defences with: an ally who lies. Speaks to this machine alone."""
