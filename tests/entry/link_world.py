@@ -16,8 +16,9 @@ from amagasa.app.pages import Page
 from amagasa.app.ports import Crossing, CrossingState, Direction
 from amagasa.app.sharing import SignedAgreements, announce, release_changes
 from amagasa.app.signals import Signals
+from amagasa.entry.allies.desk import TaxiiDeps
 from amagasa.entry.allies.door import AllyDoor
-from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
+from amagasa.entry.allies.taxii import build_taxii
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.intel import build
 from amagasa.share.agreement import Agreement, Party

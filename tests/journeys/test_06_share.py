@@ -19,6 +19,7 @@ from tests.journeys.nodes import (
     assert_composed,
     eventually,
     node_in,
+    run,
     sign_between,
 )
 
@@ -228,6 +229,24 @@ def knock(context: ssl.SSLContext, port: int) -> bytes:
             return line.recv(100)
     except OSError:
         return b""
+
+
+def test_records_are_countersigned_by_themselves_and_verify_offline(allies: Allies, tmp_path: Path) -> None:
+    allies.attack()
+
+    def countersigned() -> bool:
+        both = [node.get("/api/allies")[0]["record"] for node in (allies.japan, allies.america)]
+        return all(one["n_countersigned"] > 0 and one["n_theirs"] > 0 and not one["faults"] for one in both)
+
+    eventually(countersigned, about="each stands by the other's record")
+    for node in (allies.japan, allies.america):
+        path = tmp_path / f"{node.name}.ndjson"
+        assert node.command("ledger", "export", "-o", path).code == 0
+        cards = ("--card", allies.japan.card, "--card", allies.america.card)
+        verified = run("ledger", "verify", path, *cards)
+        assert verified.code == 0, verified.out
+        assert verified.json()["countersigned"] > 0
+    assert "countersigned" in allies.japan.command("ally", "status").out
 
 
 def test_everything_that_left_is_strict_stix(allies: Allies) -> None:

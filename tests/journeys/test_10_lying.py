@@ -20,6 +20,7 @@ from amagasa.entry.wiring import ally_line
 from amagasa.share.agreement import Card
 from amagasa.share.terms import Role
 from amagasa.share.verdict import Released
+from amagasa.testing.false_heads import false_heads
 from amagasa.testing.lies import Liar, falsehoods
 from amagasa.testing.lying import GIBIBYTE, LyingAlly, Told
 from amagasa.vocab.tlp import Tlp
@@ -187,6 +188,29 @@ def test_lying_ally_objects_are_refused_each_with_its_reason(stage: Stage) -> No
     assert not {"amagasa.testing: everybody", "amagasa.testing: ours", "amagasa.testing: impostor"} & held
 
 
+def test_lying_ally_false_heads_are_alarms_in_the_queue_the_status_and_the_ledger(stage: Stage, tmp_path: Path) -> None:
+    keys = load_party_keys(stage.liar.folder)
+    told = list(false_heads(agreement_with(stage, liar_id(stage)), liar_id(stage), keys.sign))
+
+    async def act() -> list[int]:
+        liar = liar_of(stage)
+        return [(await liar.show(one)).status for one in told]
+
+    assert asyncio.run(act()) == [200] * len(told)
+    wanted = [one.code for one in told if one.code]
+    (ally,) = (one for one in stage.japan.get("/api/allies") if one["ally"]["id"] == liar_id(stage))
+    assert sorted(one["code"] for one in ally["record"]["faults"]) == sorted(wanted)
+    assert ally["record"]["n_theirs"] == 1_000
+    assert {one["content_id"] for one in stage.japan.alerts()} >= set(wanted)
+    alarms = [leaf["why"] for leaf in ledger_lines(stage, tmp_path, liar_id(stage)) if leaf["act"] == "alarm"]
+    assert [why.rpartition("[")[2].rstrip("]") for why in alarms] == wanted
+    assert "ALTERED" in stage.japan.command("ally", "status").out
+
+
+def liar_id(stage: Stage) -> str:
+    return card_of(stage.liar).id
+
+
 def test_lying_ally_every_refusal_is_a_leaf_of_its_ledger(stage: Stage, tmp_path: Path) -> None:
     liar = card_of(stage.liar).id
     lines = ledger_lines(stage, tmp_path, liar)
@@ -194,14 +218,13 @@ def test_lying_ally_every_refusal_is_a_leaf_of_its_ledger(stage: Stage, tmp_path
     assert set(refusals(stage)) <= told
 
 
+def agreement_with(stage: Stage, ally: str) -> str:
+    (found,) = (one for one in stage.japan.get("/api/allies") if one["ally"]["id"] == ally)
+    return str(found["agreements"][0]["id"])
+
+
 def ledger_lines(stage: Stage, tmp_path: Path, ally: str) -> list[dict[str, Any]]:
-    names = {
-        agreement["id"]
-        for one in stage.japan.get("/api/allies")
-        if one["ally"]["id"] == ally
-        for agreement in one["agreements"]
-    }
-    (name,) = names
+    name = agreement_with(stage, ally)
     path = tmp_path / "ledger.ndjson"
     done = stage.japan.command("ledger", "export", "--agreement", name, "-o", path)
     assert done.code == 0, done.err

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amagasa.app.heads import HeadsDesk
 from amagasa.app.link_ports import AllyLine, Pushed
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.receiving import PassOn
@@ -32,6 +34,10 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 # A silent line is asked this often: its state is never older, and the next push finds it warm.
 GREET_S: Final = 30.0
+# Tree heads ride along with what is sent, at most this often.
+HEADS_S: Final = 10.0
+
+_LOG = structlog.get_logger("amagasa.delivery")
 
 
 class LineState(Struct, frozen=True, kw_only=True):
@@ -83,7 +89,8 @@ class OutboxBell:
 class DeliveryDeps(Struct, frozen=True, kw_only=True):
     """What the line to every ally shares.
 
-    `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`).
+    `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`);
+    `heads` exchanges tree heads over the line (`app.heads`).
     """
 
     store: Store
@@ -93,6 +100,7 @@ class DeliveryDeps(Struct, frozen=True, kw_only=True):
     jitter: Callable[[], float]
     pass_on: PassOn | None = None
     own: Callable[[], OwnGround] = OwnGround
+    heads: HeadsDesk | None = None
 
 
 class Delivery:
@@ -105,6 +113,7 @@ class Delivery:
         self._told: set[tuple[str, bytes]] = set()
         self._is_catching_up = True
         self._settled: list[Crossing] = []
+        self._heads_at: datetime | None = None
         self.state = LineState(ally=ally)
 
     async def run(self, bell: Bell) -> None:
@@ -130,7 +139,7 @@ class Delivery:
                 return LONGEST_WAIT_S
             batch, wait_s = await asyncio.to_thread(self._take, bond, now)
             if not batch:
-                return min(wait_s, await self._greet(now))
+                return min(wait_s, await self._greet(bond, now))
             released = [_released(crossing) for crossing in batch]
             beside = self._companions(released, bond)
             try:
@@ -145,8 +154,26 @@ class Delivery:
             self._told |= {(one.object_id, one.content) for one in beside}
             await asyncio.to_thread(self._mark, batch, pushed)
             self._publish()
+            await self._exchange_heads(bond, now)
 
-    async def _greet(self, now: datetime) -> float:
+    async def _exchange_heads(self, bond: Bond, now: datetime) -> None:
+        """Show the ally our record's head and hear of its own. That the line is down is for the next push to find."""
+        heads, last = self._deps.heads, self._heads_at
+        if heads is None or (last is not None and (now - last).total_seconds() < HEADS_S):
+            return
+        self._heads_at = now
+        since: int | None = None
+        try:
+            for _ in range(2):
+                question = await asyncio.to_thread(heads.question, bond, since=since, now=now)
+                told = await self._line.exchange_heads(question)
+                since = await asyncio.to_thread(heads.hear, bond, told, now=now) if told is not None else None
+                if since is None:
+                    return
+        except AmagasaError as error:
+            _LOG.warning("the tree heads were not exchanged", ally=show(bond.ally.name), why=str(error))
+
+    async def _greet(self, bond: Bond, now: datetime) -> float:
         """On a quiet line ask from time to time whether the ally is there; how long until the next time."""
         last, was_up = self.state.last_success_at, self.state.is_up
         if was_up and last is not None and (silent_s := (now - last).total_seconds()) < GREET_S:
@@ -164,6 +191,7 @@ class Delivery:
         if not was_up:
             await asyncio.to_thread(self._keep_trying, ())
         self._publish()
+        await self._exchange_heads(bond, now)
         return GREET_S
 
     def _take(self, bond: Bond, now: datetime) -> tuple[list[Crossing], float]:

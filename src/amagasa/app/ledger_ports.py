@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from amagasa.share.ledger import Leaf
-from amagasa.share.merkle import Frontier
+from amagasa.share.merkle import Frontier, Subtree
 
 
 class Ledgers(Protocol):
@@ -16,8 +16,11 @@ class Ledgers(Protocol):
     def frontier(self, agreement: str) -> Frontier:
         """Its tree as it is now; an empty one where there is no record."""
 
-    def add(self, agreement: str, leaves: Sequence[Leaf], after: Frontier) -> None:
-        """Append the leaves, which end in the tree `after`."""
+    def add(self, agreement: str, leaves: Sequence[Leaf], after: Frontier, *, subtrees: Sequence[Subtree] = ()) -> None:
+        """Append the leaves, which end in the tree `after` and complete these `subtrees`."""
+
+    def subtree(self, agreement: str, level: int, index: int) -> bytes:
+        """The root of a perfect subtree (`share.merkle.SubtreeRoot`). Raises LookupError where leaves are missing."""
 
     def leaves(self, agreement: str, *, start: int = 0) -> Iterator[Leaf]:
         """From number `start` on, in order; read as one goes."""

@@ -35,5 +35,8 @@ class AllyLine(Protocol):
     async def poll(self, *, added_after: str, limit: int) -> Polled:
         """Fetch what the ally released to us after `added_after` ("" for all of it). Raises WorldError as `push`."""
 
+    async def exchange_heads(self, question: bytes) -> bytes | None:
+        """The ally's answer (`app.heads`); None where it is another product, which knows no heads. Raises as `push`."""
+
     async def close(self) -> None:
         """Hang up."""

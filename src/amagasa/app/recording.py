@@ -6,7 +6,7 @@ from typing import Final
 
 from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Writing
 from amagasa.share.ledger import Act, Leaf, digest_of, leaf_bytes
-from amagasa.share.merkle import leaf_hash
+from amagasa.share.merkle import Subtree, leaf_hash
 from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.text import show
 
@@ -40,6 +40,7 @@ def _append(
     tree = tx.ledgers.frontier(agreement)
     key = f"ledger-terms:{agreement}"
     leaves: list[Leaf] = []
+    subtrees: list[Subtree] = []
     told = tx.meta(key) or ""
     terms = terms or told
     if terms != told:
@@ -47,7 +48,8 @@ def _append(
         blank = {name: "" for name in Leaf.__struct_fields__ if name not in {"n", "at", "act"}}
         opening = blank | {"ally": crossings[0].ally, "terms": terms, "before": tree.root.hex()}
         leaves.append(Leaf(n=tree.n, at=to_rfc3339(now), act=Act.TERMS, **opening))
-        tree = tree.append(leaf_hash(leaf_bytes(leaves[-1])))
+        tree, made = tree.grow(leaf_hash(leaf_bytes(leaves[-1])))
+        subtrees += made
     for crossing in crossings:
         states = _OUT if crossing.direction is Direction.OUT else _IN
         leaf = Leaf(
@@ -67,5 +69,6 @@ def _append(
             before=tree.root.hex(),
         )
         leaves.append(leaf)
-        tree = tree.append(leaf_hash(leaf_bytes(leaf)))
-    tx.ledgers.add(agreement, leaves, tree)
+        tree, made = tree.grow(leaf_hash(leaf_bytes(leaf)))
+        subtrees += made
+    tx.ledgers.add(agreement, leaves, tree, subtrees=subtrees)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Direction, Position, Reading, Store
+from amagasa.app.record_views import RecordView, record_view
 from amagasa.app.views import Named, named, names_of
 from amagasa.incident.alert import Status
 from amagasa.share.agreement import Agreement, Clause, Consent, Party
@@ -97,12 +98,13 @@ class AgreementView(Struct, frozen=True, kw_only=True):
 
 
 class AllyView(Struct, frozen=True, kw_only=True):
-    """An ally, its line and the agreements with it, the newest first."""
+    """An ally, its line, the agreements with it, the newest first, and the record of that one."""
 
     ally: Named
     country: str
     link: LinkView
     agreements: list[AgreementView]
+    record: RecordView
 
 
 class CountsView(Struct, frozen=True, kw_only=True):
@@ -239,6 +241,7 @@ class Situation:
                 country=show(held[0].ally_of(self._party.id).country),
                 link=_link(reading, ally, is_in_force=held[0].is_in_force(now)),
                 agreements=[_agreement(one, self._party.id, now=now) for one in held],
+                record=record_view(reading, held[0].id),
             )
             for ally, held in by_ally.items()
         ]

@@ -41,6 +41,7 @@ class Act(StrEnum):
     FAILURE = "failure"
     ADMISSION = "admission"
     TERMS = "terms"
+    ALARM = "alarm"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from amagasa.testing.false_heads import HEADS, FalseHead
 from amagasa.testing.lies import Falsehood
 from amagasa.vocab.errors import BadInputError
 
@@ -166,17 +167,21 @@ class LyingAlly:
         """One envelope."""
         return await self._whole(name, msgspec.json.encode({"objects": list(objects)}))
 
+    async def show(self, false: FalseHead) -> Told:
+        """A tree head. The answer says nothing of what is thought of it: the node's record and its alerts do."""
+        return await self._whole(false.name, false.message, to=HEADS)
+
     # --- the wire ------------------------------------------------------------------------------------------------
 
-    async def _whole(self, name: str, body: bytes, *headers: str) -> Told:
+    async def _whole(self, name: str, body: bytes, *headers: str, to: str = INBOX) -> Told:
         async def once() -> AsyncIterator[bytes]:
             for at in range(0, len(body), len(CHUNK)):
                 yield body[at : at + len(CHUNK)]
 
-        return await self._post(name, once(), f"content-length: {len(body)}", *headers)
+        return await self._post(name, once(), f"content-length: {len(body)}", *headers, to=to)
 
-    async def _post(self, name: str, body: AsyncIterator[bytes], *headers: str) -> Told:
-        head = (f"POST {INBOX} HTTP/1.1", "host: node", f"accept: {TAXII}", f"content-type: {TAXII}", *headers, "", "")
+    async def _post(self, name: str, body: AsyncIterator[bytes], *headers: str, to: str = INBOX) -> Told:
+        head = (f"POST {to} HTTP/1.1", "host: node", f"accept: {TAXII}", f"content-type: {TAXII}", *headers, "", "")
         began, n_bytes = time.monotonic(), 0
         answer = b""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

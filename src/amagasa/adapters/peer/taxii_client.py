@@ -75,6 +75,7 @@ class _Doors(Struct, frozen=True):
 
     inbox: str
     outbox: str
+    heads: str
     envelope_bytes: int
 
 
@@ -150,6 +151,15 @@ class TaxiiLine:
         last = headers.get("x-taxii-date-added-last", "")
         return Polled(objects=tuple(page.objects), added_last=last[:64], has_more=page.more)
 
+    async def exchange_heads(self, question: bytes) -> bytes | None:
+        """See `app.link_ports.AllyLine`."""
+        status, content = await self._ask("POST", (await self._open()).heads, question)
+        if status in {404, 405}:
+            return None
+        if status != 200:
+            raise self._no_answer("200", f"HTTP {status} {_words(content)}")
+        return content
+
     async def _open(self) -> _Doors:
         """Find the collections: discovery, API root, collections. Asked once, and again after a failure."""
         if self._doors is not None:
@@ -165,6 +175,7 @@ class TaxiiLine:
         self._doors = _Doors(
             inbox=self._near(urljoin(root, f"collections/{writable}/objects/")),
             outbox=self._near(urljoin(root, f"collections/{readable or writable}/objects/")),
+            heads=self._near(urljoin(root, "heads/")),
             envelope_bytes=limit,
         )
         return self._doors

@@ -254,6 +254,17 @@ LEDGER_TREE: Final = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# Roots of perfect subtrees of 2**level leaves (`share.merkle.KEPT_LEVEL` and above), for proofs.
+LEDGER_SUBTREE: Final = Table(
+    "ledger_subtree",
+    METADATA,
+    Column("agreement", Words, primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 SESSION: Final = Table(
     "session",
     METADATA,

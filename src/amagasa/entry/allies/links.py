@@ -16,8 +16,9 @@ from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.sharing import in_force
 from amagasa.app.turned_away import TurnedAway
+from amagasa.entry.allies.desk import TaxiiDeps
 from amagasa.entry.allies.door import AllyDoor
-from amagasa.entry.allies.taxii import TaxiiDeps, build_taxii
+from amagasa.entry.allies.taxii import build_taxii
 from amagasa.entry.allies.tls import check_pin
 from amagasa.share.agreement import Party
 from amagasa.vocab.errors import AmagasaError, BadInputError
@@ -53,6 +54,7 @@ class AllyLinks:
             pass_on=deps.pass_on,
             own=deps.own,
             turned_away=TurnedAway(deps.store, deps.book, deps.clock, deps.signals, run=_in_a_thread),
+            heads=deps.heads,
         )
         app = build_taxii(given)
         self.door = AllyDoor(app, certificate=certificate, key=key, blame=app.state.desk.blame)

@@ -7,25 +7,22 @@ than be pushed to. An ally sees nothing of another. Who calls is known by the ce
 import asyncio
 import hashlib
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Response, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
-from msgspec import Struct
 
-from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, Store
-from amagasa.app.receiving import Outcome, PassOn, Received, receive, require_in_force
-from amagasa.app.signals import Signals
-from amagasa.app.turned_away import TurnedAway
+from amagasa.app.ports import Bond, Crossing
+from amagasa.app.receiving import Outcome, Received, receive
+from amagasa.entry.allies.desk import CLOSE, Asked, Desk, TaxiiDeps, desk_of
+from amagasa.entry.allies.heads import exchange_heads
 from amagasa.entry.allies.protocol import PEER
 from amagasa.entry.allies.query import Found, ask_of, find
-from amagasa.entry.allies.tls import fingerprint_of_pem
 from amagasa.entry.allies.wire import (
     CONTENT_BYTES,
     STIX,
@@ -36,11 +33,9 @@ from amagasa.entry.allies.wire import (
     on_http,
     parse_envelope,
     read_body,
-    require_accept,
     require_content_type,
     to_date_added,
 )
-from amagasa.share.harm import OwnGround
 from amagasa.vocab.errors import AmagasaError, BadInputError, DeniedError, WorldError
 from amagasa.vocab.ids import is_stix_id
 
@@ -50,87 +45,6 @@ ROOT: Final = "/taxii2"
 API_ROOT: Final = "/taxii2/umbrella"
 INBOX: Final = "inbox"
 OUTBOX: Final = "outbox"
-STATUS_BYTES: Final = 16 * 1024 * 1024
-# Envelopes taken in at the same time: the store has one writer, and each may stand for some 100 MB in memory.
-INTAKES: Final = 2
-
-Asked = Request[Any, Any, State]
-
-
-class TaxiiDeps(Struct, frozen=True, kw_only=True):
-    """What the server needs of the node. `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`).
-
-    `draw_id` draws the identifier of a status (UUID version 4). `turned_away` names in the ledger what is refused
-    before any object is looked at.
-    """
-
-    store: Store
-    book: AgreementBook
-    signals: Signals
-    clock: Clock
-    pass_on: PassOn | None = None
-    draw_id: Callable[[], str] = lambda: str(uuid.uuid4())
-    own: Callable[[], OwnGround] = OwnGround
-    turned_away: TurnedAway | None = None
-
-
-class Desk:
-    """What the handlers share."""
-
-    def __init__(self, deps: TaxiiDeps) -> None:
-        self.deps = deps
-        self.intake = asyncio.Semaphore(INTAKES)
-        self._statuses: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._n_bytes = 0
-
-    def caller(self, request: Asked) -> Bond:
-        """Who calls, and under which agreement. Raises TaxiiError 401, 403 (AMG-SHARE-FORCE) or 406."""
-        fingerprint = request.scope["state"].get(PEER)
-        if not fingerprint:
-            raise TaxiiError(
-                401,
-                "AMG-TAXII-WHO",
-                "this door opens to a TLS client certificate alone",
-                headers={"www-authenticate": 'ClientCertificate realm="amagasa"'},
-            )
-        known = self.allies_of(fingerprint)
-        if len(known) != 1:
-            raise TaxiiError(403, "AMG-TAXII-STRANGER", "no agreement names this certificate", headers=_CLOSE)
-        bond = require_in_force(self.deps.book, known.pop(), self.deps.clock.now())
-        if fingerprint_of_pem(bond.ally.certificate) != fingerprint:
-            raise TaxiiError(403, "AMG-TAXII-STRANGER", "the agreement now in force names another", headers=_CLOSE)
-        require_accept(request)
-        return bond
-
-    def allies_of(self, fingerprint: str) -> set[str]:
-        """Whose certificate it is: one party, as long as no two agreements name it for two."""
-        bonds = self.deps.book.bonds()
-        return {bond.ally.id for bond in bonds if fingerprint_of_pem(bond.ally.certificate) == fingerprint}
-
-    def blame(self, fingerprint: str, code: str, why: str) -> None:
-        """Name in the ledger that whoever shows this certificate was refused; a stranger has none."""
-        if self.deps.turned_away is not None:
-            for ally in self.allies_of(fingerprint):
-                self.deps.turned_away.note(ally, code, why)
-
-    def keep(self, ally: str, status: dict[str, Any]) -> bytes:
-        """Remember a status, and forget the oldest beyond STATUS_BYTES. They last as long as the process."""
-        body = msgspec.json.encode(status)
-        self._statuses[ally, status["id"]] = body
-        self._n_bytes += len(body)
-        while self._n_bytes > STATUS_BYTES and len(self._statuses) > 1:
-            self._n_bytes -= len(self._statuses.popitem(last=False)[1])
-        return body
-
-    def status(self, ally: str, status_id: str) -> bytes:
-        """The ally's own status. Raises TaxiiError 404."""
-        try:
-            return self._statuses[ally, status_id]
-        except KeyError:
-            raise TaxiiError(404, "AMG-TAXII-NONE", "there is no such status", got=status_id) from None
-
-
-_CLOSE: Final = {"connection": "close"}
 # What is not asked for by mistake: what cannot be read, is too large or of another kind, or not for this caller.
 _BLAMED: Final = frozenset([400, 403, 413, 415, 422])
 
@@ -149,6 +63,7 @@ def build_taxii(deps: TaxiiDeps) -> Litestar:
             add_objects,
             get_object,
             get_versions,
+            exchange_heads,
         ],
         exception_handlers={
             TaxiiError: _on_taxii,
@@ -166,7 +81,7 @@ def build_taxii(deps: TaxiiDeps) -> Litestar:
 @get(ROOT)
 async def discovery(request: Asked) -> Response[bytes]:
     """Server discovery (section 4.1)."""
-    bond = _desk(request).caller(request)
+    bond = desk_of(request).caller(request)
     ours = bond.agreement.ally_of(bond.ally.id)
     root = f"{API_ROOT}/"
     return answer(
@@ -182,28 +97,28 @@ async def discovery(request: Asked) -> Response[bytes]:
 @get(API_ROOT)
 async def api_root(request: Asked) -> Response[bytes]:
     """API root information (section 4.2)."""
-    bond = _desk(request).caller(request)
+    bond = desk_of(request).caller(request)
     return answer({"title": bond.agreement.title, "versions": [TAXII], "max_content_length": CONTENT_BYTES})
 
 
 @get(f"{API_ROOT}/status/{{status_id:str}}")
 async def get_status(request: Asked, status_id: FromPath[str]) -> Response[bytes]:
     """Status of an earlier envelope (section 4.3)."""
-    desk = _desk(request)
+    desk = desk_of(request)
     return answer(msgspec.Raw(desk.status(desk.caller(request).ally.id, status_id)))
 
 
 @get(f"{API_ROOT}/collections")
 async def collections(request: Asked) -> Response[bytes]:
     """Both of the ally's collections (section 5.1)."""
-    bond = _desk(request).caller(request)
+    bond = desk_of(request).caller(request)
     return answer({"collections": [_collection(bond, name) for name in (INBOX, OUTBOX)]})
 
 
 @get(f"{API_ROOT}/collections/{{name:str}}")
 async def collection(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """One collection, by identifier or alias (section 5.2)."""
-    bond = _desk(request).caller(request)
+    bond = desk_of(request).caller(request)
     return answer(_collection(bond, _named(bond, name)))
 
 
@@ -233,7 +148,7 @@ async def get_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
 @post(f"{API_ROOT}/collections/{{name:str}}/objects", status_code=202)
 async def add_objects(request: Asked, name: FromPath[str]) -> Response[bytes]:
     """Take in an envelope (section 5.5): judged before the answer, so its status is complete."""
-    desk = _desk(request)
+    desk = desk_of(request)
     bond = desk.caller(request)
     if _named(bond, name) != INBOX:
         raise TaxiiError(403, "AMG-TAXII-READONLY", "this collection is read, not written", then="write to the inbox")
@@ -266,13 +181,8 @@ async def get_versions(request: Asked, name: FromPath[str], object_id: FromPath[
     return _page(found, "versions", [_version(one) for one in found.crossings])
 
 
-def _desk(request: Asked) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
 async def _find(request: Asked, name: str, object_id: str = "", *, all_versions: bool = False) -> Found:
-    desk = _desk(request)
+    desk = desk_of(request)
     bond = desk.caller(request)
     if _named(bond, name) != OUTBOX:
         raise TaxiiError(403, "AMG-TAXII-WRITEONLY", "this collection is written, not read", then="read the outbox")
@@ -350,13 +260,13 @@ def _detail(outcome: Outcome) -> dict[str, str]:
 
 def _on_taxii(request: Asked, error: TaxiiError) -> Response[bytes]:
     if error.status in _BLAMED and (fingerprint := request.scope["state"].get(PEER)):
-        _desk(request).blame(fingerprint, error.code, error.what)
+        desk_of(request).blame(fingerprint, error.code, error.what)
     return error_answer(error, error.status, error.headers)
 
 
 def _on_known(_: Asked, error: AmagasaError) -> Response[bytes]:
     if isinstance(error, DeniedError):
-        return error_answer(error, 403, _CLOSE)
+        return error_answer(error, 403, CLOSE)
     if isinstance(error, BadInputError):
         return error_answer(error, 422)
     if isinstance(error, WorldError):

@@ -7,7 +7,18 @@ import typer
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 
 app = typer.Typer()
-COLUMNS = ("name", "country", "line", "why", "waiting", "last_sent_at", "last_received_at", "agreement", "until")
+COLUMNS = (
+    "name",
+    "country",
+    "line",
+    "why",
+    "waiting",
+    "last_sent_at",
+    "last_received_at",
+    "record",
+    "agreement",
+    "until",
+)
 EMPTY = "no allies: no agreement can be relied on. `amagasa agreement show` lists them, `agreement draft` begins one"
 
 
@@ -31,6 +42,14 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "waiting": one["link"]["n_waiting"],
         "last_sent_at": one["link"]["last_sent_at"],
         "last_received_at": one["link"]["last_received_at"],
+        "record": _record(one["record"]),
         "agreement": newest.get("title"),
         "until": newest.get("valid_until_at"),
     }
+
+
+def _record(record: dict[str, Any]) -> str:
+    """How much of our record the ally stands by; what was found wrong goes before."""
+    if record["faults"]:
+        return f"ALTERED: {record['faults'][0]['why']}"
+    return f"{record['n_countersigned']} of {record['n_leaves']} countersigned"

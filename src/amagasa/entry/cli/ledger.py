@@ -9,7 +9,9 @@ import msgspec
 import typer
 
 from amagasa.app.agreements import read_card
+from amagasa.app.head_book import head_book
 from amagasa.app.ledger_export import Ours, answer_of, countersign, export, keys_of
+from amagasa.app.ports import Reading
 from amagasa.entry.cli.client import require_node
 from amagasa.entry.cli.options import HERE, AsJson, NodeFolder
 from amagasa.entry.cli.output import say, write_json
@@ -38,7 +40,8 @@ def export_command(
     """Write the record as NDJSON with a signed head: enough to check it offline with the two public keys."""
     with _opened(node) as world, world.store.read() as reading:
         name = _chosen(agreement, reading.ledgers.names())
-        lines = export(reading, name, _ours(world), book=world.book, heads=_heads(node / FOLDER), now=world.clock.now())
+        heads = _standing(node, reading, name)
+        lines = export(reading, name, _ours(world), book=world.book, heads=heads, now=world.clock.now())
         if output is None:
             for line in lines:
                 sys.stdout.buffer.write(line)
@@ -86,7 +89,9 @@ def countersign_command(
     header, newest = _begin(path)
     with _opened(node) as world:
         keys = keys_of(world.book, header.agreement)
-        known = [one for one in _heads(node / FOLDER) if one.head.party == header.party]
+        with world.store.read() as reading:
+            exchanged = head_book(reading, header.agreement).theirs
+        known = [one for one in (*_heads(node / FOLDER), *exchanged) if one.head.party == header.party]
         known = [one for one in known if one.head.agreement == header.agreement]
         signed = countersign(_lines(path), newest, _ours(world), keys=keys, known=known)
     data = msgspec.json.encode(signed)
@@ -123,8 +128,8 @@ def accept_command(
 def _verify_own(node: Path, known: list[SignedHead]) -> None:
     worst: Misfit | None = None
     with _opened(node) as world, world.store.read() as reading:
-        heads = [*_heads(node / FOLDER), *known]
         for name in reading.ledgers.names():
+            heads = [*_standing(node, reading, name), *known]
             keys = keys_of(world.book, name)
             if not keys:
                 say(f"{name}: its agreement is not in this node, so no key is known")
@@ -216,6 +221,11 @@ def _read_head(path: Path) -> SignedHead:
 
 def _heads(folder: Path) -> list[SignedHead]:
     return [_read_head(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+
+
+def _standing(node: Path, reading: Reading, agreement: str) -> list[SignedHead]:
+    """Heads of our record which the ally countersigned: by file, and by themselves over the link."""
+    return [*_heads(node / FOLDER), *head_book(reading, agreement).ours]
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from amagasa.app.bearing import Bearing
 from amagasa.app.delivery import DeliveryDeps
+from amagasa.app.heads import HeadsDesk
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.own_ground import OurGround
@@ -212,6 +213,7 @@ class Node:
             jitter=random.random,
             pass_on=world.telling.pass_on,
             own=OurGround(world.settings.share.own, self._missions),
+            heads=HeadsDesk(store=world.store, signals=world.signals, signer=world.keys, party=world.party.id),
         )
         return AllyLinks(
             deps,

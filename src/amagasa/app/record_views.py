@@ -1,0 +1,44 @@
+"""The record of an agreement as people see it: how long, how far the ally stands by it, and what was found wrong."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from amagasa.app.head_book import head_book
+from amagasa.app.ports import Reading
+
+
+class RecordFaultView(Struct, frozen=True, kw_only=True):
+    """What was wrong with a head that the ally showed, or with our own record."""
+
+    at: datetime
+    code: str
+    why: str
+
+
+class RecordView(Struct, frozen=True, kw_only=True):
+    """Of `n_leaves` the ally countersigned the first `n_countersigned`; we the first `n_theirs` of its own record.
+
+    `exchanged_at` is when heads were last exchanged by themselves, None where that never happened.
+    """
+
+    n_leaves: int
+    n_countersigned: int
+    countersigned_at: str
+    n_theirs: int
+    exchanged_at: datetime | None
+    faults: list[RecordFaultView]
+
+
+def record_view(reading: Reading, agreement: str) -> RecordView:
+    """Of the agreement of this identifier; zeros where nothing is recorded."""
+    book = head_book(reading, agreement)
+    ours, theirs = (heads[-1].head if heads else None for heads in (book.ours, book.theirs))
+    return RecordView(
+        n_leaves=reading.ledgers.frontier(agreement).n,
+        n_countersigned=ours.n_leaves if ours is not None else 0,
+        countersigned_at=ours.at if ours is not None else "",
+        n_theirs=theirs.n_leaves if theirs is not None else 0,
+        exchanged_at=book.exchanged_at,
+        faults=[RecordFaultView(at=fault.at, code=fault.code, why=fault.why) for fault in reversed(book.faults)],
+    )
