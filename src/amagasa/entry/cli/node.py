@@ -14,8 +14,9 @@ from amagasa.app.accounts import offer_link
 from amagasa.entry.cli.client import require_node
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
+from amagasa.entry.node.beginning import locked, refuse_altered
 from amagasa.entry.node.new_node import NewNode, make_node, sign_in_address
-from amagasa.entry.node.serve import Node, locked, refuse_altered
+from amagasa.entry.node.serve import Node
 from amagasa.entry.settings.load import load_settings
 from amagasa.entry.wiring import CARD_FILE, SETTINGS_FILE, World, open_world
 

@@ -1,15 +1,10 @@
 """A node at work: doors, watcher, content and links, started in order and stopped in order."""
 
 import asyncio
-import contextlib
-import fcntl
-import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -52,63 +47,11 @@ from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
 from amagasa.entry.wiring import REJECTS_FOLDER, World, ally_line
 from amagasa.entry.wiring_detect import RuleCompiler
-from amagasa.share.words import sentence
-from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
+from amagasa.vocab.errors import AmagasaError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
-LOCK_FILE: Final = "run/lock"
 
 log = structlog.get_logger("node")
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the node's lock. Raises BadInputError (AMG-NODE-RUNNING) where another process has it."""
-    descriptor = _lock_file(folder)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BadInputError(
-            "AMG-NODE-RUNNING",
-            "this node runs already",
-            expected="one process a folder",
-            got=str(folder),
-            then="nothing was started; stop the other first, or go on using it",
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock_file(folder: Path) -> int:
-    try:
-        (folder / "run").mkdir(mode=0o700, exist_ok=True)
-        return os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise WorldError(
-            "AMG-NODE-FOLDER",
-            "the node's folder cannot be written",
-            expected="a folder of the user who runs the node",
-            got=f"{folder / LOCK_FILE}: {problem.strerror}",
-            then="nothing was started",
-        ) from None
-
-
-def refuse_altered(world: World) -> None:
-    """Raise BadInputError where an agreement on disk is not what was signed: somebody changed the node's folder."""
-    faulty = world.book.book.faulty
-    if not faulty:
-        return
-    first = faulty[0]
-    raise BadInputError(
-        first.problems[0].code,
-        f"the agreement {first.name} cannot be relied on",
-        expected="the file as both parties signed it",
-        got="; ".join(sentence(problem, "en") for problem in first.problems),
-        then="the node did not start; put the signed file back, or move it away to run with that line closed",
-    )
 
 
 class Node:
