@@ -381,3 +381,21 @@ def test_link_fresh_node_can_poll_what_it_missed(nodes: tuple[Node, Node]) -> No
         return [one["id"] for one in page.objects]
 
     assert in_both(nodes, act) == [nodes[1].indicator(number)["id"] for number in range(1, 4)]
+
+
+def test_link_ally_that_our_push_does_not_reach_fetches_it_by_itself(nodes: tuple[Node, Node]) -> None:
+    async def act(stack: AsyncExitStack, japan: Node, states: Node) -> None:
+        await linked(stack, japan, states)
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            dead = nobody.getsockname()
+        agreement = japan.agreements[0]
+        japan.agreements[:] = [replace(agreement, parties=(japan.party, at_address(states.party, dead)))]
+        hearing = Hearing(japan)
+        japan.signals.publish("agreement", {})
+        japan.release([japan.indicator()])
+        await hearing.until(lambda: len(delivered(japan)) == 1)
+
+    in_both(nodes, act)
+    japan, states = nodes
+    assert delivered(japan)[0].why == "fetched by the ally"
+    assert [one.object_type for one in states.crossings(Direction.IN)].count("indicator") == 1

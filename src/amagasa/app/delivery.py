@@ -140,7 +140,7 @@ class Delivery:
             batch, wait_s = await asyncio.to_thread(self._take, bond, now)
             if not batch:
                 return min(wait_s, await self._greet(bond, now))
-            released = [_released(crossing) for crossing in batch]
+            released = [released_of(crossing) for crossing in batch]
             beside = self._companions(released, bond)
             try:
                 pushed = await self._line.push([*beside, *released])
@@ -209,7 +209,7 @@ class Delivery:
                     self._settle(tx, crossing, state=CrossingState.WITHHELD, why=_WITHDRAWN)
                 self._record(tx)
             self._deps.signals.publish("crossing", {"ids": [one.id for one in stays]})
-        batch = _batch([crossing for crossing in due if may_still_leave(crossing, bond)])
+        batch = batch_of([crossing for crossing in due if may_still_leave(crossing, bond)])
         waits = [(one.next_try_at - now).total_seconds() for one in later if one.next_try_at is not None]
         return batch, max(0.0, min(waits, default=LONGEST_WAIT_S))
 
@@ -315,7 +315,7 @@ def meta_key(ally: str) -> str:
     return f"line:{ally}"
 
 
-def _batch(due: Sequence[Crossing]) -> list[Crossing]:
+def batch_of(due: Sequence[Crossing]) -> list[Crossing]:
     """From the oldest on: one version of each object, up to the limit in bytes and at least one."""
     batch: list[Crossing] = []
     ids: set[str] = set()
@@ -331,7 +331,8 @@ def _batch(due: Sequence[Crossing]) -> list[Crossing]:
     return batch
 
 
-def _released(crossing: Crossing) -> Released:
+def released_of(crossing: Crossing) -> Released:
+    """What the crossing carries, as the line takes it."""
     return Released(
         object_id=crossing.object_id,
         object_type=crossing.object_type,

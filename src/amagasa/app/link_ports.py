@@ -38,5 +38,11 @@ class AllyLine(Protocol):
     async def exchange_heads(self, question: bytes) -> bytes | None:
         """The ally's answer (`app.heads`); None where it is another product, which knows no heads. Raises as `push`."""
 
+    async def fetch_waiting(self) -> bytes | None:
+        """What waits for us there (`app.fetching.Page`); None at another product. Raises WorldError as `push`."""
+
+    async def tell_fates(self, fates: bytes) -> None:
+        """Tell the ally what became of that (`app.fetching.Fates`). Raises WorldError as `push`."""
+
     async def close(self) -> None:
         """Hang up."""

@@ -76,6 +76,7 @@ class _Doors(Struct, frozen=True):
     inbox: str
     outbox: str
     heads: str
+    waiting: str
     envelope_bytes: int
 
 
@@ -160,6 +161,19 @@ class TaxiiLine:
             raise self._no_answer("200", f"HTTP {status} {_words(content)}")
         return content
 
+    async def fetch_waiting(self) -> bytes | None:
+        """See `app.link_ports.AllyLine`."""
+        status, content = await self._ask("GET", (await self._open()).waiting)
+        if status in {404, 405}:
+            return None
+        self._decode(status, b"{}", dict)
+        return content
+
+    async def tell_fates(self, fates: bytes) -> None:
+        """See `app.link_ports.AllyLine`."""
+        status, content = await self._ask("POST", (await self._open()).waiting, fates)
+        self._decode(status, content, dict)
+
     async def _open(self) -> _Doors:
         """Find the collections: discovery, API root, collections. Asked once, and again after a failure."""
         if self._doors is not None:
@@ -176,6 +190,7 @@ class TaxiiLine:
             inbox=self._near(urljoin(root, f"collections/{writable}/objects/")),
             outbox=self._near(urljoin(root, f"collections/{readable or writable}/objects/")),
             heads=self._near(urljoin(root, "heads/")),
+            waiting=self._near(urljoin(root, "waiting/")),
             envelope_bytes=limit,
         )
         return self._doors

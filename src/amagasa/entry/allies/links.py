@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
+from amagasa.app.fetching import Fetching
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.sharing import in_force
 from amagasa.app.turned_away import TurnedAway
@@ -28,6 +29,8 @@ _LOG = structlog.get_logger("amagasa.links")
 
 # An agreement that ends while nobody signs anything is noticed within this; each request is judged by itself anyway.
 LOOK_S: Final = 5.0
+# What is in hand with an ally that answers is finished within this.
+GRACE_S: Final = 1.0
 
 
 class _Running(Struct, frozen=True):
@@ -35,7 +38,8 @@ class _Running(Struct, frozen=True):
     line: AllyLine
     bell: OutboxBell
     delivery: Delivery
-    task: asyncio.Task[None]
+    fetching: Fetching
+    tasks: tuple[asyncio.Task[None], ...]
 
 
 class AllyLinks:
@@ -128,9 +132,11 @@ class AllyLinks:
         wanted = {bond.ally.id: bond.ally for bond in in_force(self._deps.book, self._deps.clock.now())}
         self._faults = {ally: why for ally, why in self._faults.items() if ally in wanted}
         for ally, running in tuple(self._running.items()):
-            if running.task.done() and not running.task.cancelled():
-                _LOG.error("a delivery met a mistake of ours and is begun anew", exc_info=running.task.exception())
-            if wanted.get(ally) != running.party or running.task.done():
+            ended = [task for task in running.tasks if task.done()]
+            for task in ended:
+                if not task.cancelled():
+                    _LOG.error("a link met a mistake of ours and is begun anew", exc_info=task.exception())
+            if wanted.get(ally) != running.party or ended:
                 await self._hang_up(ally)
         for ally, party in wanted.items():
             if ally not in self._running:
@@ -145,8 +151,9 @@ class AllyLinks:
         self._faults.pop(party.id, None)
         bell = OutboxBell(self._deps.signals, party.id)
         delivery = Delivery(party.id, line, self._deps)
-        task = asyncio.create_task(delivery.run(bell))
-        self._running[party.id] = _Running(party, line, bell, delivery, task)
+        fetching = Fetching(party.id, line, self._deps, is_up=lambda: delivery.state.is_up is True)
+        tasks = asyncio.create_task(delivery.run(bell)), asyncio.create_task(fetching.run())
+        self._running[party.id] = _Running(party, line, bell, delivery, fetching, tasks)
 
     def _blame(self, party: Party, error: AmagasaError) -> None:
         if self._faults.get(party.id) != str(error):
@@ -156,7 +163,11 @@ class AllyLinks:
     async def _hang_up(self, ally: str) -> None:
         running = self._running.pop(ally)
         running.bell.close()
-        await _end(running.task)
+        running.fetching.stop()
+        delivering, fetching = running.tasks
+        await asyncio.wait([fetching], timeout=GRACE_S)
+        await _end(fetching)
+        await _end(delivering)
         await running.line.close()
 
 

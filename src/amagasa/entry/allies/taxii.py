@@ -23,6 +23,7 @@ from amagasa.entry.allies.desk import CLOSE, Asked, Desk, TaxiiDeps, desk_of
 from amagasa.entry.allies.heads import exchange_heads
 from amagasa.entry.allies.protocol import PEER
 from amagasa.entry.allies.query import Found, ask_of, find
+from amagasa.entry.allies.waiting import get_waiting, settle_waiting
 from amagasa.entry.allies.wire import (
     CONTENT_BYTES,
     STIX,
@@ -64,6 +65,8 @@ def build_taxii(deps: TaxiiDeps) -> Litestar:
             get_object,
             get_versions,
             exchange_heads,
+            get_waiting,
+            settle_waiting,
         ],
         exception_handlers={
             TaxiiError: _on_taxii,
