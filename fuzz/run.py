@@ -22,6 +22,8 @@ from amagasa.detect.sigma.compile import compile_document
 from amagasa.detect.stix.parse import parse
 from amagasa.entry.allies.wire import TaxiiError, parse_envelope, read_next
 from amagasa.event.dialects import of_asa, of_line, of_message
+from amagasa.event.mapped import format_of
+from amagasa.event.mapping import LogMapping, read_mapping
 from amagasa.event.normalise import detail, normalise
 from amagasa.event.record import Chunk, Format, Route
 from amagasa.event.sniff import sniff
@@ -46,6 +48,25 @@ def records(form: Format) -> Target:
 
     def run(data: bytes) -> None:
         made = normalise(Chunk(path="x", format=form, first_record=1, data=data, read_at=NOW), _wanted)
+        if made.n_accepted + len(made.rejects) != made.n_read:
+            message = f"{made.n_accepted} + {len(made.rejects)} != {made.n_read}"
+            raise AssertionError(message)
+        for batch in made.batches:
+            for index in range(len(batch.rows)):
+                detail(batch, index)
+
+    return run
+
+
+def mapped(mapping: str) -> Target:
+    """Lines read by a mapping, with the same promise."""
+    by = read_mapping(mapping)
+    if not isinstance(by, LogMapping):
+        raise TypeError(str(by))
+
+    def run(data: bytes) -> None:
+        chunk = Chunk(path="x", format=format_of(by), first_record=1, data=data, read_at=NOW, mapping=by)
+        made = normalise(chunk, _wanted)
         if made.n_accepted + len(made.rejects) != made.n_read:
             message = f"{made.n_accepted} + {len(made.rejects)} != {made.n_read}"
             raise AssertionError(message)
@@ -85,7 +106,11 @@ def _dialects(shown: str) -> None:
         of_message(program, shown)
 
 
+_SOURCE: Final = '\nname = "x"\n[logsource]\nproduct = "x"\n[time]\nfield = "a"\nformat = "%b %d %H:%M:%S"\n'
 TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
+    "mapping": (text(read_mapping), (b'name = "a"\nkind = "csv"\ncolumns = ["a"]\n[logsource]\nproduct = "x"\n',)),
+    "mapped-csv": (mapped('kind = "csv"\ncolumns = ["a", "b"]' + _SOURCE), (b'Dec 31 10:00:00,"b, c"\n',)),
+    "mapped-pairs": (mapped('kind = "key_value"' + _SOURCE), (b'a="Dec 31 10:00:00" b=1\n',)),
     "windows": (
         records(Format.WINDOWS),
         (b'{"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","CommandLine":"a","Hashes":"MD5=1"}\n',),

@@ -12,6 +12,7 @@ from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
 from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Rule
+from amagasa.event.mapping import LogMapping
 from amagasa.event.record import Reject
 
 MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
@@ -23,6 +24,7 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
     name: str
     path: str
     format: str = "auto"
+    mapping: LogMapping | None = None
     token: dict[str, Any] | None = None
 
 

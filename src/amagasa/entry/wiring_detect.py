@@ -24,13 +24,14 @@ from amagasa.adapters.content.policies import AGEING_FILE, ALLOWLIST_FILE, load_
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.follow import FileFollower
+from amagasa.adapters.source.mapping_file import load_mapping
 from amagasa.adapters.source.records import open_streams
 from amagasa.adapters.spool.sorted_hits import SortedHits
 from amagasa.app.correlating import FileCorrelation
 from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.left_out import ExcludedBy, OffRules, excluded_by, off_rules
 from amagasa.app.sight import Sight
-from amagasa.app.worker_messages import Begin
+from amagasa.app.worker_messages import Begin, SourceSpec
 from amagasa.detect.baseline.profile import Baseline
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.plan import Plan
@@ -44,6 +45,7 @@ from amagasa.detect.indicators.series import with_patterns
 from amagasa.detect.report import RuleFault
 from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Compiled, Rule, together
+from amagasa.event.mapping import LogMapping
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
@@ -214,15 +216,24 @@ def keep_baseline(path: Path, baseline: Baseline) -> None:
     save_baseline(path, baseline)
 
 
-def open_all(paths: Sequence[str], form: Format | None) -> Iterator[Chunk | Reject | SourceFault]:
+def open_all(
+    paths: Sequence[str], form: Format | None, mapping: LogMapping | None = None
+) -> Iterator[Chunk | Reject | SourceFault]:
     """Every record of these files, folders and streams, in chunks, with what could not be read on the way."""
-    return chain.from_iterable(streams_of(paths, form))
+    return chain.from_iterable(streams_of(paths, form, mapping))
 
 
-def streams_of(paths: Sequence[str], form: Format | None) -> Iterator[Iterable[Chunk | Reject | SourceFault]]:
+def streams_of(
+    paths: Sequence[str], form: Format | None, mapping: LogMapping | None = None
+) -> Iterator[Iterable[Chunk | Reject | SourceFault]]:
     """The same, a stream for each file that is found, in the order of the paths and of the names in folders."""
     for path in paths:
-        yield from open_streams(path, form)
+        yield from open_streams(path, form, mapping=mapping)
+
+
+def mapping_in(path: Path) -> LogMapping:
+    """The mapping in the file. Raises BadInputError with each fault and its line."""
+    return load_mapping(path)
 
 
 def size_of(paths: Sequence[str]) -> int | None:
@@ -237,10 +248,10 @@ def size_of(paths: Sequence[str]) -> int | None:
     return total
 
 
-def follower_of(path: str, token: dict[str, Any] | None, form: str, *, chunk_bytes: int) -> FileFollower:
-    """A follower of the log at `path`, behind the committed position; `form` "auto" is told by content."""
-    known = None if form == "auto" else Format(form)
-    return FileFollower.resume(path, token, known, poll_bytes=chunk_bytes)
+def follower_of(spec: SourceSpec, token: dict[str, Any] | None, *, chunk_bytes: int) -> FileFollower:
+    """A follower of the source's log, behind the committed position; format "auto" is told by content."""
+    known = None if spec.format == "auto" else Format(spec.format)
+    return FileFollower.resume(spec.path, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
 
 
 class ChangedFiles(Struct, frozen=True, kw_only=True):

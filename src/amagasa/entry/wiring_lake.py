@@ -12,13 +12,16 @@ from amagasa.adapters.lake.proof import Proof, prove
 from amagasa.adapters.lake.reader import FolderLake
 from amagasa.adapters.lake.sql import Limits, Table, ask
 from amagasa.adapters.seal.keys import PartyKeys, load_party_keys
+from amagasa.adapters.source.mapping_file import load_mapping
 from amagasa.adapters.spool.rejects import RejectWriter
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.app.lake_ports import LakeHead, head_in
+from amagasa.app.lake_ports import Lake, LakeHead, head_in
+from amagasa.app.mapped_lake import MappedLake
 from amagasa.app.ports import Store
 from amagasa.app.reject_ports import RejectHead
 from amagasa.app.worker_messages import LakeSpec, RejectSpec
 from amagasa.entry.settings.load import load_settings
+from amagasa.entry.settings.tree import Settings
 
 __all__ = ["Keeping", "RejectWriter"]
 
@@ -34,9 +37,13 @@ def reject_writer_of(spec: RejectSpec, source: str, head: RejectHead) -> RejectW
     return RejectWriter(Path(spec.folder), source, head, quota_bytes=spec.quota_bytes)
 
 
-def lake_of(folder: Path, store: Store) -> FolderLake:
-    """The lake in this folder, as far as the store has it committed."""
-    return FolderLake(folder, lambda: heads_of(store))
+def lake_of(node: Path, settings: Settings, store: Store) -> Lake:
+    """The lake of the node, as far as the store has it committed, read by the mappings of its sources.
+
+    Raises BadInputError where one of these cannot be used.
+    """
+    mappings = {source.name: load_mapping(node / source.mapping) for source in settings.source if source.mapping}
+    return MappedLake(FolderLake(node / settings.lake.path, lambda: heads_of(store)), mappings)
 
 
 def heads_of(store: Store) -> dict[str, LakeHead]:
@@ -47,12 +54,12 @@ def heads_of(store: Store) -> dict[str, LakeHead]:
 
 
 @contextmanager
-def opened_node(node: Path) -> Iterator[tuple[FolderLake, Store]]:
+def opened_node(node: Path) -> Iterator[tuple[Lake, Store]]:
     """Lake and store of the node in this folder, whether it runs or not. Raises BadInputError and WorldError."""
     settings = load_settings(node / "node.toml")
     store = open_store(node / settings.store.path)
     try:
-        yield lake_of(node / settings.lake.path, store), store
+        yield lake_of(node, settings, store), store
     finally:
         store.close()
 

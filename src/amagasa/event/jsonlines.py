@@ -64,14 +64,25 @@ def detail_jsonlines(line: bytes) -> Event:
     if isinstance(record, str):
         return Event(route=route_of_record({}), fields={}, event_at=None)
     route = route_of_record(record)
-    fields: dict[str, Value] = {}
-    _flatten(record, "", fields, MAX_DEPTH)
+    fields = flattened(record)
     reader = _Record(record, route)
     for name in aliases_of(route):
         if name not in fields and (value := reader.value(name)) is not MISSING:
             fields[name] = value
     fields |= {name: value for name, value in reader.extracted().items() if name not in fields}
     return Event(route=route, fields=fields, event_at=_instant(record))
+
+
+def value_at(record: Mapping[str, Any], path: str) -> Value:
+    """The value of a field as rules name it: see the module. MISSING where the object has none."""
+    return _look_up(record, path)
+
+
+def flattened(record: Mapping[str, Any]) -> dict[str, Value]:
+    """Leaves by dotted path, `MAX_FIELDS` at most."""
+    fields: dict[str, Value] = {}
+    _flatten(record, "", fields, MAX_DEPTH)
+    return fields
 
 
 class _Record:

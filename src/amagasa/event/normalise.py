@@ -4,6 +4,7 @@ from datetime import datetime
 
 from amagasa.event.access import detail_access, instant_access, normalise_access
 from amagasa.event.jsonlines import detail_jsonlines, normalise_jsonlines
+from amagasa.event.mapped import detail_mapped, normalise_mapped
 from amagasa.event.record import Chunk, Event, EventBatch, Format, Normalised, Wanted
 from amagasa.event.syslog import detail_syslog, normalise_syslog
 from amagasa.event.windows import detail_windows, normalise_windows
@@ -14,6 +15,8 @@ def normalise(chunk: Chunk, wanted: Wanted) -> Normalised:
 
     Always: the rows of all batches + the rejects = the records read. Bad input is a reject, never an exception.
     """
+    if chunk.mapping is not None:
+        return normalise_mapped(chunk, chunk.mapping, wanted)
     match chunk.format:
         case Format.WINDOWS:
             return normalise_windows(chunk, wanted)
@@ -27,7 +30,11 @@ def normalise(chunk: Chunk, wanted: Wanted) -> Normalised:
 
 def instant_of(batch: EventBatch, index: int) -> datetime | None:
     """When row `index` happened, as `detail` would say; for less where the format makes that easy."""
-    if batch.format is Format.ACCESS and (at := instant_access(batch.lines[index])) is not None:
+    if (
+        batch.mapping is None
+        and batch.format is Format.ACCESS
+        and (at := instant_access(batch.lines[index])) is not None
+    ):
         return at
     return detail(batch, index).event_at
 
@@ -35,6 +42,8 @@ def instant_of(batch: EventBatch, index: int) -> datetime | None:
 def detail(batch: EventBatch, index: int) -> Event:
     """The whole event of row `index`, read again from its line: made only for what was found."""
     line = batch.lines[index]
+    if batch.mapping is not None:
+        return detail_mapped(line, batch.mapping, batch.read_at)
     match batch.format:
         case Format.WINDOWS:
             return detail_windows(line)

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from amagasa.event.mapping import LogMapping
+
 # A JSON value: str, int, float, bool, None, or a list or dict (with str keys) of such.
 Value: TypeAlias = Any
 
@@ -60,7 +62,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
 
     `first_record` is the 1-based number of the first line in its file. A blank line has a number but is no record:
     it is neither read nor rejected. `read_at` gives the year to formats that lack one. Where the lines do not follow
-    one another in the file, `numbers` are theirs.
+    one another in the file, `numbers` are theirs. Records of no kind that is known here are read by `mapping`.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
     data: bytes
     read_at: datetime
     numbers: tuple[int, ...] | None = None
+    mapping: LogMapping | None = None
 
 
 class Reject(Struct, frozen=True, kw_only=True):
@@ -109,6 +112,7 @@ class EventBatch(Struct, frozen=True, kw_only=True):
     lines: list[bytes]
     records: list[int]
     read_at: datetime
+    mapping: LogMapping | None = None
 
 
 class Event(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ MONTHS: Final = {
     )
 }
 # A clock may run ahead a little; a stamp without a year which lies further ahead than this is of the year before.
-_MAY_RUN_AHEAD: Final = timedelta(days=1)
+MAY_RUN_AHEAD: Final = timedelta(days=1)
 _CLF: Final = re.compile(
     r"([0-9]{1,2})/([A-Za-z]{3})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?"
     r"(?: ([+-])([0-9]{2}):?([0-9]{2})| ?Z)?"
@@ -62,7 +62,7 @@ def from_bsd(text: str, read_at: datetime) -> datetime | None:
     number = MONTHS.get(month.lower(), 0)
     if year := early or late:
         return _instant((year, number, day, hour, minute, second), fraction, UTC)
-    latest = read_at + _MAY_RUN_AHEAD
+    latest = read_at + MAY_RUN_AHEAD
     # Eight years hold a leap year even around 1900 and 2100.
     for candidate in range(latest.year, latest.year - 9, -1):
         moment = _instant((candidate, number, day, hour, minute, second), fraction, UTC)

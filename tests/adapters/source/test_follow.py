@@ -16,6 +16,7 @@ from amagasa.adapters.source.follow import LINGER_S, LOST, FileFollower, FollowS
 from amagasa.adapters.source.stream import MISSING, SPECIAL, UNKNOWN
 from amagasa.event.lines import MAX_LINE_BYTES
 from amagasa.event.record import Chunk, Format, Reject
+from tests.event.test_mapped import CSV
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -301,3 +302,15 @@ def test_follower_rotated_file_that_was_damaged_by_packing_is_a_fault(tmp_path: 
     steps = [world.poll() for _ in range(3)]
     assert [fault.code for step in steps for fault in step.faults] == ["AMG-SOURCE-006"]
     assert world.committed[-1] == b"line 80001 of the log\n"
+
+
+def test_follow_with_a_mapping_says_it_of_every_chunk(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"1,192.0.2.1,/x,\n")
+    (piece,) = FileFollower.resume(str(path), None, mapping=CSV).poll(START).pieces
+    assert isinstance(piece.item, Chunk)
+    assert piece.item.mapping == CSV
+    path.write_bytes(b"1,192.0.2.1,/x,\n2,192.0.2.2,/y,\n")
+    (again,) = FileFollower.resume(str(path), piece.token, mapping=CSV).poll(START).pieces
+    assert isinstance(again.item, Chunk)
+    assert (again.item.mapping, again.item.first_record) == (CSV, 2)

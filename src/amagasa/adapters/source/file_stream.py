@@ -2,17 +2,20 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.adapters.source.faults import PATH_CHARACTERS, special_fault, world_fault
 from amagasa.adapters.source.layers import HEAD_BYTES, Reader
 from amagasa.adapters.source.lines import Item, LineCutter
 from amagasa.adapters.source.stream import BLOCK_BYTES, UNREADABLE, BrokenSourceError, Budget, Stream
-from amagasa.event.record import Format, LinesRead, SourceFault
+from amagasa.event.mapped import format_of
+from amagasa.event.mapping import LogMapping
+from amagasa.event.record import Chunk, Format, LinesRead, SourceFault
 from amagasa.vocab.text import show
 
 # A file of fewer is better left to the process that has learnt what stands in it.
@@ -22,10 +25,11 @@ _LONGEST_BYTES: Final = 4 * 1_048_576
 
 
 class FileStream(Struct, frozen=True, kw_only=True):
-    """The records of a file, whatever it holds. `form` is the format that the caller insists on."""
+    """The records of a file, whatever it holds. `form` is the format that the caller insists on, or its `mapping`."""
 
     path: str
     form: Format | None
+    mapping: LogMapping | None = None
 
     def __iter__(self) -> Iterator[Item]:
         """Open it and read it to its end."""
@@ -41,7 +45,8 @@ class FileStream(Struct, frozen=True, kw_only=True):
                 return
             budget = Budget()
             reader = Reader(budget=budget, form=self.form, read_at=datetime.now(UTC))
-            yield from reader.read(show(self.path, PATH_CHARACTERS), Stream(blocks_of(file, budget)), file)
+            items = reader.read(show(self.path, PATH_CHARACTERS), Stream(blocks_of(file, budget)), file)
+            yield from mapped(items, self.mapping)
 
     @property
     def is_later(self) -> bool:
@@ -65,7 +70,8 @@ class FileStream(Struct, frozen=True, kw_only=True):
             return (self,)
         bounds = zip((0, *ends), (*ends, None), strict=True)
         return tuple(
-            FilePiece(path=self.path, form=form, start=start, end=end, read_at=read_at) for start, end in bounds
+            FilePiece(path=self.path, form=form, start=start, end=end, read_at=read_at, mapping=self.mapping)
+            for start, end in bounds
         )
 
 
@@ -80,6 +86,7 @@ class FilePiece(Struct, frozen=True, kw_only=True):
     start: int
     end: int | None
     read_at: datetime
+    mapping: LogMapping | None = None
 
     @property
     def is_later(self) -> bool:
@@ -92,6 +99,9 @@ class FilePiece(Struct, frozen=True, kw_only=True):
 
     def __iter__(self) -> Iterator[Item | LinesRead]:
         """Open the file and read the piece."""
+        yield from mapped(self._read(), self.mapping)
+
+    def _read(self) -> Iterator[Item | LinesRead]:
         first = 2 if self.is_later else 1
         cutter = LineCutter(show(self.path, PATH_CHARACTERS), self.form, self.read_at, first)
         fault: SourceFault | None = None
@@ -108,6 +118,19 @@ class FilePiece(Struct, frozen=True, kw_only=True):
         if fault is not None:
             yield fault
         yield LinesRead(n=cutter.record - first)
+
+
+Part = TypeVar("Part", bound=Item | LinesRead)
+
+
+def mapped(items: Iterable[Part], mapping: LogMapping | None) -> Iterator[Part]:
+    """The same, the mapping said of each chunk of lines."""
+    if mapping is None:
+        yield from items
+        return
+    form = format_of(mapping)
+    for item in items:
+        yield replace(item, mapping=mapping) if isinstance(item, Chunk) and item.format is form else item
 
 
 def blocks_of(file: IO[bytes], budget: Budget, n_bytes: int | None = None) -> Iterator[bytes]:

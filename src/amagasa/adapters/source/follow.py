@@ -28,6 +28,8 @@ from amagasa.adapters.source.log_bytes import Place, open_log
 from amagasa.adapters.source.rotated import find, neighbour_of, neighbours
 from amagasa.adapters.source.stream import MISSING, UNKNOWN, BrokenSourceError
 from amagasa.event.lines import too_long
+from amagasa.event.mapped import format_of
+from amagasa.event.mapping import LogMapping
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
 from amagasa.event.sniff import sniff
 from amagasa.vocab.text import show
@@ -74,10 +76,13 @@ class _State(Struct, frozen=True, kw_only=True):
 
 
 class FileFollower:
-    """Follows the log at `path`. `form` None: told by the first lines, and kept in the token."""
+    """Follows the log at `path`. `form` None: told by the first lines, and kept in the token; or `mapping` says it."""
 
-    def __init__(self, path: str, form: Format | None = None, *, poll_bytes: int = POLL_BYTES) -> None:
+    def __init__(
+        self, path: str, form: Format | None = None, *, mapping: LogMapping | None = None, poll_bytes: int = POLL_BYTES
+    ) -> None:
         self._path = path
+        self._mapping = mapping
         self._shown = show(path, 4_096)
         self._form = form
         self._poll_bytes = poll_bytes
@@ -89,10 +94,18 @@ class FileFollower:
 
     @classmethod
     def resume(
-        cls, path: str, token: Token | None, form: Format | None = None, *, poll_bytes: int = POLL_BYTES
+        cls,
+        path: str,
+        token: Token | None,
+        form: Format | None = None,
+        *,
+        mapping: LogMapping | None = None,
+        poll_bytes: int = POLL_BYTES,
     ) -> "FileFollower":
         """Go on behind the committed `token` (None: from the start). Raises msgspec.ValidationError for a foreign."""
-        follower = cls(path, form, poll_bytes=poll_bytes)
+        if mapping is not None:
+            form = format_of(mapping)
+        follower = cls(path, form, mapping=mapping, poll_bytes=poll_bytes)
         if token:
             state = msgspec.convert(token, _State)
             follower._n_records = state.n_records
@@ -299,4 +312,11 @@ class FileFollower:
         if not taken.data or self._form is None:
             return None
         self._n_records += taken.data.count(b"\n") + (not taken.data.endswith(b"\n"))
-        return Chunk(path=self._shown, format=self._form, first_record=first, data=taken.data, read_at=now)
+        return Chunk(
+            path=self._shown,
+            format=self._form,
+            first_record=first,
+            data=taken.data,
+            read_at=now,
+            mapping=self._mapping,
+        )

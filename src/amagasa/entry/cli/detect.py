@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from errno import EISDIR, ENOENT
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import msgspec
 import typer
@@ -37,6 +37,7 @@ from amagasa.entry.wiring_detect import (
     baseline_of,
     file_correlation,
     load_content,
+    mapping_in,
     size_of,
     streams_of,
 )
@@ -62,6 +63,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     ageing: asked.Ageing = None,
     baseline: asked.BaselineFile = None,
     format_: asked.Form = None,
+    mapping: asked.MappingFile = None,
     output: asked.Output = None,
     summary: asked.SummaryFile = None,
     processes: asked.Processes = 1,
@@ -86,6 +88,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         ageing=ageing,
     )
     _refuse_places([*paths, *map(str, files.paths())], output, summary)
+    read_by = None if mapping is None else mapping_in(mapping)
     findings, kept = Findings(), list[Detection]()
     watch = None if baseline is None else BaselineWatch(baseline_of(baseline))
     with ExitStack() as stack:
@@ -95,7 +98,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
         sinks += _outputs(stack, output, is_printed=as_ndjson)
         counts = detect_files(
-            _tapped(streams_of(paths, format_), watch),
+            _tapped(streams_of(paths, format_, read_by), watch),
             bar.reading(_look(loaded, processes if watch is None else 1), size_of(paths)),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
@@ -103,12 +106,9 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
             also=tuple if watch is None else watch.finish,
         )
     _finish(counts, loaded, summary, elapsed_s=time.monotonic() - started, cpu_s=_cpu_s() - cpu_s)
-    if as_json:
-        write_json(document_of(counts) | {"detections": [public(detection) for detection in kept]})
-    elif not as_ndjson:
+    if not as_json and not as_ndjson:
         findings.print()
-    _say(counts, loaded)
-    raise typer.Exit(counts.exit_code())
+    _say_and_exit(counts, loaded, kept if as_json else None)
 
 
 def _outputs(stack: ExitStack, output: Path | None, *, is_printed: bool) -> Iterator[Sink]:
@@ -151,13 +151,16 @@ def _statuses(given: list[str]) -> tuple[Status, ...]:
     return tuple(dict.fromkeys(known[word] for word in words))
 
 
-def _say(counts: Summary, loaded: Loaded) -> None:
+def _say_and_exit(counts: Summary, loaded: Loaded, kept: list[Detection] | None) -> NoReturn:
+    if kept is not None:
+        write_json(document_of(counts) | {"detections": [public(detection) for detection in kept]})
     print_summary(counts)
     paths = loaded.passed_over
     if paths:
         names = ", ".join(show(Path(path).name, 60) for path in paths[:3])
         more = " ..." if len(paths) > 3 else ""
         say(f"passed over {len(paths)} files in folders which hold no indicators: {names}{more}")
+    raise typer.Exit(counts.exit_code())
 
 
 def _look(loaded: Loaded, processes: int) -> Look:

@@ -39,6 +39,9 @@ BaselineFile: TypeAlias = Annotated[
     Path | None, typer.Option("--baseline", help="What is usual in a plant: tells what differs; reads in one process.")
 ]
 Form: TypeAlias = Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")]
+MappingFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML: how records of another kind become events (docs/mapping.md).")
+]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")]
 SummaryFile: TypeAlias = Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")]
 Processes: TypeAlias = Annotated[

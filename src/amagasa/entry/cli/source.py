@@ -5,7 +5,6 @@ import json
 import os
 import time
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,19 +12,19 @@ from urllib.parse import quote
 import typer
 
 from amagasa.entry.cli.client import is_running
+from amagasa.entry.cli.detect_options import MappingFile
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
+from amagasa.entry.cli.source_test import print_events, tested
 from amagasa.entry.settings.load import load_settings
-from amagasa.entry.wiring_detect import open_all
-from amagasa.event.normalise import normalise
-from amagasa.event.record import Chunk, Format, Route
+from amagasa.entry.wiring_detect import mapping_in
+from amagasa.event.record import Format
 from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS, BadInputError, WorldError
 from amagasa.vocab.text import show
 
 app = typer.Typer()
 COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "fault")
 EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
-MAX_TESTED_BYTES = 16 * 1024 * 1024
 REJECT_COLUMNS = ("record", "at", "why", "raw")
 TOLD = {
     "n_mended": "were read when fed again",
@@ -52,6 +51,7 @@ def add(
     path: Annotated[Path, typer.Argument(help="The file to follow.")],
     *,
     format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
+    mapping: MappingFile = None,
     node: NodeFolder = HERE,
 ) -> None:
     """Add a source to node.toml; it is followed from the next start of the node."""
@@ -68,6 +68,9 @@ def add(
     lines = ["", "[[source]]", f"name = {json.dumps(name)}", f"path = {json.dumps(str(path.absolute()))}"]
     if format_ is not None:
         lines.append(f'format = "{format_.value}"')
+    if mapping is not None:
+        mapping_in(mapping)
+        lines.append(f"mapping = {json.dumps(str(mapping.absolute()))}")
     before = settings_file.read_text(encoding="utf-8")
     _replace_settings(settings_file, before.rstrip("\n") + "\n" + "\n".join(lines) + "\n")
     say(f"added {show(name)}; it is followed from the next start of the node")
@@ -206,48 +209,16 @@ def try_source(
     path: Annotated[str, typer.Argument(help="A file, as it would be a source.")],
     *,
     format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
+    mapping: MappingFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would be read from a file, and as what. Exit 3 where part of it could not be read."""
-    report = _tested(path, format_)
+    """Say what would be read from a file, and as what; the first events with it. Exit 3 where part was not read."""
+    report = tested(path, format_, None if mapping is None else mapping_in(mapping))
     if as_json:
         write_json(report)
     else:
         for key, value in report.items():
-            say(f"{key.replace('_', ' ')}: {value}")
+            if key != "first_events":
+                say(f"{key.replace('_', ' ')}: {value}")
+        print_events(report["first_events"])
     raise typer.Exit(EXIT_COULD_NOT if report["n_rejected"] or report["not_looked_at"] else 0)
-
-
-def _tested(path: str, format_: Format | None) -> dict[str, Any]:
-    kinds: dict[str, int] = {}
-    rejects: list[str] = []
-    faults: list[str] = []
-    n_read = n_rejected = n_bytes = 0
-    formats: dict[str, None] = {}
-    for item in open_all([path], format_):
-        if not isinstance(item, Chunk):
-            faults.append(f"{show(item.path)}: {item.why}")
-            continue
-        seen = normalise(item, _nothing)
-        formats[item.format.value] = None
-        n_read, n_rejected = n_read + seen.n_read, n_rejected + len(seen.rejects)
-        rejects += [f"record {one.record}: {one.why}" for one in seen.rejects[: 5 - len(rejects)]]
-        for batch in seen.batches:
-            kinds[batch.route.name] = kinds.get(batch.route.name, 0) + len(batch.rows)
-        n_bytes += len(item.data)
-        if n_bytes > MAX_TESTED_BYTES:
-            break
-    return {
-        "tested_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "format": ", ".join(formats) or "unknown",
-        "n_read": n_read,
-        "n_rejected": n_rejected,
-        "first_rejects": rejects,
-        "kinds_of_event": dict(sorted(kinds.items(), key=lambda pair: -pair[1])[:12]),
-        "not_looked_at": faults,
-    }
-
-
-def _nothing(route: Route) -> tuple[str, ...]:
-    del route
-    return ()

@@ -12,6 +12,7 @@ from amagasa.app.path import Seen
 from amagasa.app.reject_ports import REJECTS, Rejected, RejectHead, reject_head_in
 from amagasa.app.worker_messages import Batch, Begin, SourceSpec
 from amagasa.entry.wiring_lake import RejectWriter, reject_writer_of
+from amagasa.event.mapped import format_of
 from amagasa.event.record import Chunk, Format, Reject
 
 _AUTO: Final = "auto"
@@ -120,6 +121,8 @@ def _with_bytes(chunk: Chunk, rejects: Sequence[Reject]) -> list[Rejected]:
 def _chunks(rejected: Sequence[Rejected], spec: SourceSpec) -> list[Chunk]:
     """Records which were read together, as one chunk; in the format which the settings name now, if they name one."""
     form = None if spec.format == _AUTO else Format(spec.format)
+    if spec.mapping is not None:
+        form = format_of(spec.mapping)
     return [
         Chunk(
             path=path,
@@ -128,6 +131,7 @@ def _chunks(rejected: Sequence[Rejected], spec: SourceSpec) -> list[Chunk]:
             data=b"".join(one.raw + b"\n" for one in records),
             read_at=read_at,
             numbers=tuple(one.record for one in records),
+            mapping=spec.mapping,
         )
         for (path, kept_form, read_at), group in groupby(rejected, key=_together)
         for records in [list(group)]

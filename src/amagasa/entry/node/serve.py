@@ -46,7 +46,7 @@ from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
 from amagasa.entry.wiring import REJECTS_FOLDER, World, ally_line
-from amagasa.entry.wiring_detect import RuleCompiler
+from amagasa.entry.wiring_detect import RuleCompiler, mapping_in
 from amagasa.vocab.errors import AmagasaError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
@@ -211,6 +211,7 @@ class Node:
                     name=source.name,
                     path=str(world.folder / source.path),
                     format=source.format,
+                    mapping=mapping_in(world.folder / source.mapping) if source.mapping else None,
                     token=known[source.name].token or None if source.name in known else None,
                 )
                 for source in settings.source

@@ -90,8 +90,7 @@ class Worker:
         self._lake = LakeDesk(begin, now=datetime.now(UTC))
         self._rejects = RejectDesk(begin)
         self._followers: list[tuple[SourceSpec, Follower]] = [
-            (spec, follower_of(spec.path, bare(spec.token), spec.format, chunk_bytes=begin.chunk_bytes))
-            for spec in begin.sources
+            (spec, follower_of(spec, bare(spec.token), chunk_bytes=begin.chunk_bytes)) for spec in begin.sources
         ]
 
     def run(self) -> None:

@@ -142,6 +142,15 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     format: Annotated[SourceFormat, _said("Kind of records. auto: by content.", "記録の形式。auto は内容で判断。")] = (
         "auto"
     )
+    mapping: Annotated[
+        str,
+        _said(
+            "File that says how records of another kind become events (docs/mapping.md). Empty: none.",
+            "知らない形式の記録をイベントに読み替える定義ファイル (docs/mapping.md)。空ならなし。",
+            form="a path from the node's folder, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
     enabled: Annotated[bool, _said("Whether it is followed.", "読むかどうか。")] = True
 
 
