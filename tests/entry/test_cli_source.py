@@ -1,4 +1,4 @@
-from amagasa.entry.cli.source import without_source
+from amagasa.entry.cli.source_settings import without_source
 
 SETTINGS = """# mine
 [node]

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amagasa.entry.settings.load import is_loopback, load_settings, read_settings, settings_reference
+from amagasa.entry.settings.source import SourceFormat
 from amagasa.entry.settings.text import LISTS, settings_of, settings_page, written
-from amagasa.entry.settings.tree import TABLES, TABLES_JA, Settings, SeverityWord, SourceFormat
+from amagasa.entry.settings.tree import TABLES, TABLES_JA, Settings, SeverityWord
 from amagasa.event.record import Format
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level, Severity
@@ -193,6 +194,51 @@ def test_console_on_loopback_needs_no_tls(host: str) -> None:
 )
 def test_address_which_no_ally_could_use_is_refused(address: str) -> None:
     assert refused(f"[allies]\naddress = '{address}'").code == "AMG-SETTINGS-ADDRESS"
+
+
+TOKEN_HASH = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "place"),
+    [
+        ("kind='syslog'\nhost='0.0.0.0'", "AMG-SETTINGS-EXPOSED", "line 4"),
+        ("kind='syslog'\nhost='192.0.2.1'\ntransport='udp'", "AMG-SETTINGS-EXPOSED", "line 4"),
+        (
+            f"kind='http'\nhost='0.0.0.0'\nsenders=['192.0.2.7']\ntoken_sha256='{TOKEN_HASH}'",
+            "AMG-SETTINGS-EXPOSED",
+            "line 4",
+        ),
+        ("kind='http'", "AMG-SETTINGS-VALUE", "token_sha256"),
+        (f"kind='http'\ntransport='udp'\ntoken_sha256='{TOKEN_HASH}'", "AMG-SETTINGS-VALUE", "line 4"),
+        ("kind='http'\ntoken_sha256='secret'", "AMG-SETTINGS-VALUE", "line 4"),
+        ("kind='syslog'\nsenders=['here']", "AMG-SETTINGS-VALUE", "line 4"),
+        ("kind='syslog'\nclients='who.pem'", "AMG-SETTINGS-VALUE", "line 4"),
+        ("kind='pigeon'", "AMG-SETTINGS-VALUE", "line 3"),
+        ("kind='file'", "AMG-SETTINGS-VALUE", "source.path"),
+        ("kind='syslog'\n[[source]]\nname='b'\nkind='syslog'\nport=5514", "AMG-SETTINGS-PORT", "line 7"),
+    ],
+)
+def test_received_source_that_cannot_be_is_refused_with_its_place(source: str, code: str, place: str) -> None:
+    error = refused(f"[[source]]\nname='a'\n{source}\n")
+    assert error.code == code
+    assert place in str(error)
+
+
+@pytest.mark.parametrize(
+    ("source", "address"),
+    [
+        ("path='/var/log/a'", "/var/log/a"),
+        ("kind='syslog'", "syslog+tcp://127.0.0.1:5514"),
+        ("kind='syslog'\ntransport='udp'\nport=514", "syslog+udp://127.0.0.1:514"),
+        ("kind='syslog'\ntransport='tls'\nhost='::1'", "syslog+tls://[::1]:6514"),
+        ("kind='syslog'\nhost='0.0.0.0'\nsenders=['192.0.2.0/24']", "syslog+tcp://0.0.0.0:5514"),
+        ("kind='syslog'\nhost='0.0.0.0'\ntransport='tls'\nclients='a.pem'", "syslog+tls://0.0.0.0:6514"),
+        (f"kind='http'\ntransport='tls'\ntoken_sha256='{TOKEN_HASH}'", "https://127.0.0.1:8514/records"),
+    ],
+)
+def test_address_of_a_source_says_where_its_records_come_from(source: str, address: str) -> None:
+    assert [one.address for one in read(f"[[source]]\nname='a'\n{source}").source] == [address]
 
 
 def test_sources_of_one_name_are_refused_with_the_place() -> None:

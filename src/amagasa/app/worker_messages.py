@@ -1,6 +1,7 @@
 """What the main process and the worker say to each other: values, in MessagePack, one frame each."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -18,11 +19,28 @@ from amagasa.event.record import Reject
 MAX_REJECTS_SENT = 200  # of one batch, kept with their reasons; the rest is counted
 
 
+class SourceKind(StrEnum):
+    """Where the records of a source come from. Of what is received, the spool is followed."""
+
+    FILE = "file"
+    SYSLOG = "syslog"
+    HTTP = "http"
+
+    @property
+    def is_received(self) -> bool:
+        """Whether it comes to a port of ours, and so by a spool."""
+        return self in {SourceKind.SYSLOG, SourceKind.HTTP}
+
+
 class SourceSpec(Struct, frozen=True, kw_only=True):
-    """A source to follow, and how far it was committed. `token` is None for one never read."""
+    """A source to follow, and how far it was committed. `token` is None for one never read.
+
+    `path` is the file, or the folder of the spool.
+    """
 
     name: str
     path: str
+    kind: SourceKind = SourceKind.FILE
     format: str = "auto"
     mapping: LogMapping | None = None
     token: dict[str, Any] | None = None

@@ -36,6 +36,7 @@ from amagasa.vocab.tlp import Tlp, tlp_of_word
 SETTINGS_FILE = "node.toml"
 CARD_FILE = "party.json"
 REJECTS_FOLDER = "state/rejects"
+SPOOL_FOLDER = "state/spool"
 OPERATOR = Actor(name="operator", roles=frozenset(Role))  # whoever may open the node's folder
 
 

@@ -26,12 +26,13 @@ from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.mapping_file import load_mapping
 from amagasa.adapters.source.records import open_streams
+from amagasa.adapters.source.spooled import SpoolFollower
 from amagasa.adapters.spool.sorted_hits import SortedHits
 from amagasa.app.correlating import FileCorrelation
 from amagasa.app.layers import Layer, items_on_disk
 from amagasa.app.left_out import ExcludedBy, OffRules, excluded_by, off_rules
 from amagasa.app.sight import Sight
-from amagasa.app.worker_messages import Begin, SourceSpec
+from amagasa.app.worker_messages import Begin, SourceKind, SourceSpec
 from amagasa.detect.baseline.profile import Baseline
 from amagasa.detect.correlation.link import Links, link
 from amagasa.detect.engine.plan import Plan
@@ -52,7 +53,7 @@ from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 
 Progress = Callable[[int, int], None]
-Follower = FileFollower
+Follower = FileFollower | SpoolFollower
 
 
 class ContentFiles(Struct, frozen=True, kw_only=True):
@@ -248,10 +249,20 @@ def size_of(paths: Sequence[str]) -> int | None:
     return total
 
 
-def follower_of(spec: SourceSpec, token: dict[str, Any] | None, *, chunk_bytes: int) -> FileFollower:
-    """A follower of the source's log, behind the committed position; format "auto" is told by content."""
+def follower_of(spec: SourceSpec, token: dict[str, Any] | None, *, chunk_bytes: int) -> Follower:
+    """A follower of a source, behind the committed position; the format "auto" is told by content."""
     known = None if spec.format == "auto" else Format(spec.format)
+    if spec.kind.is_received:
+        if spec.kind is SourceKind.SYSLOG:
+            known = known or Format.SYSLOG
+        return SpoolFollower(Path(spec.path), spec.name, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
     return FileFollower.resume(spec.path, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
+
+
+def committed_to(follower: Follower, token: dict[str, Any]) -> None:
+    """Let a follower of a spool make room: what lies before this position is needed no more."""
+    if isinstance(follower, SpoolFollower) and "segment" in token:
+        follower.committed(token)
 
 
 class ChangedFiles(Struct, frozen=True, kw_only=True):

@@ -102,11 +102,16 @@ class FileFollower:
         mapping: LogMapping | None = None,
         poll_bytes: int = POLL_BYTES,
     ) -> "FileFollower":
-        """Go on behind the committed `token` (None: from the start). Raises msgspec.ValidationError for a foreign."""
+        """Go on behind the committed `token` (None: from the start). Raises msgspec.ValidationError for a foreign.
+
+        Of a source that came by a spool before, the records are numbered on.
+        """
         if mapping is not None:
             form = format_of(mapping)
         follower = cls(path, form, mapping=mapping, poll_bytes=poll_bytes)
-        if token:
+        if token and "segment" in token:
+            follower._n_records = int(token["n_records"])
+        elif token:
             state = msgspec.convert(token, _State)
             follower._n_records = state.n_records
             follower._form = form or state.form

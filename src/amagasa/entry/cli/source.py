@@ -1,28 +1,24 @@
 """`amagasa source`: where a node's records come from."""
 
-import contextlib
-import json
-import os
 import time
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from amagasa.entry.cli.client import is_running
-from amagasa.entry.cli.detect_options import MappingFile
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
-from amagasa.entry.cli.source_test import print_events, tested
+from amagasa.entry.cli.source_add import add
+from amagasa.entry.cli.source_settings import replace_settings, without_source
+from amagasa.entry.cli.source_try import try_source
 from amagasa.entry.settings.load import load_settings
-from amagasa.entry.wiring_detect import mapping_in
-from amagasa.event.record import Format
-from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS, BadInputError, WorldError
+from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_DONE, EXIT_FINDINGS, BadInputError
 from amagasa.vocab.text import show
 
 app = typer.Typer()
+app.command("add")(add)
+app.command("test")(try_source)
 COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "fault")
 EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
 REJECT_COLUMNS = ("record", "at", "why", "raw")
@@ -45,37 +41,6 @@ def list_sources(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
     show_list(found, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
 
 
-@app.command("add")
-def add(
-    name: Name,
-    path: Annotated[Path, typer.Argument(help="The file to follow.")],
-    *,
-    format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
-    mapping: MappingFile = None,
-    node: NodeFolder = HERE,
-) -> None:
-    """Add a source to node.toml; it is followed from the next start of the node."""
-    settings_file = node / "node.toml"
-    known = load_settings(settings_file)
-    if any(source.name == name for source in known.source):
-        raise BadInputError(
-            "AMG-SOURCE-NAME",
-            "there is a source of this name",
-            expected="another name",
-            got=name,
-            then="nothing changed",
-        )
-    lines = ["", "[[source]]", f"name = {json.dumps(name)}", f"path = {json.dumps(str(path.absolute()))}"]
-    if format_ is not None:
-        lines.append(f'format = "{format_.value}"')
-    if mapping is not None:
-        mapping_in(mapping)
-        lines.append(f"mapping = {json.dumps(str(mapping.absolute()))}")
-    before = settings_file.read_text(encoding="utf-8")
-    _replace_settings(settings_file, before.rstrip("\n") + "\n" + "\n".join(lines) + "\n")
-    say(f"added {show(name)}; it is followed from the next start of the node")
-
-
 @app.command("remove")
 def remove(name: Name, *, node: NodeFolder = HERE) -> None:
     """Take a source out of node.toml; what was found in it stays, and so does its position."""
@@ -89,55 +54,8 @@ def remove(name: Name, *, node: NodeFolder = HERE) -> None:
             got=name,
             then="nothing changed",
         )
-    _replace_settings(settings_file, without_source(settings_file.read_text(encoding="utf-8"), name))
+    replace_settings(settings_file, without_source(settings_file.read_text(encoding="utf-8"), name))
     say(f"removed {show(name)}; it is followed no more from the next start of the node")
-
-
-def without_source(text: str, name: str) -> str:
-    """The TOML without the `[[source]]` table of this name; every other line stays as it is, comments too."""
-    kept: list[str] = []
-    table: list[str] = []
-    for line in [*text.splitlines(keepends=True), "[end]"]:
-        if not line.lstrip().startswith("["):
-            table.append(line)
-            continue
-        kept += _unless_named(table, name)
-        table = [line]
-    return "".join(kept)
-
-
-def _unless_named(table: list[str], name: str) -> list[str]:
-    if not table or table[0].strip().split("#")[0].strip() != "[[source]]":
-        return table
-    found = tomllib.loads("".join(table))["source"][0]
-    return [] if found.get("name") == name else table
-
-
-def _replace_settings(path: Path, text: str) -> None:
-    """Put `text` in the place of the settings once it can be read as such: the old or the new file, never half of one.
-
-    Raises BadInputError where it cannot be read, WorldError (AMG-SETTINGS-WRITE) where it cannot be written.
-    """
-    new = path.with_name(f".{path.name}.new")
-    try:
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        load_settings(new)
-        new.replace(path)
-    except OSError as problem:
-        raise WorldError(
-            "AMG-SETTINGS-WRITE",
-            "the settings cannot be written",
-            expected="a folder that you may write, and room on its disk",
-            got=f"{path}: {problem.strerror}",
-            then="nothing changed",
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 @app.command("rejects")
@@ -202,23 +120,3 @@ def _said_of(found: dict[str, Any]) -> str:
     parts += [f"{found[key]} {words}" for key, words in TOLD.items() if found[key]]
     parts += ["they are being read again now"] if found["is_feeding"] else []
     return "; ".join(parts)
-
-
-@app.command("test")
-def try_source(
-    path: Annotated[str, typer.Argument(help="A file, as it would be a source.")],
-    *,
-    format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
-    mapping: MappingFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what would be read from a file, and as what; the first events with it. Exit 3 where part was not read."""
-    report = tested(path, format_, None if mapping is None else mapping_in(mapping))
-    if as_json:
-        write_json(report)
-    else:
-        for key, value in report.items():
-            if key != "first_events":
-                say(f"{key.replace('_', ' ')}: {value}")
-        print_events(report["first_events"])
-    raise typer.Exit(EXIT_COULD_NOT if report["n_rejected"] or report["not_looked_at"] else 0)

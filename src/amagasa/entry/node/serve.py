@@ -16,6 +16,7 @@ from amagasa.app.heads import HeadsDesk
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.own_ground import OurGround
+from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
@@ -25,28 +26,28 @@ from amagasa.app.worker_messages import (
     Begin,
     Compiling,
     Correlating,
-    LakeSpec,
     LeftOut,
     Ready,
-    RejectSpec,
-    SourceSpec,
     SourceState,
     Trouble,
 )
 from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
-from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.bearing import MissionLook
 from amagasa.entry.node.keeper import ContentKeeper
+from amagasa.entry.node.receiving import Receiving
 from amagasa.entry.node.retro import Retro
 from amagasa.entry.node.rules_noted import RulesNoted
+from amagasa.entry.node.source_faults import SourceFaults
 from amagasa.entry.node.ticking import Ticking
+from amagasa.entry.node.told_first import begin_of, receive_of
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
-from amagasa.entry.people.door import Server, owner_socket, people_socket, server_of
-from amagasa.entry.wiring import REJECTS_FOLDER, World, ally_line
-from amagasa.entry.wiring_detect import RuleCompiler, mapping_in
+from amagasa.entry.people.door import owner_socket, people_socket, server_of
+from amagasa.entry.serving import Server
+from amagasa.entry.wiring import World, ally_line
+from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.vocab.errors import AmagasaError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
@@ -71,6 +72,8 @@ class Node:
             )
         )
         self._keeper.watcher = self._watcher
+        self._receiving = Receiving(lambda: receive_of(world), self._note_receiver)
+        self._source_faults = SourceFaults()
         settings = world.settings
         manner = Manner(
             lateness_s=settings.detect.lateness_s,
@@ -117,6 +120,7 @@ class Node:
         ]
         tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
         looking = asyncio.create_task(self._look_at_agreements())
+        self._receiving.start()
         self._keeper.start()
         self._watcher.start()
         self._time.start()
@@ -126,6 +130,7 @@ class Node:
         await self._until_stopped(tasks)
         log.info("stopping: what is in hand is finished first")
         looking.cancel()
+        await asyncio.to_thread(self._receiving.stop)
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._time.stop)
         world.hunts.stop()
@@ -197,46 +202,7 @@ class Node:
         return self._is_ready
 
     def _begin(self) -> Begin:
-        world = self._world
-        with world.store.read() as reading:
-            known = {position.source: position for position in reading.positions()}
-        settings = world.settings
-        own = [str(world.folder / path) for path in settings.detect.rules if path != "builtin"]
-        content = world.folder / "content"
-        if content.is_dir():
-            own.append(str(content))
-        return Begin(
-            sources=tuple(
-                SourceSpec(
-                    name=source.name,
-                    path=str(world.folder / source.path),
-                    format=source.format,
-                    mapping=mapping_in(world.folder / source.mapping) if source.mapping else None,
-                    token=known[source.name].token or None if source.name in known else None,
-                )
-                for source in settings.source
-                if source.enabled
-            ),
-            lake=self._lake_spec(),
-            rejects=RejectSpec(
-                folder=str(world.folder / REJECTS_FOLDER), quota_bytes=settings.limits.rejects_mib * 1_048_576
-            ),
-            is_builtin_wanted="builtin" in settings.detect.rules,
-            rule_paths=tuple(own),
-            site=str(content),
-            wanted=Wanted(statuses=settings.detect.statuses, min_level=settings.detect.min_level),
-            chunk_bytes=settings.limits.chunk_bytes,
-            max_ahead=settings.limits.queue_chunks,
-            node=str(world.folder),
-            awaits_content=True,
-        )
-
-    def _lake_spec(self) -> LakeSpec | None:
-        lake = self._world.settings.lake
-        if not lake.enabled:
-            return None
-        folder = str(self._world.folder / lake.path)
-        return LakeSpec(folder=folder, quota_bytes=lake.quota_mib * 1_048_576, keep_days=lake.keep_days)
+        return begin_of(self._world)
 
     def _heard(self, topic: str, payload: dict[str, Any]) -> None:
         if topic == FEED_AGAIN:
@@ -307,6 +273,18 @@ class Node:
         if state.note:
             log.info("source", name=state.source, note=state.note)
             return
+        self._keep_source(self._source_faults.of_worker(state))
+
+    def _note_receiver(self, message: FromReceiver) -> None:
+        """On the thread that listens to the receiver."""
+        if isinstance(message, Listening):
+            log.info("source", name=message.source, note=f"it listens on port {message.port}")
+            return
+        state = self._source_faults.of_receiver(message)
+        if state is not None:
+            self._keep_source(state)
+
+    def _keep_source(self, state: SourceState) -> None:
         if state.fault:
             log.warning("source", name=state.source, fault=state.fault)
         else:

@@ -52,6 +52,7 @@ from amagasa.entry.node.outlook import Outlook
 from amagasa.entry.node.pacing import Pace
 from amagasa.entry.node.policies import Policies
 from amagasa.entry.node.reject_desk import RejectDesk
+from amagasa.entry.node.spool_desk import SpoolDesk
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.record import Chunk, Reject
 
@@ -92,6 +93,7 @@ class Worker:
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec, bare(spec.token), chunk_bytes=begin.chunk_bytes)) for spec in begin.sources
         ]
+        self._spools = SpoolDesk({spec.name: follower for spec, follower in self._followers})
 
     def run(self) -> None:
         """Until told to stop, or until the pipe ends (EOFError)."""
@@ -187,6 +189,7 @@ class Worker:
             if batch is not None:
                 self._lake.sent(batch)
                 self._rejects.sent(batch)
+                self._spools.sent(batch)
                 self._send(batch)
                 self._unacknowledged += 1
 
@@ -281,6 +284,7 @@ class Worker:
                     self._unacknowledged -= message.n
                     self._lake.acknowledged(message.n)
                     self._rejects.acknowledged(message.n)
+                    self._spools.acknowledged(message.n)
                 case FeedAgain():
                     self._begin_again(message.source)
                 case Content() | Part() | RuleChange() | MoreIndicators():

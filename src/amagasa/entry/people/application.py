@@ -27,7 +27,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             agreements=world.book,
             sharing=world.telling,
             lang=settings.node.lang,
-            sources=tuple((source.name, source.path) for source in settings.source if source.enabled),
+            sources=tuple((source.name, source.address) for source in settings.source if source.enabled),
             is_tls=settings.console.tls and not is_local,
             local_actor=OPERATOR if is_local else None,
             files=kept_files(world.folder),

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from amagasa.entry.cli.client import SOCKET_NAME
+from amagasa.entry.serving import Server
 from amagasa.entry.wiring import World
 from amagasa.vocab.errors import WorldError
 from amagasa.vocab.text import show
@@ -67,25 +68,6 @@ def owner_socket(folder: Path) -> socket.socket:
         os.close(inside)
     listener.setblocking(False)
     return listener
-
-
-class Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the node decides when it ends."""
-
-    def install_signal_handlers(self) -> None:
-        """Leave the signals to the node."""
-
-    def capture_signals(self) -> Any:
-        """Leave the signals to the node."""
-        return _Nothing()
-
-
-class _Nothing:
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 def server_of(application: Any, world: World, *, is_people: bool) -> Server:

@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from amagasa.entry.settings.source import SourceSettings
+from amagasa.entry.settings.source_check import check_ports, check_source, is_loopback
 from amagasa.entry.settings.text import LISTS, Setting, settings_of, settings_reference
-from amagasa.entry.settings.tree import TABLES, Settings, SourceSettings
+from amagasa.entry.settings.tree import TABLES, Settings
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.text import show
 
@@ -72,16 +74,6 @@ def read_settings(raw: bytes, file: str, environ: Mapping[str, str]) -> Settings
     _check_address(settings, place)
     _check_sources(settings, place)
     return settings
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a door on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _parsed(raw: bytes, file: str) -> tuple[dict[str, Any], str]:
@@ -187,6 +179,10 @@ def _check_address(settings: Settings, place: _Place) -> None:
         )
 
 
+def _place_of(place: _Place, number: int, key: str) -> str:
+    return place.of("source", key, number)
+
+
 def _check_sources(settings: Settings, place: _Place) -> None:
     names: set[str] = set()
     for number, source in enumerate(settings.source):
@@ -199,10 +195,10 @@ def _check_sources(settings: Settings, place: _Place) -> None:
                 then=_THEN,
             )
         names.add(source.name)
-    paths = [("source", number, source.path) for number, source in enumerate(settings.source)]
-    for table, number, path in [*paths, ("store", 0, settings.store.path)]:
-        if "\0" in path:
-            _refuse_value(f"{table}.path", place.of(table, "path", number), "a path without NUL", path)
+        check_source(source, partial(_place_of, place, number), then=_THEN)
+    check_ports(settings.source, lambda number: place.of("source", "port", number), then=_THEN)
+    if "\0" in settings.store.path:
+        _refuse_value("store.path", place.of("store", "path", 0), "a path without NUL", settings.store.path)
 
 
 def _refuse_key(name: str, where: str, *known: Iterable[str]) -> NoReturn:

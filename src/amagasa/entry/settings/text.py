@@ -121,7 +121,7 @@ def written(value: Any) -> str:
 
 
 def _shown_default(setting: Setting) -> Any:
-    return _EXAMPLE[setting.key] if setting.default is msgspec.NODEFAULT else setting.default
+    return _EXAMPLE.get(setting.key, setting.default) if setting.table in LISTS else setting.default
 
 
 def _in_brackets(setting: Setting, lang: str) -> str:

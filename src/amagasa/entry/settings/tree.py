@@ -4,25 +4,20 @@
 node's folder unless they begin with `/`.
 """
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from amagasa.detect.sigma.rule import Status
+from amagasa.entry.settings.saying import said as _said
+from amagasa.entry.settings.source import SourceSettings
 from amagasa.vocab.severity import Level
 
 Language: TypeAlias = Literal["en", "ja"]
-SourceFormat: TypeAlias = Literal["auto", "windows", "access", "syslog", "json"]
 Marking: TypeAlias = Literal["clear", "green", "amber", "amber+strict", "red"]
 SeverityWord: TypeAlias = Literal["informational", "low", "medium", "high", "critical", "fatal"]
 
 MIB: Final = 1024 * 1024
-
-
-def _said(en: str, ja: str, *, form: str = "", **limits: Any) -> msgspec.Meta:
-    """What a setting does; `form` is what it looks like, where type and limits do not say it."""
-    return msgspec.Meta(description=en, extra={"ja": ja, "form": form}, **limits)
 
 
 class NodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,44 +109,6 @@ class AlliesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             max_length=2_000,
         ),
     ] = ""
-
-
-class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where records come from: one table for each source."""
-
-    name: Annotated[
-        str,
-        _said(
-            "What you call it; each source another name. Positions are kept under it.",
-            "ソースの呼び名。重複できません。読み取り位置はこの名前で保存します。",
-            form="1 to 100 characters",
-            min_length=1,
-            max_length=100,
-        ),
-    ]
-    path: Annotated[
-        str,
-        _said(
-            "File to follow, over rotation and restarts.",
-            "追いかけるファイル。ローテーションや再起動があっても続きから読みます。",
-            form="a path",
-            min_length=1,
-            max_length=4_096,
-        ),
-    ]
-    format: Annotated[SourceFormat, _said("Kind of records. auto: by content.", "記録の形式。auto は内容で判断。")] = (
-        "auto"
-    )
-    mapping: Annotated[
-        str,
-        _said(
-            "File that says how records of another kind become events (docs/mapping.md). Empty: none.",
-            "知らない形式の記録をイベントに読み替える定義ファイル (docs/mapping.md)。空ならなし。",
-            form="a path from the node's folder, or empty",
-            max_length=4_096,
-        ),
-    ] = ""
-    enabled: Annotated[bool, _said("Whether it is followed.", "読むかどうか。")] = True
 
 
 class DetectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -280,6 +237,15 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=1_048_576,
         ),
     ] = 64
+    spool_mib: Annotated[
+        int,
+        _said(
+            "Room for what came to a port and was not read yet, for each source, in MiB; beyond it senders wait.",
+            "受信してまだ読んでいないものの、ソースごとの上限(MiB)。超えると送信側が待ちます。",
+            ge=64,
+            le=1_048_576,
+        ),
+    ] = 1_024
     correlation_groups: Annotated[
         int,
         _said(

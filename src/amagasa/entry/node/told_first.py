@@ -1,0 +1,91 @@
+"""What the worker and the receiver are told when they begin: the settings, and how far all was committed."""
+
+from amagasa.app.ports import Position
+from amagasa.app.receiver_messages import Receive, ReceiverSpec
+from amagasa.app.worker_messages import Begin, LakeSpec, RejectSpec, SourceKind, SourceSpec
+from amagasa.detect.sigma.link import Wanted
+from amagasa.entry.settings.source import SourceSettings
+from amagasa.entry.wiring import REJECTS_FOLDER, SPOOL_FOLDER, World
+from amagasa.entry.wiring_detect import mapping_in
+from amagasa.vocab.text import folder_name
+
+_MIB = 1_048_576
+
+
+def begin_of(world: World) -> Begin:
+    """For the worker. Raises WorldError, BadInputError for a mapping that cannot be used."""
+    known = _positions(world)
+    settings = world.settings
+    own = [str(world.folder / path) for path in settings.detect.rules if path != "builtin"]
+    content = world.folder / "content"
+    if content.is_dir():
+        own.append(str(content))
+    return Begin(
+        sources=tuple(
+            SourceSpec(
+                name=source.name,
+                path=_path_of(world, source),
+                kind=source.kind,
+                format=source.format,
+                mapping=mapping_in(world.folder / source.mapping) if source.mapping else None,
+                token=known[source.name].token or None if source.name in known else None,
+            )
+            for source in settings.source
+            if source.enabled
+        ),
+        lake=_lake_spec(world),
+        rejects=RejectSpec(folder=str(world.folder / REJECTS_FOLDER), quota_bytes=settings.limits.rejects_mib * _MIB),
+        is_builtin_wanted="builtin" in settings.detect.rules,
+        rule_paths=tuple(own),
+        site=str(content),
+        wanted=Wanted(statuses=settings.detect.statuses, min_level=settings.detect.min_level),
+        chunk_bytes=settings.limits.chunk_bytes,
+        max_ahead=settings.limits.queue_chunks,
+        node=str(world.folder),
+        awaits_content=True,
+    )
+
+
+def receive_of(world: World) -> Receive:
+    """For the receiver. Raises WorldError."""
+    received = [source for source in world.settings.source if source.enabled and source.kind.is_received]
+    known = _positions(world) if received else {}
+    return Receive(
+        specs=tuple(
+            ReceiverSpec(
+                name=source.name,
+                is_http=source.kind is SourceKind.HTTP,
+                transport=source.transport,
+                host=source.host,
+                port=source.at_port,
+                senders=source.senders,
+                clients=str(world.folder / source.clients) if source.clients else "",
+                token_hash=source.token_sha256,
+                folder=_path_of(world, source),
+                quota_bytes=world.settings.limits.spool_mib * _MIB,
+                least=int(known[source.name].token.get("segment", 0)) if source.name in known else 0,
+            )
+            for source in received
+        ),
+        certificate=str(world.keys.tls_certificate),
+        key=str(world.keys.tls_key),
+    )
+
+
+def _positions(world: World) -> dict[str, Position]:
+    with world.store.read() as reading:
+        return {position.source: position for position in reading.positions()}
+
+
+def _path_of(world: World, source: SourceSettings) -> str:
+    """The log, or the folder of the spool."""
+    where = f"{SPOOL_FOLDER}/{folder_name(source.name)}" if source.kind.is_received else source.path
+    return str(world.folder / where)
+
+
+def _lake_spec(world: World) -> LakeSpec | None:
+    lake = world.settings.lake
+    if not lake.enabled:
+        return None
+    folder = str(world.folder / lake.path)
+    return LakeSpec(folder=folder, quota_bytes=lake.quota_mib * _MIB, keep_days=lake.keep_days)

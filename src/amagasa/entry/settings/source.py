@@ -1,0 +1,128 @@
+"""The settings of a source: what it is called, where its records come from, who may send them."""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from amagasa.app.receiver_messages import Transport
+from amagasa.app.worker_messages import SourceKind
+from amagasa.entry.settings.saying import said
+
+SourceFormat: TypeAlias = Literal["auto", "windows", "access", "syslog", "json"]
+SYSLOG_PORT: Final = 5514
+SYSLOG_TLS_PORT: Final = 6514  # RFC 5425
+HTTP_PORT: Final = 8514
+
+
+class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where records come from: one table for each source."""
+
+    name: Annotated[
+        str,
+        said(
+            "What you call it; each source another name. Positions are kept under it.",
+            "ソースの呼び名。重複できません。読み取り位置はこの名前で保存します。",
+            form="1 to 100 characters",
+            min_length=1,
+            max_length=100,
+        ),
+    ]
+    kind: Annotated[
+        SourceKind,
+        said(
+            "file: a log is followed. syslog, http: records come to a port.",
+            "file はログを追いかけます。syslog と http はポートで受け取ります。",
+        ),
+    ] = SourceKind.FILE
+    path: Annotated[
+        str,
+        said(
+            "file: the log to follow, over rotation and restarts.",
+            "file: 追いかけるファイル。ローテーションや再起動があっても続きから読みます。",
+            form="a path",
+            max_length=4_096,
+        ),
+    ] = ""
+    format: Annotated[SourceFormat, said("Kind of records. auto: by content.", "記録の形式。auto は内容で判断。")] = (
+        "auto"
+    )
+    mapping: Annotated[
+        str,
+        said(
+            "File that says how records of another kind become events (docs/mapping.md). Empty: none.",
+            "知らない形式の記録をイベントに読み替える定義ファイル (docs/mapping.md)。空ならなし。",
+            form="a path from the node's folder, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+    enabled: Annotated[bool, said("Whether it is followed.", "読むかどうか。")] = True
+    transport: Annotated[
+        Transport,
+        said(
+            "syslog: how it comes. http: tcp, or tls for HTTPS. TLS shows the node's own certificate (tls.crt).",
+            "syslog の届き方。http は tcp、HTTPS なら tls。TLS ではノードの証明書(tls.crt)を示します。",
+        ),
+    ] = Transport.TCP
+    host: Annotated[
+        str,
+        said(
+            "syslog, http: address to listen on. Beyond loopback only with senders, and http only with tls.",
+            "syslog と http: 待ち受けるアドレス。ループバック以外は senders が必要で、http は tls のときだけ。",
+            form="an IP address or localhost",
+            min_length=1,
+            max_length=255,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        said(
+            f"syslog, http: port to listen on. 0: {SYSLOG_PORT}, over TLS {SYSLOG_TLS_PORT}; http {HTTP_PORT}.",
+            f"syslog と http: ポート。0 なら {SYSLOG_PORT}、TLS は {SYSLOG_TLS_PORT}、http は {HTTP_PORT}。",
+            ge=0,
+            le=65_535,
+        ),
+    ] = 0
+    senders: Annotated[
+        tuple[str, ...],
+        said(
+            "syslog, http: addresses and networks that may send. Empty: whoever reaches the port.",
+            "syslog と http: 送ってよいアドレスとネットワーク。空なら、ポートに届く誰でも。",
+            form="a list of addresses and networks such as 198.51.100.0/24",
+        ),
+    ] = ()
+    clients: Annotated[
+        str,
+        said(
+            "TLS: file (PEM) of certificates by which senders must prove who they are. Empty: they need not.",
+            "TLS: 送信側を確かめる証明書のファイル(PEM)。空なら確かめません。",
+            form="a path, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+    token_sha256: Annotated[
+        str,
+        said(
+            "http: SHA-256 of the token that senders show; `amagasa source add --kind http` makes one.",
+            "http: 送信側が示すトークンの SHA-256。`amagasa source add --kind http` が作ります。",
+            form="64 hexadecimal digits, or empty",
+            pattern="^$|^[0-9a-f]{64}$",
+        ),
+    ] = ""
+
+    @property
+    def at_port(self) -> int:
+        """The port to listen on."""
+        if self.kind is SourceKind.HTTP:
+            return self.port or HTTP_PORT
+        return self.port or (SYSLOG_TLS_PORT if self.transport is Transport.TLS else SYSLOG_PORT)
+
+    @property
+    def address(self) -> str:
+        """Where the records come from, for people to read."""
+        if not self.kind.is_received:
+            return self.path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.kind is SourceKind.HTTP:
+            scheme = "https" if self.transport is Transport.TLS else "http"
+            return f"{scheme}://{host}:{self.at_port}/records"
+        return f"syslog+{self.transport}://{host}:{self.at_port}"

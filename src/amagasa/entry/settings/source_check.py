@@ -1,0 +1,105 @@
+"""What must hold between the settings of a source, beyond the form of each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+
+from amagasa.app.receiver_messages import Transport
+from amagasa.app.worker_messages import SourceKind
+from amagasa.entry.settings.source import SourceSettings
+from amagasa.vocab.errors import BadInputError
+
+Place = Callable[[str], str]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a door on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_source(source: SourceSettings, place: Place, *, then: str) -> None:
+    """Raise BadInputError (AMG-SETTINGS-VALUE, -EXPOSED) where the settings do not go together.
+
+    `place(key)` says where a setting stands.
+    """
+
+    def refuse(key: str, expected: str, got: str) -> None:
+        raise BadInputError(
+            "AMG-SETTINGS-VALUE",
+            f"source.{key} cannot be that ({place(key)})",
+            expected=expected,
+            got=got or "nothing",
+            then=then,
+        )
+
+    for key, path in (("path", source.path), ("clients", source.clients)):
+        if "\0" in path:
+            refuse(key, "a path without NUL", path)
+    if not source.kind.is_received:
+        if not source.path:
+            refuse("path", "a path", "")
+        return
+    for key, expected, got in _misfits(source):
+        refuse(key, expected, got)
+    _check_exposed(source, place, then=then)
+
+
+def _misfits(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
+    """(key, what is expected there, what stands there) of what cannot be."""
+    for one in source.senders:
+        if not _is_network(one):
+            yield "senders", "addresses and networks such as 198.51.100.0/24", one
+    if source.clients and source.transport is not Transport.TLS:
+        yield "clients", 'nothing, or transport = "tls"', source.clients
+    if source.kind is SourceKind.HTTP and source.transport is Transport.UDP:
+        yield "transport", '"tcp" or "tls" for http', source.transport
+    if source.kind is SourceKind.HTTP and not source.token_sha256:
+        yield "token_sha256", "the SHA-256 of a token, as `amagasa source add --kind http` makes it", ""
+
+
+def _check_exposed(source: SourceSettings, place: Place, *, then: str) -> None:
+    if is_loopback(source.host):
+        return
+    expected = ""
+    if not (source.senders or source.clients):
+        expected = "senders = [...] (who may send), or clients with tls, or a loopback address such as 127.0.0.1"
+    elif source.kind is SourceKind.HTTP and source.transport is not Transport.TLS:
+        expected = 'transport = "tls", or a loopback address such as 127.0.0.1'
+    if expected:
+        raise BadInputError(
+            "AMG-SETTINGS-EXPOSED",
+            f"the source {source.name} would be open to the network ({place('host')})",
+            expected=expected,
+            got=source.host,
+            then=then,
+        )
+
+
+def check_ports(sources: Sequence[SourceSettings], place: Callable[[int], str], *, then: str) -> None:
+    """Raise BadInputError (AMG-SETTINGS-PORT) where two sources would listen on one port."""
+    held: dict[tuple[str, bool, int], str] = {}
+    for number, source in enumerate(sources):
+        if not (source.kind.is_received and source.enabled):
+            continue
+        key = (source.host, source.transport is Transport.UDP, source.at_port)
+        other = held.setdefault(key, source.name)
+        if other != source.name:
+            raise BadInputError(
+                "AMG-SETTINGS-PORT",
+                f"two sources would listen on one port ({place(number)})",
+                expected="another port for each",
+                got=f"{other} and {source.name}: port {source.at_port}",
+                then=then,
+            )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
