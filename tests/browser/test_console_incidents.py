@@ -24,7 +24,7 @@ def opened(officer: Watched, title: str = BASE) -> Page:
 
 def test_queue_names_its_budget_and_what_becomes_of_each(officer: Watched) -> None:
     page = officer.open("incidents")
-    rows = page.locator("table.queue tbody tr")
+    rows = page.locator("table.queue tbody tr:not(.divider)")
     expect(rows).to_have_count(2)
     expect(page.get_by_text("2 open. This shift can read 60 (usual)")).to_be_visible()
     page.get_by_label("Incidents a shift can read").fill("1")

@@ -35,6 +35,10 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/incidents/{incident_id}/deeds"): ({"kind": "note", "text": "x"}, TRIAGE),
     ("GET", "/api/queue"): (None, EVERY),
     ("POST", "/api/queue/budget"): ({"n_per_shift": 5}, TRIAGE),
+    ("GET", "/api/handovers"): (None, EVERY),
+    ("POST", "/api/handovers"): ({"note": "x"}, TRIAGE),
+    ("POST", "/api/handovers/{number}/taken"): ({}, TRIAGE),
+    ("GET", "/api/incidents/{incident_id}/lines"): (None, EVERY),
     ("GET", "/api/campaigns"): (None, EVERY),
     ("GET", "/api/campaigns/{campaign_id}"): (None, EVERY),
     ("GET", "/api/attack"): (None, EVERY),
@@ -111,6 +115,7 @@ def address(desktop: Desktop, path: str) -> str:
         "content_id": content.id,
         "name": "auditor",
         "campaign_id": "campaign--none",
+        "number": "1",
         "hunt_id": "none",
     }
     return path.format(**known)

@@ -4,6 +4,9 @@ import { router } from './router.svelte'
 export const GO: Record<string, string> = {
   w: 'watch',
   i: 'incidents',
+  p: 'campaigns',
+  o: 'missions',
+  h: 'hunt',
   m: 'attack',
   a: 'allies',
   t: 'agreements',

@@ -486,6 +486,34 @@ export interface QueueAnswer {
   is_cut: boolean
 }
 
+export interface AllyLine {
+  incident_id: string
+  ally: string
+  state: string
+  why: string
+}
+
+export interface Handover {
+  number: number
+  at: Instant
+  by: string
+  to: string
+  note: string
+  given: { incident_id: string; title: string; severity: number; stage: string; score: number; impact: number }[]
+  n_open: number
+  n_done: number
+  n_held: number
+  taken_at: Instant | null
+  taken_by: string
+  may_take: boolean
+  lines: AllyLine[]
+}
+
+export interface Handovers {
+  handovers: Handover[]
+  officers: string[]
+}
+
 export type DeedAsked = { kind: string; text?: string; other?: string; alerts?: string[]; of?: number }
 
 export interface Campaign {

@@ -2,7 +2,7 @@
 
 import ipaddress
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from amagasa.app.agreement_trial import Trial
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import ContentItem, ContentKind, Store, Writing
+from amagasa.app.ports import ContentItem, ContentKind, Crossing, Reading, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked
 from amagasa.app.queries import MissingError
 from amagasa.app.retracting import Retraction
 from amagasa.detect.lint.tree import Items, Map, Scalar, TreeError, trees_of
+from amagasa.incident.alert import Incident
 from amagasa.share.agreement import Agreement
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import stable_id
@@ -61,6 +62,12 @@ class Sharing(Protocol):
         version: str,
         now: datetime,
     ) -> None: ...
+
+    def tell_again(self, tx: Writing, incidents: Sequence[Incident], now: datetime) -> tuple[Crossing, ...]:
+        """Put these incidents before each agreement in force; to be announced after the commit."""
+
+    def crossed(self, reading: Reading, incidents: Sequence[str], now: datetime) -> Mapping[str, Sequence[Crossing]]:
+        """The newest crossing of each incident towards each ally, by the incident's own identifier."""
 
 
 class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

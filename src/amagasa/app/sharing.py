@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from amagasa.app.budgets import budget_of, is_within, spend, spent_of
 from amagasa.app.permissions import Act, Actor, require
-from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Writing
+from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Reading, Writing
 from amagasa.app.provenance import Source, known_of, learnt_of
 from amagasa.app.recording import record
 from amagasa.app.signals import Signals
@@ -122,6 +122,15 @@ def release_changes(  # noqa: PLR0913 - what, by which terms, and what we know o
     return tuple(made)
 
 
+def last_sent(reading: Reading, bond: Bond, ids: Sequence[str], *, secret: bytes, now: datetime) -> dict[str, Crossing]:
+    """The newest crossing of each object towards this ally, by our own identifier."""
+    key = key_of(bond.agreement, secret=secret, now=now)
+    us = bond.agreement.ally_of(bond.ally.id).id
+    sent = [sent_id(one, bond.agreement, us, key=key) for one in ids]
+    found = reading.crossings_of(bond.ally.id, Direction.OUT, dict.fromkeys([*ids, *sent]))
+    return {one.known_as: one for one in sorted(found, key=lambda one: one.id)}
+
+
 class _Letting:
     """Puts objects before one ally's agreement, in one transaction."""
 
@@ -133,7 +142,6 @@ class _Letting:
         self._now = now
         self._us = bond.agreement.ally_of(bond.ally.id).id
         self._budget = budget_of(bond)
-        self._key = key_of(bond.agreement, secret=secret, now=now)
 
     def let(
         self,
@@ -143,7 +151,8 @@ class _Letting:
         throttle: timedelta,
     ) -> list[Crossing]:
         made: list[Crossing] = []
-        last = self._last(objects)
+        ids = [identifier for obj in objects if isinstance(identifier := obj.get("id"), str)]
+        last = last_sent(self._tx, self._bond, ids, secret=self._secret, now=self._now)
         known = known_of(self._tx, objects, self._bond, us=self._us)
         for obj in objects:
             learnt = learnt_of(self._tx, sources.get(obj.get("id", ""), ()), self._book)
@@ -163,13 +172,6 @@ class _Letting:
                 spend(self._tx, self._bond.agreement.id, kept, self._now)
         record(self._tx, self._bond, made, now=self._now)
         return made
-
-    def _last(self, objects: Sequence[Mapping[str, Any]]) -> dict[str, Crossing]:
-        """The newest crossing of each object, by our own identifier."""
-        ids = [identifier for obj in objects if isinstance(identifier := obj.get("id"), str)]
-        sent = [sent_id(one, self._bond.agreement, self._us, key=self._key) for one in ids]
-        found = self._tx.crossings_of(self._bond.ally.id, Direction.OUT, dict.fromkeys([*ids, *sent]))
-        return {one.known_as: one for one in sorted(found, key=lambda one: one.id)}
 
     def _judge(self, obj: Mapping[str, Any], known: Known) -> Crossing:
         if obj.get("created_by_ref") not in {None, self._us} and isinstance(obj.get("id"), str):

@@ -8,11 +8,11 @@ from typing import Any, Final
 from amagasa.app.agreement_trial import Trial, Voice, try_agreement
 from amagasa.app.deciding import Deciding
 from amagasa.app.permissions import Actor
-from amagasa.app.ports import AgreementBook, Crossing, Store, Writing
+from amagasa.app.ports import AgreementBook, Crossing, Reading, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked, preview_objects
 from amagasa.app.provenance import Source, kept_sources, sources_of
 from amagasa.app.retracting import Retraction, retract
-from amagasa.app.sharing import release_changes
+from amagasa.app.sharing import in_force, last_sent, release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Agreement, Party
@@ -68,6 +68,24 @@ class Telling:
                 told.update((obj["id"], obj) for obj in objects)
                 sources |= _together(sources, objects, learnt.get(incident.id, frozenset()))
         return self._release(tx, list(told.values()), now, sources)
+
+    def tell_again(self, tx: Writing, incidents: Sequence[Incident], now: datetime) -> tuple[Crossing, ...]:
+        """Put these before each agreement in force, however grave they are: a person says that the ally should know."""
+        told: list[dict[str, Any]] = []
+        learnt: dict[str, frozenset[Source]] = {}
+        for incident in incidents:
+            for obj in describe_incident(incident, party=self._party, marking=self._marking, now=now):
+                told.append(obj)
+                learnt[obj["id"]] = frozenset(kept_sources(tx, [], [incident]))
+        return self._release(tx, told, now, learnt)
+
+    def crossed(self, reading: Reading, incidents: Sequence[str], now: datetime) -> dict[str, list[Crossing]]:
+        """The newest crossing of each incident towards each ally, by the incident's own identifier."""
+        found: dict[str, list[Crossing]] = {}
+        for bond in in_force(self._book, now):
+            for key, crossing in last_sent(reading, bond, incidents, secret=self._secret, now=now).items():
+                found.setdefault(key, []).append(crossing)
+        return found
 
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator (`pattern_type` sigma) of a rule; held already, it is a new version of the same object."""
