@@ -91,7 +91,7 @@ class Session {
   }
 
   private drop(isOver: boolean): void {
-    this.isOver = isOver && this.me !== null
+    this.isOver = isOver && (this.isOver || this.me !== null) // several requests of a page are refused at once
     this.me = null
     this.status = null
     live.shut()
