@@ -68,17 +68,22 @@ def waiting_for(store: Store, bond: Bond, *, now: datetime) -> bytes:
         due = reading.due(bond.ally.id, now=now + timedelta(seconds=LONGEST_WAIT_S), limit=PAGE)
     leaving = [one for one in due if one.created_at <= now and may_still_leave(one, bond)]
     batch = batch_of(leaving)
-    released = [released_of(crossing) for crossing in batch]
-    sent = {one.object_id for one in released}
-    beside = [one for one in companions(released, bond.agreement.ally_of(bond.ally.id)) if one.object_id not in sent]
     page = {
-        "waiting": [
-            *({"token": "", "object": msgspec.Raw(one.content)} for one in beside),
-            *({"token": _token(one), "object": msgspec.Raw(one.content)} for one in batch),
-        ],
+        "waiting": page_items(batch, bond),
         "more": len(batch) < len(leaving) or len(due) == PAGE,
     }
     return msgspec.json.encode(page)
+
+
+def page_items(batch: Sequence[Crossing], bond: Bond) -> list[dict[str, Any]]:
+    """What waits as items of a page, with what explains it before."""
+    released = [released_of(crossing) for crossing in batch]
+    sent = {one.object_id for one in released}
+    beside = companions(released, bond.agreement.ally_of(bond.ally.id))
+    return [
+        *({"token": "", "object": msgspec.Raw(one.content)} for one in beside if one.object_id not in sent),
+        *({"token": _token(one), "object": msgspec.Raw(one.content)} for one in batch),
+    ]
 
 
 def fates_of(body: bytes) -> tuple[Fate, ...]:
@@ -187,7 +192,7 @@ class Fetching:
             if not page.waiting:
                 return self._slower()
             received = await asyncio.to_thread(self._receive, [one.object for one in page.waiting], now)
-            before, told = told, _fates(page.waiting, received)
+            before, told = told, fates_for(page.waiting, received)
             if told:
                 await self._line.tell_fates(msgspec.json.encode(Fates(fates=told)))
             if received.n_new:
@@ -221,7 +226,7 @@ def _page_of(content: bytes) -> Page:
     return page
 
 
-def _fates(waiting: Sequence[Waiting], received: Received) -> tuple[Fate, ...]:
+def fates_for(waiting: Sequence[Waiting], received: Received) -> tuple[Fate, ...]:
     """For each that has a token: taken, or why not. What nothing is said of is asked for again."""
     taken = {one.object_id for one in received.taken}
     refused: Mapping[str, str] = {one.object_id: one.why for one in received.refused}

@@ -238,8 +238,8 @@ class Reading(Protocol):
     def n_crossings(self, *, ally: str | None = None) -> dict[tuple[Direction, CrossingState], int]:
         """How many crossings stand where; what has none is absent."""
 
-    def due(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
-        """Pending outgoing crossings whose next try is due, oldest first."""
+    def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
+        """Pending outgoing crossings whose next try is due, by `id` from behind `after_id`: oldest first."""
 
     def released_after(
         self,

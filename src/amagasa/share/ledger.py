@@ -40,6 +40,7 @@ class Act(StrEnum):
     DELIVERY = "delivery"
     FAILURE = "failure"
     ADMISSION = "admission"
+    COURIER = "courier"
     TERMS = "terms"
     ALARM = "alarm"
 

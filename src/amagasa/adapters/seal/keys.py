@@ -34,6 +34,7 @@ from amagasa.adapters.seal.atomic import (
     read_small,
     write_whole,
 )
+from amagasa.adapters.seal.boxes import seal_to, unseal
 from amagasa.vocab.errors import BadInputError, WorldError
 
 PARTY_KEY: Final = "keys/party.key"
@@ -71,6 +72,14 @@ class PartyKeys:
     def sign(self, message: bytes) -> bytes:
         """The Ed25519 signature (RFC 8032), 64 bytes."""
         return self._key.sign(message)
+
+    def seal(self, key: str, plain: bytes, *, bound_to: bytes) -> bytes:
+        """Encrypt to the party of the public key `key`; see `boxes.seal_to`."""
+        return seal_to(key, plain, bound_to=bound_to)
+
+    def unseal(self, sealed: bytes, *, bound_to: bytes) -> bytes | None:
+        """What was encrypted to this party, None where it was not; see `boxes.unseal`."""
+        return unseal(self._key, sealed, bound_to=bound_to)
 
 
 def create_party_keys(folder: Path, *, name: str, hosts: Sequence[str], now: datetime) -> PartyKeys:

@@ -204,12 +204,13 @@ class SqlReading(SqlParts):
                 counts[stands] = counts.get(stands, 0) + n
         return counts
 
-    def due(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
+    def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Oldest first. The literals match the partial index, which holds what is pending and nothing else."""
         return self._crossings_where(
             CROSSING.c.direction == value_of("out", literal_execute=True),
             CROSSING.c.state == value_of("pending", literal_execute=True),
             CROSSING.c.ally == ally,
+            CROSSING.c.id > after_id,
             CROSSING.c.next_try_at <= micros(now),
             order=(CROSSING.c.id,),
             limit=limit,

@@ -16,6 +16,7 @@ from amagasa.app.situation import StatusView
 from amagasa.entry.people import accounts as api_accounts
 from amagasa.entry.people import agreements as api_agreements
 from amagasa.entry.people import campaigns as api_campaigns
+from amagasa.entry.people import courier as api_courier
 from amagasa.entry.people import handovers as api_handovers
 from amagasa.entry.people import hunts as api_hunts
 from amagasa.entry.people import mission as api_mission
@@ -62,6 +63,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             *api_hunts.HANDLERS,
             *api_node.HANDLERS,
             *api_campaigns.HANDLERS,
+            *api_courier.HANDLERS,
             *api_queue.HANDLERS,
             *api_share.HANDLERS,
             *api_sources.HANDLERS,

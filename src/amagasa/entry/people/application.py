@@ -6,6 +6,9 @@ from pathlib import Path
 from litestar import Litestar
 from litestar.types import ASGIApp
 
+from amagasa.app.courier import CourierDesk
+from amagasa.app.missions import Missions
+from amagasa.app.own_ground import OurGround
 from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
 from amagasa.entry.people.front import front
@@ -34,6 +37,15 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             is_ready=is_ready,
             hunts=world.hunts,
             rejects=world.rejects,
+            courier=CourierDesk(
+                store=world.store,
+                signals=world.signals,
+                book=world.book,
+                party=world.party.id,
+                box=world.keys,
+                pass_on=world.telling.pass_on,
+                own=OurGround(settings.share.own, Missions(world.store, world.book)),
+            ),
         )
     )
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from amagasa.app.accounts import Accounts
 from amagasa.app.content import Sharing
+from amagasa.app.courier import CourierDesk
 from amagasa.app.kept_file import IndicatorFiles
 from amagasa.app.mission_impact import ImpactBoard
 from amagasa.app.missions import Missions
@@ -82,6 +83,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     is_ready: Callable[[], bool] = always_ready
     hunts: HuntDesk | None = None
     rejects: Rejects | None = None
+    courier: CourierDesk | None = None
 
 
 class Console:
