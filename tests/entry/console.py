@@ -57,6 +57,7 @@ class Desktop:
     """A store, a console on it and what they share."""
 
     def __init__(self, folder: Path, **changes: Any) -> None:
+        self.folder = folder
         self.store = open_store(folder / "node.sqlite")
         self.clock = changes.pop("clock", None) or Clock()
         self.signals = Signals()

@@ -303,6 +303,33 @@ export interface Source {
   lag_s: number | null
   rate_per_s: number | null
   fault: string
+  lag_bytes: number
+  rhythm: 'learning' | 'usual' | 'silent'
+  alarm_at: Instant | null
+  clock: 'unknown' | 'right' | 'ahead' | 'behind'
+  clock_ahead_s: number | null
+  is_zone: boolean
+  n_rejects_kept: number
+  is_feeding: boolean
+}
+
+export interface Rejected {
+  path: string
+  record: number
+  why: string
+  code: string
+  at: Instant
+  raw: string
+  n_bytes: number
+}
+
+export interface Rejects {
+  source: string
+  n_kept: number
+  n_mended: number
+  is_feeding: boolean
+  rejects: Rejected[]
+  next: string | null
 }
 
 export interface Reject {

@@ -13,13 +13,18 @@ from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Direction, Position, Reading, Store
 from amagasa.app.record_views import RecordView, record_view
+from amagasa.app.reject_ports import reject_head_in
+from amagasa.app.source_health import health_in
 from amagasa.app.views import Named, named, names_of
+from amagasa.detect.baseline.rhythm import Rhythm
+from amagasa.event.skew import ClockState
 from amagasa.incident.alert import Status
 from amagasa.share.agreement import Agreement, Clause, Consent, Party
 from amagasa.vocab.text import show
 
 LOOKED_AT: Final = 20  # waiting crossings looked at for the reason of a failure
 RATE_WINDOW_S: Final = 60
+WRONG_CLOCKS: Final = frozenset({ClockState.AHEAD, ClockState.BEHIND})
 CONTENT_COUNTED_S: Final = 3  # content is counted anew after so long
 
 
@@ -31,6 +36,14 @@ class LinkState(StrEnum):
     SENDING = "sending"  # something waits that has not been tried yet
     QUIET = "quiet"  # nothing has crossed so far
     NOT_IN_FORCE = "not-in-force"  # no agreement is in force today
+
+
+class RhythmState(StrEnum):
+    """What is known of a source's rhythm."""
+
+    LEARNING = "learning"  # not enough was seen of it to call a silence unusual
+    USUAL = "usual"
+    SILENT = "silent"  # longer than it ever was at such hours
 
 
 class NodeView(Struct, frozen=True, kw_only=True):
@@ -45,7 +58,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
 class SourceView(Struct, frozen=True, kw_only=True):
     """A source: what was read of it, and how fresh. `rate_per_s` is None until two looks a second apart.
 
-    `lag_s` is the age of the newest record; None where none carried an instant.
+    `lag_s` is the age of the newest record; None where none carried an instant. `lag_bytes` wait to be read. `rhythm`
+    is what is known of it; `alarm_at`: when its silence, should it be silent until then, is alarmed of.
+    `clock_ahead_s`: how far its clock is ahead (negative: behind, or records are held back on the way), None while that
+    is not known; with `is_zone` its time zone is told wrongly. `n_rejects_kept` can be looked at and read again.
     """
 
     name: str
@@ -57,6 +73,14 @@ class SourceView(Struct, frozen=True, kw_only=True):
     lag_s: float | None
     rate_per_s: float | None
     fault: str
+    lag_bytes: int = 0
+    rhythm: RhythmState = RhythmState.LEARNING
+    alarm_at: datetime | None = None
+    clock: ClockState = ClockState.UNKNOWN
+    clock_ahead_s: float | None = None
+    is_zone: bool = False
+    n_rejects_kept: int = 0
+    is_feeding: bool = False
 
 
 class LinkView(Struct, frozen=True, kw_only=True):
@@ -198,10 +222,12 @@ class Situation:
     def _source_views(self, reading: Reading, *, now: datetime) -> list[SourceView]:
         read = {position.source: position for position in reading.positions()}
         named_only = [Position(source=name, token={}) for name in self._sources if name not in read]
-        return [self._source(position, now=now) for position in (*read.values(), *named_only)]
+        return [self._source(reading, position, now=now) for position in (*read.values(), *named_only)]
 
-    def _source(self, position: Position, *, now: datetime) -> SourceView:
+    def _source(self, reading: Reading, position: Position, *, now: datetime) -> SourceView:
         last = position.last_record_at
+        health = health_in(reading, position.source)
+        skew, rejects = health.skew, reject_head_in(position.token)
         return SourceView(
             name=show(position.source),
             address=show(self._sources.get(position.source, "")),
@@ -212,6 +238,14 @@ class Situation:
             lag_s=None if last is None else max(0.0, (now - last).total_seconds()),
             rate_per_s=self._rates.look(position, now=now),
             fault=show(position.fault, 300),
+            lag_bytes=health.lag_bytes,
+            rhythm=_rhythm_of(health.rhythm),
+            alarm_at=health.alarm_at,
+            clock=skew.state,
+            clock_ahead_s=skew.ahead_s,
+            is_zone=skew.is_zone,
+            n_rejects_kept=rejects.n_kept,
+            is_feeding=rejects.until is not None,
         )
 
     def _counts(self, reading: Reading, *, now: datetime) -> CountsView:
@@ -245,6 +279,12 @@ class Situation:
             )
             for ally, held in by_ally.items()
         ]
+
+
+def _rhythm_of(rhythm: Rhythm) -> RhythmState:
+    if rhythm.is_alarmed:
+        return RhythmState.SILENT
+    return RhythmState.LEARNING if rhythm.is_learning else RhythmState.USUAL
 
 
 def _agreement(agreement: Agreement, party_id: str, *, now: datetime) -> AgreementView:
@@ -307,6 +347,10 @@ def _next(sources: Sequence[SourceView], allies: Sequence[AllyView], counts: Cou
         steps.append(NextStep(code="add-source", text="name a log to follow: amagasa source add DIR NAME PATH"))
     if any(source.fault for source in sources):
         steps.append(NextStep(code="mend-source", text="a source has a fault: see Sources"))
+    if any(source.rhythm is RhythmState.SILENT for source in sources):
+        steps.append(NextStep(code="silent-source", text="a source fell silent: see Sources"))
+    if any(source.clock in WRONG_CLOCKS for source in sources):
+        steps.append(NextStep(code="mend-clock", text="the clock of a source is wrong: see Sources"))
     if not allies:
         steps.append(NextStep(code="sign-agreement", text="agree with an ally: amagasa agreement draft"))
     if any(ally.link.state is LinkState.DOWN for ally in allies):

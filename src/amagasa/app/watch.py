@@ -96,6 +96,19 @@ def _untold(tx: Writing, source: str, detections: Sequence[Detection], now: date
     return [detection for detection in detections if key_of(detection, source) not in told]
 
 
+def record_silence(
+    store: Store, found: Mapping[str, Sequence[Detection]], note: Callable[[Writing], None], *, now: datetime
+) -> Recorded:
+    """Commit that sources fell silent, and `note` with it. No ally is told: where we are blind is ours to know.
+
+    Raises WorldError.
+    """
+    with store.write() as tx:
+        recorded = _record(tx, found, lambda *_: (), now)
+        note(tx)
+    return recorded
+
+
 def record_state(store: Store, state: SourceState, *, now: datetime) -> None:
     """Keep the fault of a source, or that it has none any more; records that were lost stay among the rejects."""
     with store.write() as tx:

@@ -177,7 +177,8 @@ class Batch(Struct, frozen=True, kw_only=True, tag=True):
     """What came of one chunk of one source, and the position behind it. `hits` are for correlations.
 
     Where rejects were fed again, `again` are the numbers of their records: they count as read already, so `n_read` is 0
-    and `n_rejected` is less by as many as `n_accepted` says.
+    and `n_rejected` is less by as many as `n_accepted` says. `ahead_s`: how far the time of the newest record is ahead
+    of the time at which it was read; None where it was not looked at, or was not new when it was read.
     """
 
     source: str
@@ -192,6 +193,7 @@ class Batch(Struct, frozen=True, kw_only=True, tag=True):
     lag_bytes: int
     hits: tuple[Hit, ...] = ()
     again: tuple[int, ...] = ()
+    ahead_s: float | None = None
 
 
 class SourceState(Struct, frozen=True, kw_only=True, tag=True):

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from amagasa.event.access import detail_access, instant_access, normalise_access
 from amagasa.event.jsonlines import detail_jsonlines, normalise_jsonlines
 from amagasa.event.mapped import detail_mapped, normalise_mapped
@@ -53,3 +55,12 @@ def detail(batch: EventBatch, index: int) -> Event:
             return detail_syslog(line, batch.read_at)
         case Format.JSON:
             return detail_jsonlines(line)
+
+
+def newest_instant(chunk: Chunk) -> datetime | None:
+    """When the last record of the chunk happened; None where it tells no instant, or cannot be read."""
+    line = chunk.data.rstrip(b"\r\n").rpartition(b"\n")[2]
+    last = replace(chunk, data=line + b"\n", first_record=2, numbers=None)
+    for batch in normalise(last, lambda _: ()).batches:
+        return instant_of(batch, 0)
+    return None

@@ -19,7 +19,7 @@ from amagasa.vocab.text import show
 app = typer.Typer()
 app.command("add")(add)
 app.command("test")(try_source)
-COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "fault")
+COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "rhythm", "clock", "fault")
 EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
 REJECT_COLUMNS = ("record", "at", "why", "raw")
 TOLD = {

@@ -61,6 +61,7 @@ def together(first: Batch, then: Batch) -> Batch:
         n_accepted=first.n_accepted + then.n_accepted,
         n_rejected=first.n_rejected + then.n_rejected,
         last_record_at=then.last_record_at or first.last_record_at,
+        ahead_s=first.ahead_s if then.ahead_s is None else then.ahead_s,
     )
 
 

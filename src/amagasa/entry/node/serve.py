@@ -19,6 +19,7 @@ from amagasa.app.own_ground import OurGround
 from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce
+from amagasa.app.source_health import SourceHealth
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
 from amagasa.app.worker_messages import (
     Active,
@@ -35,6 +36,7 @@ from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.bearing import MissionLook
+from amagasa.entry.node.health_look import HealthLook
 from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.entry.node.receiving import Receiving
 from amagasa.entry.node.retro import Retro
@@ -82,6 +84,16 @@ class Node:
         )
         self._windows = OpenWindows(world.store, manner, world.clock.now)
         self._time = Ticking(self._record_time)
+        sources = {source.name: source.silence for source in settings.source if source.enabled}
+        self._health = SourceHealth(world.store, sources, now=world.clock.now())
+        look = HealthLook(
+            self._health,
+            world.signals,
+            world.clock.now,
+            is_looking=lambda: self._watcher.is_looking,
+            publish=self._publish,
+        )
+        self._health_look = Ticking(look.tick)
         self._missions = Missions(world.store, world.book)
         bearing = Bearing(
             world.store, self._missions, world.telling.offer, party=world.party, marking=world.telling.marking
@@ -126,6 +138,7 @@ class Node:
         self._time.start()
         self._retro.start()
         self._look.start()
+        self._health_look.start()
         started(people.getsockname())
         await self._until_stopped(tasks)
         log.info("stopping: what is in hand is finished first")
@@ -136,6 +149,7 @@ class Node:
         world.hunts.stop()
         await asyncio.to_thread(self._retro.stop)
         await asyncio.to_thread(self._look.stop)
+        await asyncio.to_thread(self._health_look.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)
         await asyncio.to_thread(self._keeper.stop)
@@ -211,6 +225,7 @@ class Node:
     def _record(self, batch: Batch) -> None:
         world = self._world
         now = world.clock.now()
+        self._health.note(batch, now=now)
         recorded = record_batch(world.store, batch, world.telling.tell, now=now, windows=self._windows)
         self._publish(recorded)
         if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):

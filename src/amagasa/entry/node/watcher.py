@@ -94,6 +94,11 @@ class Watcher:
         """Process id of the worker that runs now."""
         return self._child.pid if self._child is not None else None
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether a worker has its rules loaded and reads."""
+        return self._is_looking
+
     def send_content(self, content: Changes) -> None:
         """Hand new content to the running worker; one that starts later asks for it itself."""
         with self._handing_over:
@@ -168,6 +173,7 @@ class Watcher:
             sender.join()
             # Nothing else of ours is native and reads what an attacker wrote: the next worker does without the sieve.
             self._is_exact_alone |= -child.wait() in FAULTS
+            self._is_looking = False
 
     def _listen(self, child: subprocess.Popen[bytes]) -> int:
         n_batches = 0

@@ -54,11 +54,13 @@ from amagasa.entry.node.policies import Policies
 from amagasa.entry.node.reject_desk import RejectDesk
 from amagasa.entry.node.spool_desk import SpoolDesk
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
+from amagasa.event.normalise import newest_instant
 from amagasa.event.record import Chunk, Reject
 
 COMPILING_EVERY_S: Final = 0.25
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
 MAX_UNACKNOWLEDGED: Final = 8
+LOOK_AT_CLOCK_S: Final = 1.0
 _STDIN: Final = 0
 
 
@@ -72,6 +74,7 @@ class Worker:
         self._unacknowledged = 0
         self._is_stopping = False
         self._states: dict[str, str] = {}
+        self._clock_looked_at: dict[str, float] = {}
         self._pace = Pace(time.monotonic)
         self._disk = DiskRules(begin)  # before they are loaded: no change in between is missed
         self._base: Loaded = begin_with(begin)
@@ -235,8 +238,18 @@ class Worker:
             last_record_at=max(events, default=datetime.now(UTC)),
             lag_bytes=lag_bytes,
             hits=seen.hits,
+            ahead_s=self._ahead_s(spec.name, item) if lag_bytes == 0 else None,
         )
         return self._rejects.dressed(batch)
+
+    def _ahead_s(self, source: str, item: Chunk | Reject) -> float | None:
+        """How far the clock of a record that was just written seems to be ahead; looked at once a second a source."""
+        now_s = time.monotonic()
+        if not isinstance(item, Chunk) or now_s - self._clock_looked_at.get(source, -LOOK_AT_CLOCK_S) < LOOK_AT_CLOCK_S:
+            return None
+        self._clock_looked_at[source] = now_s
+        at = newest_instant(item)
+        return None if at is None else (at - item.read_at).total_seconds()
 
     def _feed_again(self) -> bool:
         """A part of the rejects that are to be fed again, of each source; whether there were any."""

@@ -12,7 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from amagasa.app.situation import StatusView
+from amagasa.app.situation import RhythmState, StatusView
 from amagasa.entry.people import accounts as api_accounts
 from amagasa.entry.people import agreements as api_agreements
 from amagasa.entry.people import campaigns as api_campaigns
@@ -136,7 +136,18 @@ def _registry(status: StatusView) -> CollectorRegistry:
         Gauge(name, words, registry=registry).set(value)
     records = Gauge("amagasa_source_records", "Records read, by outcome", ["source", "outcome"], registry=registry)
     lag = Gauge("amagasa_source_lag_seconds", "Age of the newest record", ["source"], registry=registry)
+    unread = Gauge("amagasa_source_unread_bytes", "Bytes that wait to be read", ["source"], registry=registry)
+    kept = Gauge("amagasa_source_rejects_kept", "Rejects that can be read again", ["source"], registry=registry)
+    silent = Gauge("amagasa_source_silent", "1 where it fell silent against its rhythm", ["source"], registry=registry)
+    faulty = Gauge("amagasa_source_faulty", "1 where it cannot be read", ["source"], registry=registry)
+    ahead = Gauge("amagasa_source_clock_ahead_seconds", "How far its clock is ahead", ["source"], registry=registry)
     for source in status.sources:
+        unread.labels(source.name).set(source.lag_bytes)
+        kept.labels(source.name).set(source.n_rejects_kept)
+        silent.labels(source.name).set(source.rhythm is RhythmState.SILENT)
+        faulty.labels(source.name).set(bool(source.fault))
+        if source.clock_ahead_s is not None:
+            ahead.labels(source.name).set(source.clock_ahead_s)
         records.labels(source.name, "accepted").set(source.n_accepted)
         records.labels(source.name, "rejected").set(source.n_rejected)
         if source.lag_s is not None:

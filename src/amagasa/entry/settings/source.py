@@ -56,6 +56,13 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = ""
     enabled: Annotated[bool, said("Whether it is followed.", "読むかどうか。")] = True
+    silence: Annotated[
+        bool,
+        said(
+            "Whether an alert is raised when it falls silent against its own rhythm.",
+            "いつもの間隔より長く途絶えたときに警報を出すかどうか。",
+        ),
+    ] = True
     transport: Annotated[
         Transport,
         said(
