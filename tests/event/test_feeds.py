@@ -24,7 +24,7 @@ from tests.event.chunks import chunk
         (LogSource(category="ps_script"), "PowerShell 4104"),
         (LogSource(product="windows", service="security"), "Security"),
         (LogSource(product="windows", service="sysmon"), "Sysmon"),
-        (LogSource(category="process_creation", product="linux"), "Sysmon for Linux 1"),
+        (LogSource(category="process_creation", product="linux"), "Sysmon for Linux 1; Linux auditd/process_creation"),
         (LogSource(category="webserver"), "access logs of web servers; HAProxy; W3C logs (IIS, proxies) webserver"),
         (LogSource(category="proxy"), "Squid; W3C logs (IIS, proxies) proxy"),
         (

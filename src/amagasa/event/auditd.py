@@ -17,7 +17,7 @@ RECORD: Final = re.compile(
     r"(?:msg=)?audit\((?P<at>[0-9]{1,12}(?:\.[0-9]{1,3})?):(?P<serial>[0-9]{1,20})\): ?(?P<rest>.*)",
     re.DOTALL,
 )
-_PAIR: Final = re.compile(r"""([A-Za-z_][A-Za-z0-9_-]{0,63})=("[^"]*+"|'[^']*+'|[^ \x1d]*+)""")
+_PAIR: Final = re.compile(r"""([A-Za-z_][A-Za-z0-9_-]{0,63}(?:\[[0-9]{1,5}\])?)=("[^"]*+"|'[^']*+'|[^ \x1d]*+)""")
 _HEX: Final = re.compile(r"(?:[0-9A-F]{2}){1,65536}")
 # Only these are ever written in hexadecimal; `a0` of a SYSCALL is a number in hexadecimal and stays as it is.
 _ENCODED: Final = re.compile(

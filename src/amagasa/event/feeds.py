@@ -11,6 +11,8 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.event.access import WEBSERVER
+from amagasa.event.audit_event import FIELDS as AUDIT_FIELDS
+from amagasa.event.audit_event import ROUTES as AUDIT_EVENTS
 from amagasa.event.feed_fields import ACCESS, HASHES, HEADER, KNOWN, POWERSHELL, SECURITY, SYSLOG, SYSMON
 from amagasa.event.products import JSON, product_routes
 from amagasa.event.record import LogSource, Route
@@ -153,7 +155,7 @@ def _others() -> list[Feed]:
         is_closed=True,
         is_case_blind=True,
     )
-    syslog = [_plain(route, fields=SYSLOG) for route in syslog_routes()]
+    syslog = [_plain(route, fields=AUDIT_FIELDS if route in AUDIT_EVENTS else SYSLOG) for route in syslog_routes()]
     return [access, *syslog, *map(_plain, product_routes()), _plain(JSON)]
 
 

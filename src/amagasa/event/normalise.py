@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from amagasa.event.access import detail_access, instant_access, normalise_access
+from amagasa.event.audit_event import ROUTES, detail_joined
 from amagasa.event.jsonlines import detail_jsonlines, normalise_jsonlines
 from amagasa.event.mapped import detail_mapped, normalise_mapped
 from amagasa.event.record import Chunk, Event, EventBatch, Format, Normalised, Wanted
@@ -46,6 +47,8 @@ def detail(batch: EventBatch, index: int) -> Event:
     line = batch.lines[index]
     if batch.mapping is not None:
         return detail_mapped(line, batch.mapping, batch.read_at)
+    if batch.route in ROUTES:
+        return detail_joined(line, batch.route)
     match batch.format:
         case Format.WINDOWS:
             return detail_windows(line)

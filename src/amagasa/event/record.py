@@ -124,7 +124,10 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class Normalised(Struct, frozen=True, kw_only=True):
-    """What `normalise` returns: n_accepted (the rows of all batches) + len(rejects) = n_read, always."""
+    """What `normalise` returns: n_accepted + len(rejects) = n_read, always.
+
+    n_accepted are the rows of all batches but those of what several records say together (`event.audit_event`).
+    """
 
     batches: tuple[EventBatch, ...]
     rejects: tuple[Reject, ...]

@@ -16,6 +16,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from amagasa.event.audit_event import ROUTES as JOINED
+from amagasa.event.audit_event import batches_of
 from amagasa.event.auditd import AUDITD, RECORD, audit_fields
 from amagasa.event.dialects import ASA, ROUTES, Dialect, of_asa, of_line, of_message
 from amagasa.event.lines import lines_of, text_of
@@ -171,8 +173,9 @@ def normalise_syslog(chunk: Chunk, wanted: Wanted) -> Normalised:
         batch.lines.append(line)
         batch.records.append(number)
     n_accepted = sum(len(batch.rows) for batch in batches.values())
+    together = batches_of(chunk, batches.get(AUDITD.name), wanted)
     return Normalised(
-        batches=tuple(batches.values()),
+        batches=(*batches.values(), *together),
         rejects=tuple(rejects),
         n_read=n_accepted + len(rejects),
         n_accepted=n_accepted,
@@ -194,7 +197,7 @@ def route_of_program(program: str) -> Route:
 
 def syslog_routes() -> tuple[Route, ...]:
     """Every route that a line of this reader may have, each once."""
-    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE, *ROUTES)
+    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE, *ROUTES, *JOINED)
     return tuple(dict.fromkeys((*_ROUTES.values(), *others)))
 
 

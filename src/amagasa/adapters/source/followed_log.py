@@ -6,9 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 from amagasa.adapters.source.log_bytes import HEAD_BYTES, TAIL_BYTES, LogBytes, Place, digest
+from amagasa.event.audit_event import whole_events
 from amagasa.event.lines import MAX_LINE_BYTES
 
 _READ_BYTES: Final = MAX_LINE_BYTES + 1
+# Records of one event are written together; so long the last ones wait for others of theirs.
+EVENT_LINGER_S: Final = 0.3
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class FollowedLog:
         self._n_seen = -1
         self._rotated_at: datetime | None = None
         self._is_ended = False
+        self._held_at: datetime | None = None
 
     @property
     def is_rotated(self) -> bool:
@@ -127,8 +131,23 @@ class FollowedLog:
             if not self._is_final(now, linger_s):
                 return None
             end = len(data)
+        end = self._whole(data[:end], now)
+        if not end:
+            return None
         self._move(data[:end])
         return Taken(data=data[:end], n_bytes=end)
+
+    def _whole(self, data: bytes, now: datetime) -> int:
+        """How much of these lines to take now: the rest of an event's records may be on its way, for a moment."""
+        end = whole_events(data)
+        if end:
+            self._held_at = None if end == len(data) else now
+            return end
+        self._held_at = self._held_at or now
+        if (now - self._held_at).total_seconds() < EVENT_LINGER_S:
+            return 0
+        self._held_at = None
+        return len(data)
 
     def peek(self, n_bytes: int) -> bytes:
         """Bytes behind the place, which stays."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from amagasa.adapters.source.stream import BrokenSourceError
+from amagasa.event.audit_event import whole_events
 from amagasa.event.lines import MAX_LINE_BYTES, too_long
 from amagasa.event.native import count_line_feeds
 from amagasa.event.record import Chunk, Format, Reject, SourceFault
@@ -50,23 +51,26 @@ class LineCutter:
         if self._n_held >= CHUNK_BYTES:
             yield from self.flush()
 
-    def flush(self) -> Iterator[Chunk | Reject]:
-        """Give all whole lines held; an endless line is given up."""
+    def flush(self, *, is_last: bool = False) -> Iterator[Chunk | Reject]:
+        """Give all whole lines held, but for an event whose rest may come; an endless line is given up."""
         if self._has_line:
             last = next(place for place in reversed(range(len(self._parts))) if b"\n" in self._parts[place])
             part = self._parts[last]
             at = part.rfind(b"\n") + 1
-            yield self._chunk(b"".join((*self._parts[:last], memoryview(part)[:at])))
-            self._parts = [one for one in (part[at:], *self._parts[last + 1 :]) if one]
+            data = b"".join((*self._parts[:last], memoryview(part)[:at]))
+            whole = whole_events(data) if self._form is Format.SYSLOG and not is_last else len(data)
+            if whole:
+                yield self._chunk(data[:whole])
+            self._parts = [one for one in (data[whole:], part[at:], *self._parts[last + 1 :]) if one]
             self._n_held = sum(map(len, self._parts))
-            self._has_line = False
+            self._has_line = whole < len(data)
         if self._n_held > MAX_LINE_BYTES:
             self._n_skipped = self._n_held
             self._parts, self._n_held = [], 0
 
     def end(self) -> Iterator[Chunk | Reject]:
         """Give what is left, the last line even without its line end."""
-        yield from self.flush()
+        yield from self.flush(is_last=True)
         if self._n_skipped:
             yield self._end_skipping(0)
         elif self._parts:
