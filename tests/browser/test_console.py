@@ -193,7 +193,7 @@ def test_matrix_shows_techniques_under_their_tactics(officer: Watched) -> None:
     expect(column).to_contain_text("T1003.001")
     expect(column).to_contain_text("LSASS Memory")
     expect(column).to_contain_text("96")
-    page.get_by_role("button", name="All tactics").click()
+    page.get_by_role("button", name="Whole matrix").click()
     expect(page.get_by_role("heading", name="Exfiltration")).to_be_visible()
 
 

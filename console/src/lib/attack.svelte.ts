@@ -1,12 +1,14 @@
-// What ATT&CK calls its techniques and under which tactics it puts them (v18, © The MITRE Corporation, reproduced with
+// What ATT&CK calls its techniques, Enterprise and ICS, and under which tactics it puts them (v18.1, © The MITRE Corporation, reproduced with
 // permission). Loaded when first needed.
+
+import { boardOf, type Board } from './matrix'
 
 // v19 split the first of these in two: a rule may name any of them.
 const EVASION = new Set(['defense-evasion', 'stealth', 'defense-impairment'])
 
 class Names {
   private names: Record<string, string> = $state.raw({})
-  private tactics: Record<string, string> = $state.raw({})
+  private placed: Record<string, string> = $state.raw({})
   private isAsked = false
 
   load(): void {
@@ -15,10 +17,26 @@ class Names {
     import('./attack.json').then(
       (loaded) => {
         this.names = loaded.default.names
-        this.tactics = loaded.default.tactics
+        this.placed = loaded.default.tactics
       },
       () => (this.isAsked = false),
     )
+  }
+
+  /** Techniques of a board under a tactic, without their sub-techniques. */
+  all(board: Board, tactic: string): string[] {
+    return Object.keys(this.placed).filter((one) => boardOf(one) === board && (this.placed[one] ?? '').split(' ').includes(tactic))
+  }
+
+  /** How many techniques and sub-techniques a board has. */
+  count(board: Board): number {
+    return Object.keys(this.names).filter((one) => boardOf(one) === board).length
+  }
+
+  /** The tactics of a board, in the order of `known`. */
+  tactics(board: Board, known: string[]): string[] {
+    const own = new Set(Object.entries(this.placed).flatMap(([one, under]) => (boardOf(one) === board ? under.split(' ') : [])))
+    return known.filter((tactic) => own.has(tactic))
   }
 
   /** The name, a sub-technique's own; "" where it is not in the table. */
@@ -31,7 +49,7 @@ class Names {
    * techniques and tactics does not say which goes with which. All of them where that would leave none.
    */
   under(technique: string, seen: string[]): string[] {
-    const known = this.tactics[bare(technique)]?.split(' ') ?? []
+    const known = this.placed[bare(technique)]?.split(' ') ?? []
     const isEvasion = known.includes('defense-evasion')
     const fitting = seen.filter((tactic) => known.includes(tactic) || (isEvasion && EVASION.has(tactic)))
     return fitting.length ? fitting : known.length && !seen.length ? known : seen

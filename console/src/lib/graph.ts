@@ -1,4 +1,5 @@
-// Where the nodes of an incident's graph stand: three columns, each sorted so that lines cross little.
+// Where the nodes of an incident's graph stand: three columns, who, where and what.
+import dagre from '@dagrejs/dagre'
 import type { GraphEdge, GraphNode, IncidentGraph } from './types'
 
 export const WIDTH = 960
@@ -28,37 +29,42 @@ export interface Line extends GraphEdge {
   to: Placed
 }
 
-/** Sweeps of barycentres over the columns (Sugiyama's second step), six of them: enough for sixty nodes. */
+/**
+ * Laid out by dagre: each column is a rank, held there by a root before and a sink behind all nodes, and dagre orders
+ * the nodes of a rank so that lines cross little. Lines within a column do not take part.
+ */
 export function place(graph: IncidentGraph): { nodes: Placed[]; lines: Line[]; height: number } {
-  const columns: GraphNode[][] = [[], [], []]
-  for (const node of graph.nodes) columns[COLUMNS[node.kind] ?? 2]?.push(node)
-  const rank = new Map<string, number>()
-  const note = () => columns.forEach((column) => column.forEach((node, row) => rank.set(node.id, row)))
-  note()
-  const near = new Map<string, string[]>()
+  const map = new dagre.graphlib.Graph()
+  map.setGraph({ rankdir: 'LR', nodesep: 8, ranksep: 40, marginx: 0, marginy: 0 })
+  map.setDefaultEdgeLabel(() => ({}))
+  const columns = new Map(graph.nodes.map((node) => [node.id, COLUMNS[node.kind] ?? 2]))
+  for (const end of ['<', '>']) map.setNode(end, { width: 1, height: 1 })
+  for (const node of graph.nodes) {
+    const column = columns.get(node.id) ?? 2
+    map.setNode(`n${node.id}`, { width: BOX, height: ROW - 8 })
+    map.setEdge('<', `n${node.id}`, { minlen: column + 1, weight: 0 })
+    map.setEdge(`n${node.id}`, '>', { minlen: 3 - column, weight: 0 })
+  }
   for (const edge of graph.edges) {
-    near.set(edge.source, [...(near.get(edge.source) ?? []), edge.target])
-    near.set(edge.target, [...(near.get(edge.target) ?? []), edge.source])
+    const [source, target] = [columns.get(edge.source), columns.get(edge.target)]
+    if (source === undefined || target === undefined || source === target) continue
+    const [left, right] = source < target ? [edge.source, edge.target] : [edge.target, edge.source]
+    map.setEdge(`n${left}`, `n${right}`, { minlen: Math.abs(target - source), weight: 2 })
   }
-  const centre = (id: string): number => {
-    const others = near.get(id) ?? []
-    return others.length ? others.reduce((sum, other) => sum + (rank.get(other) ?? 0), 0) / others.length : 1e6
-  }
-  for (let sweep = 0; sweep < 6; sweep++) {
-    for (const column of sweep % 2 ? [...columns].reverse() : columns) {
-      const weights = new Map(column.map((node) => [node.id, centre(node.id)]))
-      column.sort((one, other) => (weights.get(one.id) ?? 0) - (weights.get(other.id) ?? 0) || one.id.localeCompare(other.id))
-      note()
-    }
-  }
-  const rows = Math.max(1, ...columns.map((column) => column.length))
+  if (graph.nodes.length) dagre.layout(map)
   const placed = new Map<string, Placed>()
-  columns.forEach((column, index) => {
-    const gap = ((rows - column.length) * ROW) / 2
-    column.forEach((node, row) => {
-      placed.set(node.id, { ...node, column: index, x: (index * (WIDTH - BOX)) / 2, y: TOP + gap + row * ROW })
-    })
-  })
+  for (const column of [0, 1, 2]) {
+    const own = graph.nodes
+      .filter((node) => columns.get(node.id) === column)
+      .map((node) => ({ node, y: map.node(`n${node.id}`).y ?? 0 }))
+      .sort((one, other) => one.y - other.y)
+    own.forEach(({ node }, row) => placed.set(node.id, { ...node, column, x: (column * (WIDTH - BOX)) / 2, y: row * ROW }))
+  }
+  const rows = Math.max(1, ...[0, 1, 2].map((column) => [...placed.values()].filter((node) => node.column === column).length))
+  for (const node of placed.values()) {
+    const own = [...placed.values()].filter((other) => other.column === node.column).length
+    node.y += TOP + ((rows - own) * ROW) / 2
+  }
   const lines: Line[] = []
   for (const edge of graph.edges) {
     const from = placed.get(edge.source)

@@ -19,10 +19,29 @@ export async function keepPng(drawing: SVGSVGElement, name: string): Promise<voi
   if (blob) keep(blob, `${name}.png`)
 }
 
+const STYLES = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-weight', 'font-family', 'text-anchor', 'paint-order']
+
+/** The drawing by itself: what style sheets say of it is written into it, on the ground it stands on. */
 function text(drawing: SVGSVGElement): string {
   const copy = drawing.cloneNode(true) as SVGSVGElement
-  copy.setAttribute('width', String(drawing.viewBox.baseVal.width))
-  copy.setAttribute('height', String(drawing.viewBox.baseVal.height))
+  const box = drawing.viewBox.baseVal
+  if (drawing.isConnected) {
+    const [from, to] = [drawing.querySelectorAll('*'), copy.querySelectorAll('*')]
+    from.forEach((node, index) => {
+      const style = getComputedStyle(node)
+      for (const name of STYLES) to[index]?.setAttribute(name, style.getPropertyValue(name))
+    })
+    const ground = document.createElementNS('http://www.w3.org/2000/svg', 'rect')
+    ground.setAttribute('x', String(box.x))
+    ground.setAttribute('y', String(box.y))
+    ground.setAttribute('width', String(box.width))
+    ground.setAttribute('height', String(box.height))
+    ground.setAttribute('fill', getComputedStyle(document.body).getPropertyValue('--sheet').trim() || '#ffffff')
+    copy.prepend(ground)
+  }
+  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  copy.setAttribute('width', String(box.width))
+  copy.setAttribute('height', String(box.height))
   return new XMLSerializer().serializeToString(copy)
 }
 

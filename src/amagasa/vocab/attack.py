@@ -6,7 +6,7 @@ from typing import Final
 
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE | re.ASCII)
 
-# Order of the matrix: Enterprise v18, then what ICS v18 adds.
+# Order of the matrix: Enterprise v18, with what ICS v18 adds (evasion, and inhibiting and impairing control).
 TACTICS: Final = (
     "reconnaissance",
     "resource-development",
@@ -17,6 +17,7 @@ TACTICS: Final = (
     "stealth",
     "defense-impairment",
     "defense-evasion",
+    "evasion",
     "credential-access",
     "discovery",
     "lateral-movement",
