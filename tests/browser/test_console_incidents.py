@@ -90,7 +90,7 @@ def test_campaign_across_parties_names_what_ties_them(officer: Watched, node: Se
         for one in allys:
             tx.save_object(one)
     page = officer.open("campaigns")
-    expect(page.get_by_text("1 source addresses in common")).to_be_visible()
+    expect(page.locator(".campaign li").filter(has_text="1 source addresses in common")).to_be_visible()
     expect(page.locator(".campaign table tbody tr")).to_have_count(2)
     page.get_by_role("button", name="日本語").click()
     expect(page.get_by_role("heading", name="作戦")).to_be_visible()

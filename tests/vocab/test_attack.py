@@ -33,7 +33,7 @@ def test_tactics_are_read_in_both_spellings_and_in_the_order_of_the_matrix() -> 
 
 
 def test_tactics_are_named_once_in_the_matrix() -> None:
-    assert len(set(TACTICS)) == len(TACTICS) == 18
+    assert len(set(TACTICS)) == len(TACTICS) == 19
 
 
 @given(st.lists(st.text(max_size=30)))
