@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from amagasa.app.delivery import LONGEST_WAIT_S, batch_of
 from amagasa.app.fetching import Fate, Waiting, fates_for, page_items, settle
+from amagasa.app.hearts import HeartDesk
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, Crossing, Reading, Store, Writing
 from amagasa.app.receiving import PassOn, receive
@@ -35,6 +36,7 @@ from amagasa.share.courier import (
     signed_bytes,
 )
 from amagasa.share.harm import OwnGround
+from amagasa.share.heartbeat import SignedBeat
 from amagasa.share.ledger import Act as Deed
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.instants import to_rfc3339
@@ -60,10 +62,11 @@ class Box(Protocol):
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What a part holds once it is decrypted: objects for the receiver, and what became of the receiver's own."""
+    """What is in a part: objects for the receiver, what became of the receiver's own, and a heartbeat."""
 
     waiting: tuple[Waiting, ...] = ()
     fates: tuple[Fate, ...] = ()
+    beat: SignedBeat | None = None
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
     box: Box
     pass_on: PassOn | None = None
     own: Callable[[], OwnGround] = OwnGround
+    hearts: HeartDesk | None = None
     draw_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
     def write(self, actor: Actor, ally: str, *, courier: str, part: int, after: int, now: datetime) -> Written:
@@ -132,7 +136,7 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
             record(tx, bond, [replace(one, decided_by=actor.name) for one in written], now=now, act=Deed.COURIER)
         head = self._head(bond, courier or self.draw_id(), part, is_last=not has_more, now=now)
         is_wanted = bool(batch) or (part > 1 and not has_more)  # the last of several says so, though it be empty
-        content = self._seal(bond, head, {"waiting": page_items(batch, bond)}) if is_wanted else b""
+        content = self._seal(bond, head, {"waiting": page_items(batch, bond)}, now=now) if is_wanted else b""
         if batch:
             self.signals.publish("crossing", {"ids": [one.id for one in batch]})
         return Written(
@@ -154,6 +158,8 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
         require(actor, Act.RELEASE)
         part, bond = self._judged(data, now)
         load = self._unsealed(part)
+        if load.beat is not None and self.hearts is not None:
+            self.hearts.carried(bond, load.beat, now=now)
         n_settled = settle(self.store, self.signals, bond, load.fates, now=now, how="carried by courier")
         received = receive(
             self.store,
@@ -179,7 +185,7 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
             n_settled=n_settled,
             refused=tuple((one.object_id, one.why) for one in received.refused[:SHOWN]),
             missing=missing,
-            answer=self._seal(bond, head, {"fates": fates}) if fates else b"",
+            answer=self._seal(bond, head, {"fates": fates}, now=now) if fates else b"",
         )
 
     def _bond(self, ally: str, now: datetime) -> Bond:
@@ -206,8 +212,10 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
             sender=self.party,
         )
 
-    def _seal(self, bond: Bond, head: Head, load: dict[str, Any]) -> bytes:
+    def _seal(self, bond: Bond, head: Head, load: dict[str, Any], *, now: datetime) -> bytes:
         line = line_of(head)
+        if self.hearts is not None:
+            load = load | {"beat": self.hearts.signed(bond, now=now)}
         sealed = self.box.seal(bond.ally.key, msgspec.json.encode(load), bound_to=bound_to(line))
         return part_bytes(line, self.box.sign(signed_bytes(line, sealed)), sealed)
 

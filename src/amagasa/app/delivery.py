@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.heads import HeadsDesk
+from amagasa.app.hearts import HeartDesk
 from amagasa.app.link_ports import AllyLine, Pushed
 from amagasa.app.ports import AgreementBook, Bond, Clock, Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.receiving import PassOn
@@ -90,7 +91,7 @@ class DeliveryDeps(Struct, frozen=True, kw_only=True):
     """What the line to every ally shares.
 
     `jitter` draws a number in 0..1; `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`);
-    `heads` exchanges tree heads over the line (`app.heads`).
+    `heads` exchanges tree heads over the line (`app.heads`), `hearts` heartbeats (`app.hearts`).
     """
 
     store: Store
@@ -101,6 +102,7 @@ class DeliveryDeps(Struct, frozen=True, kw_only=True):
     pass_on: PassOn | None = None
     own: Callable[[], OwnGround] = OwnGround
     heads: HeadsDesk | None = None
+    hearts: HeartDesk | None = None
 
 
 class Delivery:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.app.delivery import LONGEST_WAIT_S, DeliveryDeps, batch_of, released_of
+from amagasa.app.hearts import EVERY_S, silence_of
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Store
 from amagasa.app.receiving import Received, receive, require_in_force
@@ -156,6 +157,7 @@ class Fetching:
         self._deps = deps
         self._is_up = is_up
         self._wait_s = EAGER_S
+        self._beat_at: datetime | None = None
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -184,7 +186,8 @@ class Fetching:
         told: tuple[Fate, ...] = ()
         while True:
             now = self._deps.clock.now()
-            require_in_force(self._deps.book, self._ally, now)
+            bond = require_in_force(self._deps.book, self._ally, now)
+            await self._beat(bond, now)
             content = await self._line.fetch_waiting()
             if content is None:
                 return NEVER_S
@@ -199,6 +202,18 @@ class Fetching:
                 self._wait_s = EAGER_S
             if not page.more or told in ((), before):
                 return self._wait_s if received.n_new else self._slower()
+
+    async def _beat(self, bond: Bond, now: datetime) -> None:
+        """Exchange heartbeats when it is time. What is none comes of the ally and stops nothing else."""
+        hearts, last = self._deps.hearts, self._beat_at
+        every_s = EVERY_S if hearts is None else min(EVERY_S, silence_of(bond) / 3)
+        if hearts is None or (last is not None and (now - last).total_seconds() < every_s):
+            return
+        said = await self._line.exchange_beats(await asyncio.to_thread(hearts.beat, bond, now=now))
+        self._beat_at = now
+        if said is not None:
+            with contextlib.suppress(BadInputError):
+                await asyncio.to_thread(hearts.hear, bond, said, now=now)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -38,6 +38,9 @@ class AllyLine(Protocol):
     async def exchange_heads(self, question: bytes) -> bytes | None:
         """The ally's answer (`app.heads`); None where it is another product, which knows no heads. Raises as `push`."""
 
+    async def exchange_beats(self, beat: bytes) -> bytes | None:
+        """Give our heartbeat and get the ally's (`share.heartbeat`); None at another product. Raises as `push`."""
+
     async def fetch_waiting(self) -> bytes | None:
         """What waits for us there (`app.fetching.Page`); None at another product. Raises WorldError as `push`."""
 

@@ -7,8 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
+from amagasa.app.delivery import LineState, meta_key
+from amagasa.app.heart_views import HeartView, heart_view
+from amagasa.app.hearts import heart_of
 from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Direction, Position, Reading, Store
@@ -29,10 +33,10 @@ CONTENT_COUNTED_S: Final = 3  # content is counted anew after so long
 
 
 class LinkState(StrEnum):
-    """Of the line to an ally, from what crossed it."""
+    """Of the line to an ally, from the last try and from what crossed it."""
 
-    UP = "up"  # the last delivery was taken
-    DOWN = "down"  # deliveries wait because the last try failed
+    UP = "up"  # the ally answered, or took the last delivery
+    DOWN = "down"  # the last try failed
     SENDING = "sending"  # something waits that has not been tried yet
     QUIET = "quiet"  # nothing has crossed so far
     NOT_IN_FORCE = "not-in-force"  # no agreement is in force today
@@ -122,13 +126,14 @@ class AgreementView(Struct, frozen=True, kw_only=True):
 
 
 class AllyView(Struct, frozen=True, kw_only=True):
-    """An ally, its line, the agreements with it, the newest first, and the record of that one."""
+    """An ally, its line, the agreements with it, the newest first, the record of that one, its heartbeat."""
 
     ally: Named
     country: str
     link: LinkView
     agreements: list[AgreementView]
     record: RecordView
+    heart: HeartView
 
 
 class CountsView(Struct, frozen=True, kw_only=True):
@@ -276,6 +281,7 @@ class Situation:
                 link=_link(reading, ally, is_in_force=held[0].is_in_force(now)),
                 agreements=[_agreement(one, self._party.id, now=now) for one in held],
                 record=record_view(reading, held[0].id),
+                heart=heart_view(heart_of(reading, ally), held[0]),
             )
             for ally, held in by_ally.items()
         ]
@@ -323,21 +329,23 @@ def _link(reading: Reading, ally: str, *, is_in_force: bool) -> LinkView:
     sent, _ = reading.crossings(Page(limit=1), ally=ally, direction=Direction.OUT, state=CrossingState.DELIVERED)
     received, _ = reading.crossings(Page(limit=1), ally=ally, direction=Direction.IN)
     failing = next((crossing for crossing in waiting if crossing.n_tries), None)
+    told = reading.meta(meta_key(ally))
+    line = msgspec.json.decode(told, type=LineState) if told is not None else LineState(ally=ally)
     if not is_in_force:
         state = LinkState.NOT_IN_FORCE
-    elif failing is not None:
+    elif failing is not None or line.is_up is False:
         state = LinkState.DOWN
-    elif sent or received:
+    elif sent or received or line.is_up:
         state = LinkState.UP
     else:
         state = LinkState.SENDING if waiting else LinkState.QUIET
     return LinkView(
         state=state,
-        why=show(failing.why, 300) if failing else "",
+        why=show(line.why or (failing.why if failing is not None else ""), 300) if state is LinkState.DOWN else "",
         n_waiting=reading.n_crossings(ally=ally).get((Direction.OUT, CrossingState.PENDING), 0),
         last_sent_at=sent[0].delivered_at if sent else None,
         last_received_at=received[0].created_at if received else None,
-        next_try_at=failing.next_try_at if failing else None,
+        next_try_at=line.next_try_at or (failing.next_try_at if failing is not None else None),
     )
 
 
@@ -355,6 +363,8 @@ def _next(sources: Sequence[SourceView], allies: Sequence[AllyView], counts: Cou
         steps.append(NextStep(code="sign-agreement", text="agree with an ally: amagasa agreement draft"))
     if any(ally.link.state is LinkState.DOWN for ally in allies):
         steps.append(NextStep(code="mend-link", text="an ally cannot be reached: see Allies"))
+    if any(ally.heart.silent_at is not None for ally in allies):
+        steps.append(NextStep(code="ask-ally", text="an ally is silent: ask by another way, see Allies"))
     if counts.wanting:
         steps.append(NextStep(code="decide-release", text="objects wait for a release officer: see Release"))
     if counts.content_faulted:

@@ -16,6 +16,7 @@ from amagasa.adapters.store.library import open_library
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.agreement_book import AgreementBook
 from amagasa.app.agreements import AgreementFiles, load_book, read_card
+from amagasa.app.hearts import HeartDesk
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
 from amagasa.app.ports import Bond, Clock, Passwords, Store
@@ -120,6 +121,20 @@ def open_world(folder: Path) -> World:
         telling=telling,
         hunts=HuntDesk(folder, store, clock, signals),
         rejects=Rejects(store, FolderRejects(folder / REJECTS_FOLDER), signals),
+    )
+
+
+def hearts_of(world: World) -> HeartDesk:
+    """The heartbeat of a node that begins now."""
+    names = [source.name for source in world.settings.source if source.enabled]
+    return HeartDesk(
+        world.store,
+        world.signals,
+        book=world.book,
+        signer=world.keys,
+        party=world.party.id,
+        sources=lambda: names,
+        began_at=world.clock.now(),
     )
 
 

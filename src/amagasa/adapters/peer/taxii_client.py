@@ -76,6 +76,7 @@ class _Doors(Struct, frozen=True):
     inbox: str
     outbox: str
     heads: str
+    beat: str
     waiting: str
     envelope_bytes: int
 
@@ -154,7 +155,14 @@ class TaxiiLine:
 
     async def exchange_heads(self, question: bytes) -> bytes | None:
         """See `app.link_ports.AllyLine`."""
-        status, content = await self._ask("POST", (await self._open()).heads, question)
+        return await self._exchange((await self._open()).heads, question)
+
+    async def exchange_beats(self, beat: bytes) -> bytes | None:
+        """See `app.link_ports.AllyLine`."""
+        return await self._exchange((await self._open()).beat, beat)
+
+    async def _exchange(self, url: str, question: bytes) -> bytes | None:
+        status, content = await self._ask("POST", url, question)
         if status in {404, 405}:
             return None
         if status != 200:
@@ -190,6 +198,7 @@ class TaxiiLine:
             inbox=self._near(urljoin(root, f"collections/{writable}/objects/")),
             outbox=self._near(urljoin(root, f"collections/{readable or writable}/objects/")),
             heads=self._near(urljoin(root, "heads/")),
+            beat=self._near(urljoin(root, "beat/")),
             waiting=self._near(urljoin(root, "waiting/")),
             envelope_bytes=limit,
         )

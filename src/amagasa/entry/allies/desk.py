@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from msgspec import Struct
 
 from amagasa.app.heads import HeadsDesk
+from amagasa.app.hearts import HeartDesk
 from amagasa.app.ports import AgreementBook, Bond, Clock, Store
 from amagasa.app.receiving import PassOn, require_in_force
 from amagasa.app.signals import Signals
@@ -33,7 +34,7 @@ class TaxiiDeps(Struct, frozen=True, kw_only=True):
     """What the server needs of the node. `pass_on`: see `app.receiving`; `own` says what is ours (`share.harm`).
 
     `draw_id` draws the identifier of a status (UUID version 4). `turned_away` names in the ledger what is refused
-    before any object is looked at; `heads` exchanges tree heads.
+    before any object is looked at; `heads` exchanges tree heads, `hearts` heartbeats.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class TaxiiDeps(Struct, frozen=True, kw_only=True):
     own: Callable[[], OwnGround] = OwnGround
     turned_away: TurnedAway | None = None
     heads: HeadsDesk | None = None
+    hearts: HeartDesk | None = None
 
 
 class Desk:

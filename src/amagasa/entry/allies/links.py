@@ -59,6 +59,7 @@ class AllyLinks:
             own=deps.own,
             turned_away=TurnedAway(deps.store, deps.book, deps.clock, deps.signals, run=_in_a_thread),
             heads=deps.heads,
+            hearts=deps.hearts,
         )
         app = build_taxii(given)
         self.door = AllyDoor(app, certificate=certificate, key=key, blame=app.state.desk.blame)

@@ -20,7 +20,7 @@ from litestar.params import FromPath
 from amagasa.app.ports import Bond, Crossing
 from amagasa.app.receiving import Outcome, Received, receive
 from amagasa.entry.allies.desk import CLOSE, Asked, Desk, TaxiiDeps, desk_of
-from amagasa.entry.allies.heads import exchange_heads
+from amagasa.entry.allies.heads import exchange_beats, exchange_heads
 from amagasa.entry.allies.protocol import PEER
 from amagasa.entry.allies.query import Found, ask_of, find
 from amagasa.entry.allies.waiting import get_waiting, settle_waiting
@@ -65,6 +65,7 @@ def build_taxii(deps: TaxiiDeps) -> Litestar:
             get_object,
             get_versions,
             exchange_heads,
+            exchange_beats,
             get_waiting,
             settle_waiting,
         ],

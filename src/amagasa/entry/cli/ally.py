@@ -12,6 +12,7 @@ COLUMNS = (
     "country",
     "line",
     "why",
+    "watches",
     "waiting",
     "last_sent_at",
     "last_received_at",
@@ -39,6 +40,7 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "country": one["country"],
         "line": one["link"]["state"],
         "why": one["link"]["why"],
+        "watches": _watches(one["heart"]),
         "waiting": one["link"]["n_waiting"],
         "last_sent_at": one["link"]["last_sent_at"],
         "last_received_at": one["link"]["last_received_at"],
@@ -53,3 +55,13 @@ def _record(record: dict[str, Any]) -> str:
     if record["faults"]:
         return f"ALTERED: {record['faults'][0]['why']}"
     return f"{record['n_countersigned']} of {record['n_leaves']} countersigned"
+
+
+def _watches(heart: dict[str, Any]) -> str:
+    """What the ally states of its own watch; that it is silent goes before."""
+    if heart["silent_at"] is not None:
+        return f"SILENT, last heard {heart['heard_at'] or 'never'}"
+    if heart["n_sources"] is None:
+        return ""
+    fresh = "" if heart["freshest_s"] is None else f", newest record {heart['freshest_s']} s old"
+    return f"{heart['n_watching']} of {heart['n_sources']} sources{fresh}"

@@ -48,7 +48,7 @@ from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import owner_socket, people_socket, server_of
 from amagasa.entry.serving import Server
-from amagasa.entry.wiring import World, ally_line
+from amagasa.entry.wiring import World, ally_line, hearts_of
 from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.vocab.errors import AmagasaError, WorldError
 
@@ -99,6 +99,8 @@ class Node:
             world.store, self._missions, world.telling.offer, party=world.party, marking=world.telling.marking
         )
         self._look = Ticking(MissionLook(bearing, world.signals, world.clock.now).tick)
+        self._hearts = hearts_of(world)
+        self._silence = Ticking(lambda: self._hearts.look(now=world.clock.now()))
         self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
         self._retro.publish = self._publish
         world.signals.subscribe(self._heard)
@@ -139,6 +141,7 @@ class Node:
         self._retro.start()
         self._look.start()
         self._health_look.start()
+        self._silence.start()
         started(people.getsockname())
         await self._until_stopped(tasks)
         log.info("stopping: what is in hand is finished first")
@@ -150,6 +153,7 @@ class Node:
         await asyncio.to_thread(self._retro.stop)
         await asyncio.to_thread(self._look.stop)
         await asyncio.to_thread(self._health_look.stop)
+        await asyncio.to_thread(self._silence.stop)
         await links.stop()
         await self._close([server for server, _ in servers], tasks)
         await asyncio.to_thread(self._keeper.stop)
@@ -176,6 +180,7 @@ class Node:
             pass_on=world.telling.pass_on,
             own=OurGround(world.settings.share.own, self._missions),
             heads=HeadsDesk(store=world.store, signals=world.signals, signer=world.keys, party=world.party.id),
+            hearts=self._hearts,
         )
         return AllyLinks(
             deps,

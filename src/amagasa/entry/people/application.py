@@ -13,7 +13,7 @@ from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
 from amagasa.entry.people.front import front
 from amagasa.entry.people.taxii import LibraryDeps, build_library
-from amagasa.entry.wiring import OPERATOR, World, library_of, open_world
+from amagasa.entry.wiring import OPERATOR, World, hearts_of, library_of, open_world
 from amagasa.entry.wiring_detect import kept_files
 
 
@@ -44,6 +44,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
                 party=world.party.id,
                 box=world.keys,
                 pass_on=world.telling.pass_on,
+                hearts=hearts_of(world),
                 own=OurGround(settings.share.own, Missions(world.store, world.book)),
             ),
         )
