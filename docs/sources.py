@@ -79,8 +79,8 @@ CATALOGUE: Final = (
         "linux-auditd.log",
         "auditd",
         "auditd",
-        "Values in hexadecimal are decoded.",
-        "16 進で書かれた値は元の文字に戻します。",
+        "Records of one event are put together; values in hexadecimal are decoded.",
+        "一つの出来事の記録をまとめ、16 進で書かれた値は元の文字に戻します。",
     ),
     Sample("linux-journald.json", "journald as JSON", "JSON の journald", "`journalctl -o json`."),
     Sample("linux-sysmon.log", "Sysmon for Linux in syslog", "syslog の Sysmon for Linux"),
@@ -171,8 +171,8 @@ _WORDS: Final = {
             "見本や手元のファイルで試せます。\n"
             "\n    amagasa source test docs/samples/linux-auth.log\n    amagasa detect docs/samples/\n\n"
             "産業用プロトコルのキャプチャとフロー: [制御システム](ot.ja.md)。ネットワーク経由の syslog と HTTP:\n"
-            "[受信](receiving.ja.md)。ここにないもの: [マッピング](mapping.ja.md)。見本はすべて自作で、名前は .example、\n"
-            "アドレスは文書用のものです。"
+            "[受信](receiving.ja.md)。ここにないもの: [マッピング](mapping.ja.md)。見本はすべて自作で、\n"
+            "名前は .example、アドレスは文書用のものです。"
         ),
         "source": "ソース",
         "kind": "イベントの種類",
@@ -266,8 +266,8 @@ def _all(words: dict[str, str]) -> Iterator[str]:
             by_source.setdefault(_source(source), {})[feed.name] = None
     yield f"| {words['logsource']} | {words['kind']} |"
     yield "|---|---|"
-    for source, names in sorted(by_source.items()):
-        yield f"| {source} | {', '.join(names)} |"
+    for named, names in sorted(by_source.items()):
+        yield f"| {named} | {', '.join(names)} |"
 
 
 def main() -> None:
