@@ -309,6 +309,8 @@ export interface Source {
   clock: 'unknown' | 'right' | 'ahead' | 'behind'
   clock_ahead_s: number | null
   is_zone: boolean
+  n_lost: number
+  n_lost_bytes: number
   n_rejects_kept: number
   is_feeding: boolean
 }

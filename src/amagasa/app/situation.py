@@ -2,10 +2,10 @@
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -66,6 +66,7 @@ class SourceView(Struct, frozen=True, kw_only=True):
     is what is known of it; `alarm_at`: when its silence, should it be silent until then, is alarmed of.
     `clock_ahead_s`: how far its clock is ahead (negative: behind, or records are held back on the way), None while that
     is not known; with `is_zone` its time zone is told wrongly. `n_rejects_kept` can be looked at and read again.
+    Of a capture, `n_lost` packets were dropped by its kernel, and `n_lost_bytes` went unread for want of room.
     """
 
     name: str
@@ -83,6 +84,8 @@ class SourceView(Struct, frozen=True, kw_only=True):
     clock: ClockState = ClockState.UNKNOWN
     clock_ahead_s: float | None = None
     is_zone: bool = False
+    n_lost: int = 0
+    n_lost_bytes: int = 0
     n_rejects_kept: int = 0
     is_feeding: bool = False
 
@@ -249,6 +252,8 @@ class Situation:
             clock=skew.state,
             clock_ahead_s=skew.ahead_s,
             is_zone=skew.is_zone,
+            n_lost=_lost(position.token, "n_lost"),
+            n_lost_bytes=_lost(position.token, "n_lost_bytes"),
             n_rejects_kept=rejects.n_kept,
             is_feeding=rejects.until is not None,
         )
@@ -285,6 +290,12 @@ class Situation:
             )
             for ally, held in by_ally.items()
         ]
+
+
+def _lost(token: Mapping[str, Any], key: str) -> int:
+    """What sources that cannot wait for us had to let go, where they count it."""
+    found = token.get(key, 0)
+    return found if isinstance(found, int) else 0
 
 
 def _rhythm_of(rhythm: Rhythm) -> RhythmState:

@@ -25,6 +25,7 @@ class SourceKind(StrEnum):
     FILE = "file"
     SYSLOG = "syslog"
     HTTP = "http"
+    CAPTURE = "capture"
 
     @property
     def is_received(self) -> bool:
@@ -43,6 +44,8 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
     kind: SourceKind = SourceKind.FILE
     format: str = "auto"
     mapping: LogMapping | None = None
+    interface: str = ""
+    quota_bytes: int = 0
     token: dict[str, Any] | None = None
 
 

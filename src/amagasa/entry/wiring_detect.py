@@ -23,6 +23,7 @@ from amagasa.adapters.content.placeholders import placeholders_of
 from amagasa.adapters.content.policies import AGEING_FILE, ALLOWLIST_FILE, load_policy, policy_in
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
+from amagasa.adapters.source.capture import CaptureFollower
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.mapping_file import load_mapping
 from amagasa.adapters.source.records import open_streams
@@ -53,7 +54,7 @@ from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 
 Progress = Callable[[int, int], None]
-Follower = FileFollower | SpoolFollower
+Follower = FileFollower | SpoolFollower | CaptureFollower
 
 
 class ContentFiles(Struct, frozen=True, kw_only=True):
@@ -256,11 +257,15 @@ def follower_of(spec: SourceSpec, token: dict[str, Any] | None, *, chunk_bytes: 
         if spec.kind is SourceKind.SYSLOG:
             known = known or Format.SYSLOG
         return SpoolFollower(Path(spec.path), spec.name, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
+    if spec.kind is SourceKind.CAPTURE:
+        return CaptureFollower(spec.interface, Path(spec.path), token, quota_bytes=spec.quota_bytes)
     return FileFollower.resume(spec.path, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
 
 
 def committed_to(follower: Follower, token: dict[str, Any]) -> None:
-    """Let a follower of a spool make room: what lies before this position is needed no more."""
+    """Let a follower of a spool or a capture make room: what lies before this position is needed no more."""
+    if isinstance(follower, CaptureFollower) and "run" in token:
+        follower.committed(token)
     if isinstance(follower, SpoolFollower) and "segment" in token:
         follower.committed(token)
 

@@ -39,6 +39,7 @@ def add(  # noqa: PLR0913 - each is an option of the command
     path: Annotated[Path | None, typer.Argument(help="The file to follow (kind file).")] = None,
     *,
     kind: Annotated[SourceKind, typer.Option("--kind", help="Where records come from.")] = SourceKind.FILE,
+    interface: Annotated[str | None, typer.Option("--interface", help="capture: the network interface.")] = None,
     transport: Annotated[Transport | None, typer.Option("--transport", help="syslog, http: how they come.")] = None,
     host: Annotated[str | None, typer.Option("--host", help="syslog, http: address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="syslog, http: port.")] = None,
@@ -53,6 +54,7 @@ def add(  # noqa: PLR0913 - each is an option of the command
     if mapping is not None:
         mapping_in(mapping)
     given = {
+        "interface": interface,
         "transport": transport,
         "host": host,
         "port": port,
@@ -101,7 +103,7 @@ def _check(wanted: Wanted) -> None:
             raise BadInputError(
                 "AMG-SOURCE-OPTIONS",
                 "a source of kind file has a path, and nothing that listens",
-                expected="amagasa source add NAME PATH, or --kind syslog or --kind http",
+                expected="amagasa source add NAME PATH, or --kind syslog, http or capture",
                 got=", ".join(named) or "no path",
                 then=_THEN,
             )

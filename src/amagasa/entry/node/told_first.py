@@ -28,6 +28,8 @@ def begin_of(world: World) -> Begin:
                 kind=source.kind,
                 format=source.format,
                 mapping=mapping_in(world.folder / source.mapping) if source.mapping else None,
+                interface=source.interface,
+                quota_bytes=settings.limits.spool_mib * _MIB,
                 token=known[source.name].token or None if source.name in known else None,
             )
             for source in settings.source
@@ -78,9 +80,13 @@ def _positions(world: World) -> dict[str, Position]:
 
 
 def _path_of(world: World, source: SourceSettings) -> str:
-    """The log, or the folder of the spool."""
-    where = f"{SPOOL_FOLDER}/{folder_name(source.name)}" if source.kind.is_received else source.path
+    """The log, or the folder of the spool or of the packets."""
+    where = f"{SPOOL_FOLDER}/{folder_name(source.name)}" if _has_folder(source) else source.path
     return str(world.folder / where)
+
+
+def _has_folder(source: SourceSettings) -> bool:
+    return source.kind.is_received or source.kind is SourceKind.CAPTURE
 
 
 def _lake_spec(world: World) -> LakeSpec | None:

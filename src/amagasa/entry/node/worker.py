@@ -132,6 +132,8 @@ class Worker:
         self._send_batches(*map(self._rejects.dressed, self._lake.last(datetime.now(UTC))))
         self._lake.close()
         self._rejects.close()
+        for _, follower in self._followers:
+            follower.close()
         self._disk.stop()
         self._outlook.close()
         self._base.keep(self._outlook.sight)

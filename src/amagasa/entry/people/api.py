@@ -141,7 +141,11 @@ def _registry(status: StatusView) -> CollectorRegistry:
     silent = Gauge("amagasa_source_silent", "1 where it fell silent against its rhythm", ["source"], registry=registry)
     faulty = Gauge("amagasa_source_faulty", "1 where it cannot be read", ["source"], registry=registry)
     ahead = Gauge("amagasa_source_clock_ahead_seconds", "How far its clock is ahead", ["source"], registry=registry)
+    lost = Gauge("amagasa_source_lost_packets", "Packets that a capture dropped", ["source"], registry=registry)
+    gone = Gauge("amagasa_source_lost_bytes", "Bytes unread for want of room", ["source"], registry=registry)
     for source in status.sources:
+        lost.labels(source.name).set(source.n_lost)
+        gone.labels(source.name).set(source.n_lost_bytes)
         unread.labels(source.name).set(source.lag_bytes)
         kept.labels(source.name).set(source.n_rejects_kept)
         silent.labels(source.name).set(source.rhythm is RhythmState.SILENT)

@@ -30,8 +30,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kind: Annotated[
         SourceKind,
         said(
-            "file: a log is followed. syslog, http: records come to a port.",
-            "file はログを追いかけます。syslog と http はポートで受け取ります。",
+            "file: a log is followed. syslog, http: records come to a port. capture: an interface is listened to.",
+            "file はログを追いかけます。syslog と http はポートで受け取ります。capture は回線の通信を見ます。",
         ),
     ] = SourceKind.FILE
     path: Annotated[
@@ -41,6 +41,15 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "file: 追いかけるファイル。ローテーションや再起動があっても続きから読みます。",
             form="a path",
             max_length=4_096,
+        ),
+    ] = ""
+    interface: Annotated[
+        str,
+        said(
+            "capture: the network interface, e.g. eth1. Its user needs the right to capture (docs/ot.md).",
+            "capture: ネットワークインターフェイス(例: eth1)。取得の権限が必要です(docs/ot.ja.md)。",
+            form="the name of an interface, or empty",
+            pattern="^[A-Za-z0-9_.:@-]{0,15}$",
         ),
     ] = ""
     format: Annotated[SourceFormat, said("Kind of records. auto: by content.", "記録の形式。auto は内容で判断。")] = (
@@ -126,6 +135,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def address(self) -> str:
         """Where the records come from, for people to read."""
+        if self.kind is SourceKind.CAPTURE:
+            return f"capture of {self.interface}"
         if not self.kind.is_received:
             return self.path
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -39,6 +39,10 @@ def check_source(source: SourceSettings, place: Place, *, then: str) -> None:
     for key, path in (("path", source.path), ("clients", source.clients)):
         if "\0" in path:
             refuse(key, "a path without NUL", path)
+    if source.kind is SourceKind.CAPTURE:
+        if not source.interface or source.interface.startswith("-"):
+            refuse("interface", "the name of a network interface", source.interface)
+        return
     if not source.kind.is_received:
         if not source.path:
             refuse("path", "a path", "")
