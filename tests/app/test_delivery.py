@@ -329,3 +329,23 @@ def test_bell_rings_for_its_own_ally_from_another_thread() -> None:
         return was_silent, waiting.done()
 
     assert asyncio.run(run()) == (True, True)
+
+
+def test_delivery_far_behind_takes_back_first_and_what_is_new_goes_with_the_first_batch(
+    nodes: tuple[Node, Node],
+) -> None:
+    japan, line, delivery = setup(nodes)
+    line.is_away = True
+    japan.release([japan.indicator(number) for number in range(1_000)])
+    step(delivery)
+    japan.clock.advance(86_400)
+    japan.release([japan.indicator(500, seconds=9, revoked=True)])
+    japan.release([japan.indicator(2_000)])
+    line.is_away = False
+    line.pushed.clear()
+    step(delivery)
+    sent = [line.objects(number) for number in range(len(line.pushed))]
+    assert sent[0][0] == japan.indicator(500)["id"]
+    assert japan.indicator(2_000)["id"] in sent[0]
+    assert [len(one) for one in sent] == [500, 500, 1]
+    assert len({each for one in sent for each in one}) == 1_001

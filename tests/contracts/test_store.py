@@ -449,6 +449,31 @@ def test_crossing_when_added_twice_changes_nothing(store: Store) -> None:
         assert read.n_crossings(ally="identity--fr") == {(Direction.OUT, CrossingState.PENDING): 1}
 
 
+def test_pressing_urgent_first_then_by_age(store: Store) -> None:
+    kinds = ("report", "indicator", "incident", "indicator", "sighting")
+    with store.write() as write:
+        for n, kind in enumerate(kinds):
+            write.add_crossing(crossing(n, object_type=kind, content=b"{}"))
+        write.add_crossing(crossing(5, object_type="report", content=b'{"revoked":true}'))
+        write.add_crossing(crossing(6, next_try_at=after(60)))
+        write.add_crossing(crossing(7, ally="identity--fr"))
+    with store.read() as read:
+        found = read.pressing("identity--us", now=after(59), limit=9)
+        assert [one.object_id[-1] for one in found] == ["5", "2", "1", "3", "4", "0"]
+
+
+def test_pressing_behind_many_the_new_and_each_urgency_have_their_share(store: Store) -> None:
+    kinds = ["incident"] * 40 + ["indicator"] * 40 + ["report"] * 40 + ["note"]
+    with store.write() as write:
+        for n, kind in enumerate(kinds):
+            write.add_crossing(crossing(n, object_type=kind, content=b"{}"))
+    with store.read() as read:
+        found = read.pressing("identity--us", now=after(0), limit=16)
+    kinds_found = [one.object_type for one in found]
+    assert (len(found), kinds_found.count("incident"), kinds_found.count("indicator")) == (16, 8, 2)
+    assert (kinds_found.count("report"), kinds_found[-1]) == (5, "note")
+
+
 def test_crossing_when_delivered_is_no_longer_due(store: Store) -> None:
     with store.write() as write:
         added = [write.add_crossing(crossing(n)) for n in range(4)]

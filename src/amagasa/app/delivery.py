@@ -201,7 +201,7 @@ class Delivery:
         # After an outage what waits for its next try is not let wait longer once the line is back.
         horizon = now + timedelta(seconds=LONGEST_WAIT_S)
         with self._deps.store.read() as reading:
-            due = reading.due(self._ally, now=horizon if self._is_catching_up else now, limit=BATCH)
+            due = reading.pressing(self._ally, now=horizon if self._is_catching_up else now, limit=BATCH)
             due = [crossing for crossing in due if crossing.created_at <= now]
             later = [] if due else reading.due(self._ally, now=horizon, limit=BATCH)
         stays = [crossing for crossing in due if not may_still_leave(crossing, bond)]

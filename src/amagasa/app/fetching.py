@@ -66,7 +66,7 @@ class Fates(Struct, frozen=True, kw_only=True):
 def waiting_for(store: Store, bond: Bond, *, now: datetime) -> bytes:
     """A page of what waits for this ally, as JSON of `Page`: the same that the next push would carry. Blocking."""
     with store.read() as reading:
-        due = reading.due(bond.ally.id, now=now + timedelta(seconds=LONGEST_WAIT_S), limit=PAGE)
+        due = reading.pressing(bond.ally.id, now=now + timedelta(seconds=LONGEST_WAIT_S), limit=PAGE)
     leaving = [one for one in due if one.created_at <= now and may_still_leave(one, bond)]
     batch = batch_of(leaving)
     page = {

@@ -241,6 +241,12 @@ class Reading(Protocol):
     def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Pending outgoing crossings whose next try is due, by `id` from behind `after_id`: oldest first."""
 
+    def pressing(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
+        """Those of `due` that leave next, by urgency (`share.urgency`) and then by age.
+
+        Where there are more than `limit`, a share is for the newest and one for each urgency, so nothing starves.
+        """
+
     def released_after(
         self,
         ally: str,

@@ -378,6 +378,7 @@ def plans(path: Path) -> Iterator[dict[str, list[str]]]:
             _, cursor = read.crossings(page, ally=ally, direction=direction, state=state)
             read.crossings(Page(before=cursor), ally=ally, direction=direction, state=state)
         read.due("identity--us", now=T0, limit=5)
+        read.pressing("identity--us", now=T0, limit=5)
         read.released_after("identity--us", added_after=T0, after_id=3, limit=5)
         read.crossings_of("identity--us", Direction.OUT, ["sighting--000001", "sighting--000002"])
         read.alerts_by_key(["key--000001", "key--000002"], since=T0, until=T0)

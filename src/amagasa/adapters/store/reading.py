@@ -14,6 +14,7 @@ from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
 from amagasa.adapters.store.in_lists import in_lists
 from amagasa.adapters.store.parts import SqlParts
+from amagasa.adapters.store.pressing import pressing
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,
@@ -216,6 +217,13 @@ class SqlReading(SqlParts):
             limit=limit,
         )
 
+    def pressing(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
+        """See `pressing.pressing`."""
+        chosen = pressing(self._db, ally, now=now, limit=limit)
+        parts = [self._crossings_where(CROSSING.c.id.in_(part), limit=limit) for part in in_lists(chosen)]
+        found = {one.id: one for one in chain.from_iterable(parts)}
+        return [found[each] for each in chosen]
+
     def released_after(
         self,
         ally: str,
@@ -330,7 +338,7 @@ class SqlReading(SqlParts):
         return [(name, n) for name, n in rows]
 
     def _crossings_where(
-        self, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]], limit: int
+        self, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int
     ) -> list[Crossing]:
         query = select(CROSSING.c.id, CROSSING.c.body).where(*where).order_by(*order).limit(limit)
         return [_crossing(row) for row in self._db.execute(query)]

@@ -36,6 +36,7 @@ from amagasa.adapters.store.tables import (
 from amagasa.app.ports import Account, ContentItem, Crossing, Dead, Position, Session, StoredObject
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.incident.score import score_of
+from amagasa.share.urgency import urgency_of
 from amagasa.vocab.instants import from_rfc3339
 
 # Dead records kept of each source. The totals stand in its position; a flood of junk must not fill the disk.
@@ -323,6 +324,7 @@ def _row_of_crossing(crossing: Crossing) -> dict[str, Any]:
         "created_at": micros(crossing.created_at),
         "next_try_at": 0 if crossing.next_try_at is None else micros(crossing.next_try_at),
         "body": bodies.CROSSING.pack(crossing),
+        "urgency": urgency_of(crossing.object_type, crossing.content).value,
     }
 
 
