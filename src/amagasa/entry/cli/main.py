@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
     "campaign": ("amagasa.entry.cli.campaign", "What several parties met of one hand."),
     "taxii": ("amagasa.entry.cli.taxii", "Collections that a node keeps for other tools."),
+    "backup": ("amagasa.entry.cli.backup", "All of a node in one file, taken while it runs."),
+    "restore": ("amagasa.entry.cli.backup", "A node put back from a backup, checked before anything is written."),
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 
