@@ -31,6 +31,10 @@ TITLE_CHARACTERS: Final = 300
 class Sharing(Protocol):
     """How our own knowledge is put into STIX, released and decided upon. Carried out by app.telling."""
 
+    @property
+    def marking(self) -> Tlp:
+        """Of what this node tells by itself."""
+
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator (`pattern_type` sigma) of a rule."""
 

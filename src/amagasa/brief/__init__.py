@@ -1,1 +1,1 @@
-"""What people read, as document values. Not furnished yet: see docs/architecture.md."""
+"""What people and other tools read: document values made of what the rooms below hold. See docs/architecture.md."""

@@ -1,11 +1,11 @@
 """Markings as they stand on an object: which TLP it carries, and whether it carries anything we cannot read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import Struct
 
-from amagasa.vocab.tlp import Tlp, strictest, tlp_of_marking
+from amagasa.vocab.tlp import Tlp, strictest, tlp_of_marking, tlp_of_word
 
 TLP_EXTENSION_ID: Final = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 # The properties which carry markings: nothing may remove or rewrite them.
@@ -62,6 +62,13 @@ def granular_marking(obj: Any) -> Marking:
     return (
         _read_granular(obj["granular_markings"]) if isinstance(obj, dict) and "granular_markings" in obj else Marking()
     )
+
+
+def tlp_of_tags(names: Iterable[str]) -> Tlp | None:
+    """The strictest `tlp:...` among names of tags (MISP's taxonomy); TLP:RED for one that cannot be read."""
+    words = [name.strip().lower().removeprefix("tlp:") for name in names if name.strip().lower().startswith("tlp:")]
+    read = [tlp_of_word(word) for word in words]
+    return strictest([Tlp.RED if tlp is None else tlp for tlp in read])
 
 
 def read_marking(marking_id: Any) -> Marking:

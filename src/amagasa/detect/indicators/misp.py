@@ -16,6 +16,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from amagasa.detect.indicators.forms import refanged
+from amagasa.intel.marking import tlp_of_tags
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.instants import from_rfc3339, to_rfc3339
 from amagasa.vocab.text import show
@@ -101,6 +102,9 @@ def _indicator_of(one: Mapping[str, Any], event: Mapping[str, Any], *, is_flagge
         "pattern_type": "stix",
         "labels": sorted(set(_techniques_of(one))),
     } | _times_of(one, event)
+    mark = tlp_of_tags(_text(tag.get("name")) for holder in (one, event) for tag in _dicts(holder.get("Tag")))
+    if mark is not None:
+        indicator["object_marking_refs"] = [mark.marking_id]
     if form.is_below:
         indicator[BELOW] = True
     if not is_flagged:

@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 import typer
 
+from amagasa.app.exporting import Form
+from amagasa.entry.cli.export_file import Target, Wanted, write_export
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import write_json
 
@@ -34,6 +36,19 @@ def show_campaign(
     del as_json  # an object has one form
     with client_of(node) as client:
         write_json(client.get(f"/api/campaigns/{quote(campaign_id, safe='')}"))
+
+
+@app.command("export")
+def export_campaign(
+    campaign_id: Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list` shows it.")],
+    *,
+    form: Wanted = Form.STIX,
+    output: Target = None,
+    node: NodeFolder = HERE,
+) -> None:
+    """Write it as a file for other tools, every object with its marking."""
+    with client_of(node) as client:
+        write_export(client, f"/api/campaigns/{quote(campaign_id, safe='')}/export", form, output)
 
 
 def _names(row: dict[str, list[dict[str, str]]]) -> str:

@@ -47,7 +47,15 @@ class NodeClient:
         """The JSON answer, None where it is empty."""
         return self._answer("DELETE", path, None)
 
+    def file(self, path: str) -> httpx.Response:
+        """An answer that is no JSON to be read here: its bytes and headers."""
+        return self._asked("GET", path, None)
+
     def _answer(self, method: str, path: str, body: Any) -> Any:
+        response = self._asked(method, path, body)
+        return response.json() if response.content else None
+
+    def _asked(self, method: str, path: str, body: Any) -> httpx.Response:
         try:
             response = self._request(method, path, body)
         except httpx.HTTPError as problem:
@@ -59,7 +67,7 @@ class NodeClient:
                 then="look at what `amagasa serve` printed",
             ) from None
         if response.is_success:
-            return response.json() if response.content else None
+            return response
         raise error_of(response)
 
 

@@ -13,8 +13,10 @@ import typer
 from msgspec import Struct
 
 from amagasa.app.content import rule_identity
+from amagasa.app.exporting import Form
 from amagasa.entry.cli.check import check_command
 from amagasa.entry.cli.client import NodeClient, is_running
+from amagasa.entry.cli.export_file import Target, Wanted, write_export
 from amagasa.entry.cli.lists import holds_rules, indicators_said, keep_file, say_kept, unreadable, with_today
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
@@ -278,3 +280,10 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "active_since": one["activated_at"],
         "indicators": indicators_said(one["counts"]),
     }
+
+
+@app.command("export")
+def export_content(*, form: Wanted = Form.STIX, output: Target = None, node: NodeFolder = HERE) -> None:
+    """Write rules and indicators, ours and the allies', as a file for other tools, every object with its marking."""
+    with client_of(node) as client:
+        write_export(client, "/api/content/export", form, output)

@@ -5,7 +5,9 @@ from urllib.parse import quote
 
 import typer
 
+from amagasa.app.exporting import Form
 from amagasa.entry.cli import casework
+from amagasa.entry.cli.export_file import Target, Wanted, write_export
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, Limit, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
 
@@ -129,3 +131,16 @@ def _queued(row: dict[str, Any]) -> dict[str, Any]:
 def _show(node: Any, path: str) -> None:
     with client_of(node) as client:
         write_json(client.get(path))
+
+
+@incident_app.command("export")
+def export_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list` shows it.")],
+    *,
+    form: Wanted = Form.STIX,
+    output: Target = None,
+    node: NodeFolder = HERE,
+) -> None:
+    """Write it as a file for other tools, with what its alerts say, every object with its marking."""
+    with client_of(node) as client:
+        write_export(client, f"/api/incidents/{quote(incident_id, safe='')}/export", form, output)

@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from amagasa.app.courier import CourierDesk
+from amagasa.app.permissions import Act, require
 from amagasa.entry.people.deps import console_of, threaded
 from amagasa.entry.people.security import Asked, actor_of
 from amagasa.share.courier import MAX_PART_BYTES, MAX_PARTS
@@ -92,13 +93,14 @@ def write_part(request: Asked, data: JSONBody[ToWrite]) -> PartWritten:
 @threaded
 def read_part(request: Asked, data: JSONBody[ToRead]) -> PartRead:
     """Take in a part which came from an ally, as if it had come over the line."""
+    desk = _desk(request)
     try:
         content = base64.b64decode(data.content, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadInputError(
             "AMG-COURIER-FORM", "this is not base64", got=str(error), then="nothing was read"
         ) from error
-    done = _desk(request).read(actor_of(request), content, now=console_of(request).now())
+    done = desk.read(actor_of(request), content, now=console_of(request).now())
     return PartRead(
         ally=done.ally,
         courier=done.courier,
@@ -117,6 +119,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (write_part, read_part)
 
 
 def _desk(request: Asked) -> CourierDesk:
+    require(actor_of(request), Act.RELEASE)
     found = console_of(request).deps.courier
     if found is None:
         raise BadInputError("AMG-COURIER-NONE", "this door has no courier", then="nothing was written or read")
