@@ -83,6 +83,22 @@ def decoded(line: bytes) -> dict[str, Any]:
     return dict(answer_of(0, line, b"").json())
 
 
+def test_detect_writes_ocsf_as_each_finding_and_its_event(log: Path, rule: Path, tmp_path: Path) -> None:
+    done = run("detect", log, "--rules", rule, "--ocsf", tmp_path / "ocsf.ndjson")
+    assert done.code == 0, done.err
+    written = [*map(decoded, (tmp_path / "ocsf.ndjson").read_bytes().splitlines())]
+    assert [one["class_uid"] for one in written] == [2004, 4002] * 2
+    assert written[0]["finding_info"]["related_events"][0]["uid"] == written[1]["metadata"]["uid"]
+    assert written[1]["http_request"]["url"]["path"] == "/journey-mark/1"
+
+
+def test_detect_refuses_one_file_for_two_outputs(log: Path, tmp_path: Path) -> None:
+    done = run("detect", log, "--output", tmp_path / "x", "--ocsf", tmp_path / "x")
+    assert done.code == 2
+    assert "AMG-OUT-TWICE" in done.err
+    assert not (tmp_path / "x").exists()
+
+
 def test_detect_summary_has_the_promised_keys_and_adds_up(log: Path, rule: Path, tmp_path: Path) -> None:
     with log.open("ab") as stream:
         stream.write(b"not an access line\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from errno import EISDIR, ENOENT
+from itertools import combinations
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from amagasa.app.baselines import BaselineWatch
 from amagasa.app.detect_files import Item, Look, Looked, Summary, add_content, add_left_out, detect_files
+from amagasa.detect.ocsf import ocsf_of
 from amagasa.detect.report import Detection
 from amagasa.detect.sigma.link import Wanted
 from amagasa.detect.sigma.rule import Status
@@ -65,6 +67,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     format_: asked.Form = None,
     mapping: asked.MappingFile = None,
     output: asked.Output = None,
+    ocsf: asked.OcsfFile = None,
     summary: asked.SummaryFile = None,
     processes: asked.Processes = 1,
     fail_on: asked.FailOn = None,
@@ -87,7 +90,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         allowlists=_all_of(allowlist),
         ageing=ageing,
     )
-    _refuse_places([*paths, *map(str, files.paths())], output, summary)
+    _refuse_places([*paths, *map(str, files.paths())], {"--output": output, "--ocsf": ocsf, "--summary": summary})
     read_by = None if mapping is None else mapping_in(mapping)
     findings, kept = Findings(), list[Detection]()
     watch = None if baseline is None else BaselineWatch(baseline_of(baseline))
@@ -96,7 +99,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         gc.disable()
         loaded = load_content(files, progress=bar.compiling)
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
-        sinks += _outputs(stack, output, is_printed=as_ndjson)
+        sinks += _outputs(stack, output, ocsf, is_printed=as_ndjson)
         counts = detect_files(
             _tapped(streams_of(paths, format_, read_by), watch),
             bar.reading(_look(loaded, processes if watch is None else 1), size_of(paths)),
@@ -111,9 +114,11 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     _say_and_exit(counts, loaded, kept if as_json else None)
 
 
-def _outputs(stack: ExitStack, output: Path | None, *, is_printed: bool) -> Iterator[Sink]:
+def _outputs(stack: ExitStack, output: Path | None, ocsf: Path | None, *, is_printed: bool) -> Iterator[Sink]:
     if output is not None:
         yield _writer(stack.enter_context(_opened(output)))
+    if ocsf is not None:
+        yield _ocsf_writer(stack.enter_context(_opened(ocsf)))
     if is_printed:
         yield _printer(sys.stdout.buffer)
 
@@ -197,6 +202,14 @@ def _writer(stream: IO[bytes]) -> Sink:
     return run
 
 
+def _ocsf_writer(stream: IO[bytes]) -> Sink:
+    def run(detection: Detection) -> None:
+        for document in ocsf_of(detection, now=datetime.now(UTC)):
+            stream.write(msgspec.json.encode(document) + b"\n")
+
+    return run
+
+
 def _printer(stream: IO[bytes]) -> Sink:
     def run(detection: Detection) -> None:
         stream.write(plain_json(msgspec.json.encode(public(detection))) + b"\n")
@@ -227,22 +240,23 @@ def _refuse_missing(paths: list[str]) -> None:
         )
 
 
-def _refuse_places(read: list[str], output: Path | None, summary: Path | None) -> None:
+def _refuse_places(read: list[str], outputs: dict[str, Path | None]) -> None:
     """No output may replace what is read, nor another output; and each must have a place before anything is read."""
-    written = [path for path in (output, summary) if path is not None]
-    for place in written:
+    written = [(option, path) for option, path in outputs.items() if path is not None]
+    for _, place in written:
         try:
             _refuse_place(place, [Path(path) for path in read])
         except OSError as problem:
             raise cannot_write(place, problem, then=_NOTHING_DONE) from None
-    if len(written) > 1 and _is_same_place(*written):
-        raise BadInputError(
-            "AMG-OUT-TWICE",
-            "--output and --summary name the same file",
-            expected="a file for each",
-            got=show(str(written[0])),
-            then=_NOTHING_DONE,
-        )
+    for (one, path), (other, second) in combinations(written, 2):
+        if _is_same_place(path, second):
+            raise BadInputError(
+                "AMG-OUT-TWICE",
+                f"{one} and {other} name the same file",
+                expected="a file for each",
+                got=show(str(path)),
+                then=_NOTHING_DONE,
+            )
 
 
 def _refuse_place(place: Path, read: list[Path]) -> None:

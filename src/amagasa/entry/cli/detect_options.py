@@ -43,6 +43,9 @@ MappingFile: TypeAlias = Annotated[
     Path | None, typer.Option("--mapping", help="TOML: how records of another kind become events (docs/mapping.md).")
 ]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")]
+OcsfFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--ocsf", help="OCSF 1.7, NDJSON: each detection's finding, then its event.")
+]
 SummaryFile: TypeAlias = Annotated[Path | None, typer.Option("--summary", help="Write the counts as JSON.")]
 Processes: TypeAlias = Annotated[
     int, typer.Option("--processes", "-p", min=1, max=MAX_PROCESSES, help="This one and so many less one beside it.")
