@@ -34,6 +34,7 @@ def table_of_whole(output: str) -> str:
     head = ("", "events", "events a CPU second", "ratio to orjson", "orjson.loads alone", "memory, MB", "detections")
     several = "; ".join(
         f"{name} corpus, {one['n']} processes: {one['times_one']:.2f} times one"
+        + (f" (as many references that share nothing: {one['machine']:.2f})" if one.get("machine") else "")
         for name, corpus in figures.items()
         for one in corpus["processes"]
         if one["n"] > 1

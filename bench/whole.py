@@ -5,7 +5,8 @@
 Each corpus is unpacked into a folder of its own before anything is timed. A run is a process; its CPU seconds (user and
 system, start-up and its children included) and its memory are what the kernel says of it. The reference is a process
 that reads the same files and gives each line to orjson.loads. Both run in turn `--repeat` times; the median is told.
-Rates of several processes are of wall-clock time, which other work on the machine disturbs.
+Rates of several processes are of wall-clock time, which other work on the machine disturbs; beside each stands what
+as many references give together that have nothing to do with one another: the machine allows no more.
 """
 
 import argparse
@@ -66,6 +67,18 @@ def cost_of(command: Iterable[str], environment: dict[str, str] | None = None, s
         message = f"{' '.join(words)}: {status}"
         raise ChildProcessError(message)
     return Cost(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss // 1024)
+
+
+def together(commands: Iterable[list[str]]) -> float:
+    """Wall-clock seconds until all have ended which were begun at once. Raises ChildProcessError where one fails."""
+    began = time.monotonic()
+    quiet = [(os.POSIX_SPAWN_OPEN, place, os.devnull, os.O_WRONLY, 0) for place in (1, 2)]
+    pids = [os.posix_spawn(words[0], words, os.environ, file_actions=quiet) for words in commands]
+    ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    if any(ends):
+        message = f"a reference ended with {max(ends)}"
+        raise ChildProcessError(message)
+    return time.monotonic() - began
 
 
 def unpacked(patterns: Iterable[str], folder: Path) -> list[str]:
@@ -155,10 +168,19 @@ class Bench:
             told["orjson_rate"] = n_events / statistics.median(one.cpu_s for one, _ in pairs if one)
             told["ratio"] = statistics.median(one.cpu_s / ours[0].cpu_s for one, ours in pairs if one)
         told["processes"] = [
-            {"n": n, "times_one": statistics.median(ours[0].wall_s / ours[index].wall_s for _, ours in pairs)}
+            {
+                "n": n,
+                "times_one": statistics.median(ours[0].wall_s / ours[index].wall_s for _, ours in pairs),
+                "machine": self._machine(paths, n) if is_json else None,
+            }
             for index, n in enumerate(processes)
         ]
         return told
+
+    def _machine(self, paths: list[str], n: int) -> float:
+        """How many times one reference `n` of them do, each over all of it."""
+        command = [sys.executable, "-c", _REFERENCE, *paths]
+        return statistics.median(n * together([command]) / together([command] * n) for _ in range(self._repeat))
 
     def _median(self, run: Callable[[], Cost]) -> Cost:
         costs = [run() for _ in range(self._repeat)]
