@@ -1,11 +1,16 @@
 """Syslog over TCP and TLS (RFC 6587, RFC 5425). A sender that is too fast, or for which there is no room, waits.
 
-A sender that closes its side in order and waits for ours to close knows by that that all it sent is on the disk.
-Without that syslog over TCP confirms nothing: what lies in the kernel's buffers when a machine dies is gone.
+A sender that closes its side in order and waits for ours to close knows by that that all it sent is on the disk. A
+connection is set to end with a reset, and is closed in order only then: else the kernel would close it in order for a
+process that is killed between reading and keeping. Without that syslog over TCP confirms nothing: what lies in the
+kernel's buffers when a machine dies is gone.
 """
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -18,6 +23,8 @@ MAX_CONNECTIONS: Final = 256
 MAX_HELD_BYTES: Final = 64 * 1_048_576
 HANDSHAKE_S: Final = 10.0
 LAST_WORDS_S: Final = 0.2
+_WITH_RESET: Final = struct.pack("ii", 1, 0)
+_IN_ORDER: Final = struct.pack("ii", 0, 0)
 
 Sync = Callable[[], Awaitable[None]]
 
@@ -102,7 +109,15 @@ class StreamReceiver:
         except OSError:
             transport.abort()  # a sender which waits for an orderly end is not told that all is well
         else:
+            _end_with(transport, _IN_ORDER)
             transport.close()
+
+
+def _end_with(transport: asyncio.Transport, how: bytes) -> None:
+    line = transport.get_extra_info("socket")
+    if line is not None:
+        with contextlib.suppress(OSError):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
 
 
 class _Connection(asyncio.Protocol):
@@ -126,6 +141,7 @@ class _Connection(asyncio.Protocol):
         address = (transport.get_extra_info("peername") or ("",))[0]
         if self._receiver.opened(self, address):
             self._transport = transport
+            _end_with(transport, _WITH_RESET)
         else:
             transport.abort()
 
