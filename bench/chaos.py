@@ -1,6 +1,6 @@
 """Everything at once against a real node: is anything lost, is any alert doubled.
 
-    python bench/chaos.py [--kills 200] [--seed N] [--json]
+    python bench/chaos.py [--kills 200] [--minutes N] [--seed N] [--json]
 
 Sources of every kind send without pause: a log that grows, syslog over TCP, records over HTTP. Meanwhile the node, or
 one of its processes, is killed (SIGKILL) at random instants; every few kills the disk is full, the store is locked by
@@ -27,6 +27,7 @@ from tests.journeys.nodes import eventually, node_in  # noqa: E402
 
 LOCKED_S = 7.0  # longer than the store waits
 FULL_S = 1.5
+AWAITED = 0.5  # how often a kill waits until the node works again; else it may hit a start
 
 
 def main() -> None:
@@ -34,16 +35,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--minutes", type=float, default=60.0, help="kill no longer than this")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        found = run(Path(home), arguments.kills, arguments.seed)
-    found |= {"seed": arguments.seed, "n_kills": arguments.kills, "machine": machine()}
+        found = run(Path(home), arguments.kills, arguments.seed, minutes=arguments.minutes)
+    found |= {"seed": arguments.seed, "machine": machine()}
     print(json.dumps(found, indent=None if arguments.json else 2))
     sys.exit(1 if found["n_lost"] or found["n_doubled"] else 0)
 
 
-def run(home: Path, n_kills: int, seed: int) -> dict[str, Any]:
+def run(home: Path, n_kills: int, seed: int, *, minutes: float) -> dict[str, Any]:
     """The run: what was counted."""
     clock = home / "clock"
     clock.write_text("+0\n", encoding="ascii")
@@ -55,8 +57,10 @@ def run(home: Path, n_kills: int, seed: int) -> dict[str, Any]:
         node.start(**chaos.environment())
         eventually(lambda: '"files_to_come": 0' in node.told(), about="the node's own rule is looked with")
         senders = tuple(stack.enter_context(sender) for sender in chaos.senders())
-        for number in range(1, n_kills + 1):
-            chaos.run_on(is_awaited=chaos.chance.random() < 0.7)
+        number = 0
+        while number < n_kills and time.monotonic() - began < minutes * 60:
+            number += 1
+            chaos.run_on(is_awaited=chaos.chance.random() < AWAITED)
             time.sleep(chaos.chance.uniform(0, 1.5))
             chaos.kill()
             if number % 10 == 3:
@@ -74,7 +78,7 @@ def run(home: Path, n_kills: int, seed: int) -> dict[str, Any]:
         sent_s = time.monotonic() - began
         found = chaos.settle(senders)
         node.terminate()
-    return found | {"sent_s": round(sent_s, 1), "elapsed_s": round(time.monotonic() - began, 1)}
+    return found | {"n_kills": number, "sent_s": round(sent_s, 1), "elapsed_s": round(time.monotonic() - began, 1)}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ The body is NDJSON or one JSON array of objects, plain or gzip. The answers, eac
 import asyncio
 import hashlib
 import hmac
+import math
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -52,12 +54,12 @@ class PushDoor:
         self._sync = sync
         self._token_hash = token_hash
         self._n_at_hand = 0
-        self._full_at_tick = False
+        self._full_at = -math.inf
         self.tally = Tally()
 
     def tick(self) -> None:
         """Senders wait by themselves; for those who look, whether some were told to lately."""
-        self.tally.is_waiting, self._full_at_tick = self._full_at_tick, False
+        self.tally.is_waiting = time.monotonic() - self._full_at < 2 * FULL_S
         self.tally.n_open = self._n_at_hand
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -119,7 +121,7 @@ class PushDoor:
         kept = self._keeper.keep(payload, identifier)
         self.tally.why = self._keeper.why
         if kept in {Kept.FULL, Kept.BROKEN}:
-            self._full_at_tick = True
+            self._full_at = time.monotonic()
             raise _RefusedError(503, "there is no room for it now; send it again", Retry_After=str(FULL_S))
         try:
             await self._sync()
