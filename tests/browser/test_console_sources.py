@@ -14,7 +14,9 @@ from amagasa.app.permissions import Role
 from amagasa.app.ports import Position
 from amagasa.app.reject_ports import REJECTS, RejectHead, reject_head_in
 from amagasa.app.source_health import Health
+from amagasa.detect.baseline.profile import Baseline, learn
 from amagasa.detect.baseline.rhythm import Rhythm
+from amagasa.event.ot.message import Kind, Message
 from amagasa.event.skew import Sample
 from tests.adapters.spool.test_rejects import reject
 from tests.browser.conftest import Watched
@@ -104,3 +106,57 @@ def test_sources_let_an_administrator_have_rejects_read_again(officer: Watched, 
         web = next(one for one in reading.positions() if one.source == "web")
     assert reject_head_in(web.token).until is not None
     assert ("feed-again", {"source": "web"}) in node.desktop.published
+
+
+def learnt(n: int) -> Baseline:
+    """A master that reads from `n` devices and writes to the first, as its name says hostile."""
+    baseline = Baseline()
+    for number in range(n):
+        for at, function in (
+            (0, "read_holding_registers"),
+            (2, "read_holding_registers"),
+            (4, "write_single_register"),
+        ):
+            if number and at == 4:
+                continue
+            one = Message(
+                ot="modbus",
+                timestamp=f"2026-11-23T03:00:0{at}Z",
+                packet=1,
+                kind=Kind.REQUEST,
+                master="192.0.2.1",
+                outstation=f"192.0.2.{number + 10}" if number else HOSTILE.decode("utf-8", "replace"),
+                unit=1,
+                function_name=function,
+                operation="write" if function.startswith("write") else "read",
+                address=100,
+                count=3,
+                value=7 if function.startswith("write") else None,
+            )
+            learn(baseline, [one])
+    return baseline
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_plant_is_shown_and_frozen_by_a_person_who_was_asked_twice(officer: Watched, node: Served, lang: str) -> None:
+    node.desktop.baseline = learnt(60)
+    officer.page.add_init_script(f"localStorage.setItem('amagasa.lang', '{lang}')")
+    page = officer.open("sources")
+    words = WORDS[lang]
+    plant = page.locator("section.plant")
+    expect(plant.get_by_text(words["plant.learning"])).to_be_visible()
+    expect(plant.get_by_text("100–102").first).to_be_visible()
+    plant.get_by_role("button", name=words["plant.freeze"]).click()
+    plant.get_by_role("button", name=words["plant.yes"]).click()
+    expect(plant.get_by_text(words["plant.frozen"].replace("{by}", "tanaka"))).to_be_visible()
+    n_before = plant.locator("tbody tr").count()
+    plant.get_by_role("button", name=words["plant.more"]).click()
+    expect(plant.locator("tbody tr")).not_to_have_count(n_before)
+    assert page.evaluate("window.pwned") is None
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_plant_that_learnt_nothing_is_not_shown(officer: Watched, node: Served) -> None:
+    page = officer.open("sources")
+    expect(page.locator("table.sources")).to_be_visible()
+    expect(page.locator("section.plant")).to_have_count(0)

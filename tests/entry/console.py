@@ -16,10 +16,12 @@ from amagasa.adapters.spool.rejects import FolderRejects
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.accounts import hash_of
 from amagasa.app.permissions import Role
+from amagasa.app.plant import Plant
 from amagasa.app.ports import Account, Session
 from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
+from amagasa.detect.baseline.profile import Baseline
 from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps
 from amagasa.entry.people.security import cookie_name
@@ -58,6 +60,7 @@ class Desktop:
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.folder = folder
+        self.baseline: Baseline | None = None
         self.store = open_store(folder / "node.sqlite")
         self.clock = changes.pop("clock", None) or Clock()
         self.signals = Signals()
@@ -81,6 +84,7 @@ class Desktop:
             "party": JAPAN,
             "agreements": book,
             "sharing": sharing,
+            "plant": Plant(self.store, lambda: self.baseline, self.signals),
             "rejects": Rejects(self.store, FolderRejects(folder / "rejects"), self.signals),
         }
         self.deps = ConsoleDeps(**(given | changes))

@@ -58,6 +58,8 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("GET", "/api/rejects"): (None, EVERY),
     ("GET", "/api/sources/{name}/rejects"): (None, EVERY),
     ("POST", "/api/sources/{name}/replay"): ({}, ADMINISTER),
+    ("GET", "/api/plant"): (None, EVERY),
+    ("POST", "/api/plant/state"): ({"state": "learning"}, WRITE),
     ("GET", "/api/rules"): (None, EVERY),
     ("GET", "/api/hunts"): (None, TRIAGE),
     ("GET", "/api/content/{content_id}/past"): (None, EVERY),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from msgspec.structs import replace
 from tests.detect.stix.records import NOW, indicator
 from tests.journeys.nodes import MARK_RULE, access_line, append, eventually
 
+from amagasa.adapters.content.baseline_file import load_baseline
 from amagasa.adapters.content.kept_files import KeptFiles
 from amagasa.app.reject_ports import RejectHead, reject_head_in
 from amagasa.app.worker_messages import (
     Ack,
     Active,
+    BaselineWish,
     Batch,
     Begin,
     Compiling,
@@ -41,6 +44,7 @@ from amagasa.app.worker_messages import (
     Trouble,
     read_from_worker,
 )
+from amagasa.detect.baseline.profile import State
 from amagasa.detect.correlation.correlate import correlate
 from amagasa.detect.correlation.windows import Manner, Windows
 from amagasa.detect.report import Standing
@@ -49,6 +53,7 @@ from amagasa.detect.sigma.rule import Rule
 from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.wiring_detect import begin_with
+from amagasa.event.ot.message import Kind, Message, line_of
 from amagasa.vocab.errors import WorldError
 
 WAIT_S = 60.0
@@ -193,6 +198,59 @@ def test_worker_killed_while_it_feeds_rejects_again_goes_on_from_what_was_commit
     assert left.until is not None
     assert [record for batch in committed for record in batch.again] == list(range(1, 21))
     assert rejects_kept(committed[-1]).n_kept == 20  # none could be read: each is kept once more
+
+
+def modbus_line(number: int, at: datetime, function: str, *, master: str = "192.0.2.1") -> str:
+    message = Message(
+        ot="modbus",
+        timestamp=at.isoformat(),
+        packet=number,
+        kind=Kind.REQUEST,
+        master=master,
+        outstation="192.0.2.9",
+        unit=1,
+        function_name=function,
+        operation="write" if function.startswith("write") else "read",
+        address=4,
+    )
+    return line_of(message).decode()
+
+
+def test_worker_learns_a_plant_and_once_it_is_frozen_tells_one_finding_a_window_over_a_restart(
+    begin: Begin, log: Path, tmp_path: Path
+) -> None:
+    source = replace(begin.sources[0], format="json")
+    begin = replace(begin, sources=(source,), baseline=str(tmp_path / "plant.baseline"))
+    at = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    with child_of(begin) as child:
+        child.hear_until(Ready)
+        append(log, *[modbus_line(n, at + timedelta(seconds=n), "read_coils") for n in range(1, 21)])
+        learnt = child.hear_until(Batch)[-1]
+        child.send(BaselineWish(state=State.FROZEN, by="M. Sato", at=at))
+        child.send(Stop())
+        child.hear_until(Stopped)
+    assert learnt.detections == ()
+    assert load_baseline(tmp_path / "plant.baseline").state is State.FROZEN
+    again = replace(begin, sources=(replace(source, token=learnt.token),))
+    strange = [modbus_line(n, at + timedelta(seconds=n), "write_coil", master="192.0.2.7") for n in range(21, 60)]
+    with child_of(again) as child:
+        child.hear_until(Ready)
+        append(log, *strange)
+        batch = child.hear_until(Batch)[-1]
+    assert [(one.rule_id, one.record) for one in batch.detections] == [("baseline-new-writer", 21)]
+
+
+def test_worker_does_not_write_over_a_baseline_that_it_cannot_read(begin: Begin, log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plant.baseline"
+    path.write_text("{damaged", encoding="utf-8")
+    source = replace(begin.sources[0], format="json")
+    with child_of(replace(begin, sources=(source,), baseline=str(path))) as child:
+        append(log, modbus_line(1, datetime(2026, 11, 27, 9, tzinfo=UTC), "read_coils"))
+        told = child.hear_until(Trouble)[-1]
+        child.send(Stop())
+        child.hear_until(Stopped)
+    assert "AMG-BASELINE" in told.what
+    assert path.read_text(encoding="utf-8") == "{damaged"
 
 
 def test_worker_without_acknowledgements_reads_no_further_ahead_than_it_may(begin: Begin, log: Path) -> None:

@@ -315,6 +315,31 @@ export interface Source {
   is_feeding: boolean
 }
 
+export interface Habit {
+  device: string
+  master: string
+  function: string
+  is_changing: boolean
+  addresses: [number, number][]
+  low: number | null
+  high: number | null
+  every_s: number
+  n: number
+}
+
+export interface Plant {
+  state: 'learning' | 'frozen'
+  changed_by: string
+  changed_at: Instant | null
+  since: Instant | null
+  until: Instant | null
+  n_messages: number
+  n_left_out: number
+  n_devices: number
+  habits: Habit[]
+  next: string | null
+}
+
 export interface Rejected {
   path: string
   record: number

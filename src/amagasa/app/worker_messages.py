@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.left_out import ExcludedBy, GivenPlaceholder, OffRules
+from amagasa.detect.baseline.profile import State
 from amagasa.detect.correlation.hit import Hit
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import Detection, RuleFault
@@ -64,13 +65,21 @@ class RejectSpec(Struct, frozen=True, kw_only=True):
     quota_bytes: int
 
 
+class BaselineWish(Struct, frozen=True, kw_only=True, tag=True):
+    """A person said that the baseline of the plant is frozen, or learns again."""
+
+    state: State
+    by: str
+    at: datetime
+
+
 class Begin(Struct, frozen=True, kw_only=True, tag=True):
     """First message to the worker. It reads at most `max_ahead` batches ahead of their acknowledgement.
 
     `site` is the folder in which its exclusions are, `node` the one with files of indicators and policies; "" for none.
     With `awaits_content` it reads nothing before the first `Content`: what it read sooner would never be looked at with
     the content that was active before. With `is_exact_alone` it does without the native sieve, which may have ended the
-    process before it.
+    process before it. `baseline` is the file of what is usual in the plant, "" where none is learnt.
     """
 
     sources: tuple[SourceSpec, ...]
@@ -85,6 +94,8 @@ class Begin(Struct, frozen=True, kw_only=True, tag=True):
     awaits_content: bool = False
     is_exact_alone: bool = False
     node: str = ""
+    baseline: str = ""
+    baseline_wish: BaselineWish | None = None
 
 
 class Content(Struct, frozen=True, kw_only=True, tag=True):
@@ -152,7 +163,7 @@ class Stop(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Change = Content | Part | RuleChange | MoreIndicators
-ToWorker = Begin | Change | Ack | FeedAgain | Stop
+ToWorker = Begin | Change | Ack | FeedAgain | BaselineWish | Stop
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from amagasa.adapters.content.baseline_file import load_baseline
 from amagasa.adapters.peer.taxii_client import TaxiiLine
 from amagasa.adapters.seal.agreement_files import SealedFiles
 from amagasa.adapters.seal.keys import PartyKeys, create_party_keys, load_party_keys
@@ -19,11 +20,13 @@ from amagasa.app.agreements import AgreementFiles, load_book, read_card
 from amagasa.app.hearts import HeartDesk
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
+from amagasa.app.plant import Plant
 from amagasa.app.ports import Bond, Clock, Passwords, Store
 from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.taxii_library import Library
 from amagasa.app.telling import Telling
+from amagasa.detect.baseline.profile import Baseline
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.entry.node.clock import SystemClock
 from amagasa.entry.node.hunts import HuntDesk
@@ -37,6 +40,7 @@ from amagasa.vocab.tlp import Tlp, tlp_of_word
 SETTINGS_FILE = "node.toml"
 CARD_FILE = "party.json"
 REJECTS_FOLDER = "state/rejects"
+BASELINE_FILE = "state/plant.baseline"
 SPOOL_FOLDER = "state/spool"
 OPERATOR = Actor(name="operator", roles=frozenset(Role))  # whoever may open the node's folder
 
@@ -87,6 +91,7 @@ class World(Struct, frozen=True, kw_only=True):
     telling: Telling
     hunts: HuntDesk
     rejects: Rejects
+    plant: Plant
 
 
 def open_world(folder: Path) -> World:
@@ -120,6 +125,7 @@ def open_world(folder: Path) -> World:
         book=book,
         telling=telling,
         hunts=HuntDesk(folder, store, clock, signals),
+        plant=Plant(store, lambda: _baseline_in(folder / BASELINE_FILE), signals),
         rejects=Rejects(store, FolderRejects(folder / REJECTS_FOLDER), signals),
     )
 
@@ -136,6 +142,10 @@ def hearts_of(world: World) -> HeartDesk:
         sources=lambda: names,
         began_at=world.clock.now(),
     )
+
+
+def _baseline_in(path: Path) -> Baseline | None:
+    return load_baseline(path) if path.exists() else None
 
 
 def library_of(folder: Path) -> Library:

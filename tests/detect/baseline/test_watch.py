@@ -133,3 +133,36 @@ def test_joined_spans_cover_all_in_order_and_are_bounded(pairs: list[tuple[int, 
     assert len(spans) <= MAX_SPANS
     assert all(one[1] + 1 < other[0] for one, other in pairwise(spans))
     assert all(any(low <= start and start + more <= high for low, high in spans) for start, more in pairs)
+
+
+def live() -> tuple[Watch, float]:
+    """A watch, and the instant at which the last poll before was seen."""
+    watch = Watch(frozen(usual()))
+    watch.see([at(1_000.0)])
+    return watch, (START + timedelta(seconds=1_000)).timestamp()
+
+
+def test_watch_of_a_live_line_tells_at_once_and_once_a_window() -> None:
+    watch, _ = live()
+    strange = [write(1_001.0 + one, master="192.0.2.77") for one in range(500)]
+    watch.see(strange[:1])
+    (first,) = watch.fresh()
+    watch.see(strange[1:])
+    assert watch.fresh() == []
+    assert (first.what.value, first.n) == ("new_writer", 500)
+    watch.see([write(1_001.0 + 601, master="192.0.2.77")])
+    assert len(watch.fresh()) == 1
+
+
+def test_watch_of_a_live_line_misses_a_poll_as_time_passes_and_once() -> None:
+    watch, last_s = live()
+    assert not watch.pass_time(last_s + 11, live_s=60)
+    assert watch.pass_time(last_s + 30, live_s=60)
+    assert {finding.what.value for finding in watch.fresh()} == {"lost_poll"}
+    assert not watch.pass_time(last_s + 40, live_s=60)
+
+
+def test_watch_of_a_line_that_is_silent_altogether_calls_no_poll_lost() -> None:
+    watch, last_s = live()
+    assert not watch.pass_time(last_s + 3_600, live_s=60)
+    assert watch.fresh() == []

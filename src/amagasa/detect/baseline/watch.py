@@ -120,9 +120,11 @@ class Watch:
         self._devices = baseline.devices
         self._open: dict[tuple[str, str, What], Finding] = {}
         self._closed: list[Finding] = []
+        self._fresh: list[Finding] = []
         self._last: dict[tuple[str, str, str], float] = {}
         self._examples: dict[tuple[str, str, str], Message] = {}
         self._now_s = 0.0
+        self._looked_s = 0.0
 
     def see(self, messages: Iterable[Message]) -> None:
         """Compare; what differs is folded into findings."""
@@ -135,12 +137,33 @@ class Watch:
                 self._fold(what, message, at_s, (detail, expected))
 
     def told(self) -> list[Finding]:
-        """The findings whose window is over."""
-        for key, finding in list(self._open.items()):
-            if self._now_s - finding.first_s > WINDOW_S:
-                self._closed.append(self._open.pop(key))
-        found, self._closed = self._closed, []
+        """The findings whose window is over; `finish` has the rest."""
+        self._close_over()
+        found, self._closed, self._fresh = self._closed, [], []
         return found
+
+    def fresh(self) -> list[Finding]:
+        """The findings that began since the last call, as they are now: for who must know at once.
+
+        What else comes in their windows is not told again; windows that are over are let go.
+        """
+        self._close_over()
+        self._closed = []
+        found, self._fresh = self._fresh, []
+        return found
+
+    def pass_time(self, now_s: float, *, live_s: float) -> bool:
+        """Where the last message is not older than `live_s` and a poll is overdue now: fold that. Whether there is any.
+
+        Where nothing at all was seen for longer, the line itself is silent, which is another matter.
+        """
+        if not self._now_s <= now_s <= self._now_s + live_s or now_s < self._looked_s + 1:
+            return False
+        self._looked_s = now_s
+        for name, master, key in list(self._last):
+            if self._lost(self._devices[name].masters[master][key], (name, master, key), now_s, None):
+                del self._last[name, master, key]  # it is told once, until it speaks again
+        return bool(self._fresh)
 
     def finish(self) -> list[Finding]:
         """All that is left, and the polls that were lost at the end."""
@@ -149,12 +172,17 @@ class Watch:
             self._lost(habit, (name, master, key), self._now_s, None)
         self._closed.extend(self._open.values())
         self._open = {}
-        found, self._closed = self._closed, []
+        found, self._closed, self._fresh = self._closed, [], []
         return sorted(found, key=lambda one: one.first_s)
 
     def rest(self) -> None:
         """Forget when polls were last seen: what comes next is another recording."""
         self._last, self._examples, self._now_s = {}, {}, 0.0
+
+    def _close_over(self) -> None:
+        for key, finding in list(self._open.items()):
+            if self._now_s - finding.first_s > WINDOW_S:
+                self._closed.append(self._open.pop(key))
 
     def _differences(self, message: Message, at_s: float) -> Iterator[tuple[What, str, str]]:
         name = device_of(message)
@@ -176,17 +204,19 @@ class Watch:
             yield from _places(habit, message)
             self._lost(habit, (name, message.master, habit_key(message)), at_s, message)
 
-    def _lost(self, habit: Habit, key: tuple[str, str, str], at_s: float, message: Message | None) -> None:
+    def _lost(self, habit: Habit, key: tuple[str, str, str], at_s: float, message: Message | None) -> bool:
+        """Whether it was lost."""
         last = self._last.get(key)
         if message is not None:
             self._last[key] = max(at_s, last or 0.0)
             self._examples[key] = message
         is_even = habit.n_gaps >= MIN_POLLS and habit.last_s - habit.first_s >= MIN_LONGEST * habit.longest_gap_s
         if last is None or not is_even or at_s - last <= LOST_AFTER * habit.longest_gap_s:
-            return
+            return False
         example = message or self._examples[key]
         detail = f"{'any message' if key[2] == ANY else key[2]}: nothing for {at_s - last:.0f} s"
         self._fold(What.LOST_POLL, example, last, (detail, f"at most {habit.longest_gap_s:.0f} s"))
+        return True
 
     def _fold(self, what: What, message: Message, at_s: float, said: tuple[str, str]) -> None:
         key = (device_of(message), message.master, what)
@@ -208,6 +238,7 @@ class Watch:
                 last_s=at_s,
                 example=message,
             )
+            self._fresh.append(finding)
         finding.n += 1
         finding.last_s = max(finding.last_s, at_s)
         finding.is_changing = finding.is_changing or message.operation in CHANGING

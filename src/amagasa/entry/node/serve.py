@@ -16,6 +16,7 @@ from amagasa.app.heads import HeadsDesk
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.own_ground import OurGround
+from amagasa.app.plant import BASELINE, wish_in
 from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce
@@ -226,6 +227,8 @@ class Node:
     def _heard(self, topic: str, payload: dict[str, Any]) -> None:
         if topic == FEED_AGAIN:
             self._watcher.feed_again(payload["source"])
+        elif topic == BASELINE and (wish := wish_in(self._world.store)) is not None:
+            self._watcher.change_baseline(wish)
 
     def _record(self, batch: Batch) -> None:
         world = self._world

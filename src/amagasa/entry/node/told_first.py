@@ -1,11 +1,12 @@
 """What the worker and the receiver are told when they begin: the settings, and how far all was committed."""
 
+from amagasa.app.plant import wish_in
 from amagasa.app.ports import Position
 from amagasa.app.receiver_messages import Receive, ReceiverSpec
 from amagasa.app.worker_messages import Begin, LakeSpec, RejectSpec, SourceKind, SourceSpec
 from amagasa.detect.sigma.link import Wanted
 from amagasa.entry.settings.source import SourceSettings
-from amagasa.entry.wiring import REJECTS_FOLDER, SPOOL_FOLDER, World
+from amagasa.entry.wiring import BASELINE_FILE, REJECTS_FOLDER, SPOOL_FOLDER, World
 from amagasa.entry.wiring_detect import mapping_in
 from amagasa.vocab.text import folder_name
 
@@ -45,6 +46,8 @@ def begin_of(world: World) -> Begin:
         max_ahead=settings.limits.queue_chunks,
         node=str(world.folder),
         awaits_content=True,
+        baseline=str(world.folder / BASELINE_FILE),
+        baseline_wish=wish_in(world.store),
     )
 
 

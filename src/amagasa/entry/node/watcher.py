@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from amagasa.app.worker_messages import (
     Ack,
     Active,
+    BaselineWish,
     Batch,
     Begin,
     Compiling,
@@ -103,6 +104,10 @@ class Watcher:
         """Hand new content to the running worker; one that starts later asks for it itself."""
         with self._handing_over:
             self._outgoing.put(content)
+
+    def change_baseline(self, wish: BaselineWish) -> None:
+        """Tell the worker what a person said of the plant's baseline; one that starts later is told at its start."""
+        self._send(wish)
 
     def feed_again(self, source: str) -> None:
         """Have the worker read the rejects of a source again; one that starts later does so by their head."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from amagasa.app.active_content import as_held
 from amagasa.app.layers import path_of
@@ -24,6 +25,7 @@ from amagasa.app.worker_messages import (
     MAX_REJECTS_SENT,
     Ack,
     Active,
+    BaselineWish,
     Batch,
     Begin,
     Compiling,
@@ -44,6 +46,7 @@ from amagasa.app.worker_messages import (
 )
 from amagasa.detect.correlation.link import Links
 from amagasa.detect.report import RuleFault
+from amagasa.entry.node.baseline_desk import BaselineDesk
 from amagasa.entry.node.disk import DiskRules
 from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.node.lake_desk import LakeDesk, bare
@@ -93,6 +96,7 @@ class Worker:
         self._compiling_told_at = time.monotonic()
         self._lake = LakeDesk(begin, now=datetime.now(UTC))
         self._rejects = RejectDesk(begin)
+        self._plant = BaselineDesk(begin)
         self._followers: list[tuple[SourceSpec, Follower]] = [
             (spec, follower_of(spec, bare(spec.token), chunk_bytes=begin.chunk_bytes)) for spec in begin.sources
         ]
@@ -124,7 +128,8 @@ class Worker:
             is_idle &= not self._feed_again()
             self._send_batches(*map(self._pace.offer, map(self._rejects.dressed, self._lake.due(datetime.now(UTC)))))
             self._send_batches(*self._pace.due())
-            for fault in self._rejects.faults():
+            self._look_at_plant()
+            for fault in (*self._rejects.faults(), *self._plant.troubles()):
                 self._send(Trouble(what=fault))
             if self._leaving.is_due:
                 self._tell_left_out()
@@ -132,6 +137,7 @@ class Worker:
         self._send_batches(*map(self._rejects.dressed, self._lake.last(datetime.now(UTC))))
         self._lake.close()
         self._rejects.close()
+        self._plant.close()
         for _, follower in self._followers:
             follower.close()
         self._disk.stop()
@@ -227,6 +233,7 @@ class Worker:
             seen = look(item, self._outlook.sight, now=datetime.now(UTC))
         self._rejects.keep(spec.name, item, seen.rejects)
         self._leaving.count(seen.report.excluded)
+        unusual = tuple(map(as_held, self._plant.see(spec.name, item)))
         events = [one.event_at for one in seen.report.detections if one.event_at is not None]
         batch = Batch(
             source=spec.name,
@@ -235,7 +242,7 @@ class Worker:
             n_accepted=seen.n_accepted,
             n_rejected=len(seen.rejects),
             rejects=seen.rejects[:MAX_REJECTS_SENT],
-            detections=tuple(map(as_held, seen.report.detections)),
+            detections=(*map(as_held, seen.report.detections), *unusual),
             faults=seen.report.faults,
             last_record_at=max(events, default=datetime.now(UTC)),
             lag_bytes=lag_bytes,
@@ -282,6 +289,13 @@ class Worker:
         )
         return self._rejects.dressed(batch)
 
+    def _look_at_plant(self) -> None:
+        """What time alone shows of the plant: polls that stopped."""
+        source, unusual = self._plant.due(datetime.now(UTC))
+        if unusual:
+            empty = replace(self._lake.empty(source), detections=tuple(map(as_held, unusual)))
+            self._send_batches(*self._pace.rest(source), self._rejects.dressed(empty))
+
     def _begin_again(self, source: str) -> None:
         """Commit at once that the rejects of a source are to be fed again: a kill does not forget it."""
         if self._rejects.ask(source):
@@ -302,6 +316,8 @@ class Worker:
                     self._spools.acknowledged(message.n)
                 case FeedAgain():
                     self._begin_again(message.source)
+                case BaselineWish():
+                    self._plant.wish(message)
                 case Content() | Part() | RuleChange() | MoreIndicators():
                     self._tell(self._outlook.take(message))
                 case Stop():

@@ -22,6 +22,7 @@ from amagasa.entry.people import handovers as api_handovers
 from amagasa.entry.people import hunts as api_hunts
 from amagasa.entry.people import mission as api_mission
 from amagasa.entry.people import node as api_node
+from amagasa.entry.people import plant as api_plant
 from amagasa.entry.people import queue as api_queue
 from amagasa.entry.people import share as api_share
 from amagasa.entry.people import sources as api_sources
@@ -66,6 +67,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             *api_node.HANDLERS,
             *api_campaigns.HANDLERS,
             *api_courier.HANDLERS,
+            *api_plant.HANDLERS,
             *api_queue.HANDLERS,
             *api_share.HANDLERS,
             *api_sources.HANDLERS,

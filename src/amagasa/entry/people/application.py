@@ -37,6 +37,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             is_ready=is_ready,
             hunts=world.hunts,
             rejects=world.rejects,
+            plant=world.plant,
             courier=CourierDesk(
                 store=world.store,
                 signals=world.signals,

@@ -18,6 +18,7 @@ from amagasa.app.kept_file import IndicatorFiles
 from amagasa.app.mission_impact import ImpactBoard
 from amagasa.app.missions import Missions
 from amagasa.app.permissions import Actor
+from amagasa.app.plant import Plant
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
 from amagasa.app.rejects import Rejects
@@ -83,6 +84,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     is_ready: Callable[[], bool] = always_ready
     hunts: HuntDesk | None = None
     rejects: Rejects | None = None
+    plant: Plant | None = None
     courier: CourierDesk | None = None
 
 
