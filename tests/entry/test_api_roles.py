@@ -74,6 +74,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/crossings/{crossing_id}/edit"): ({"strip": ["nowhere"]}, RELEASE),
     ("POST", "/api/retractions"): ({"object_id": "x"}, RELEASE),
     ("POST", "/api/preview"): ({"objects": []}, EVERY),
+    ("POST", "/api/exports"): ({"what": "content"}, EVERY),
     ("GET", "/api/agreements"): (None, EVERY),
     ("POST", "/api/agreements/drafts"): ({"text": "x"}, EVERY),
     ("GET", "/api/content"): (None, EVERY),

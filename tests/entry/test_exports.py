@@ -45,6 +45,13 @@ def file_of(desktop: Desktop, token: str, path: str, form: str) -> Any:
     return answer
 
 
+def rows_of(text: str) -> list[dict[str, str]]:
+    """Behind the remark with the marking of the whole."""
+    head, rest = text.split("\n", 1)
+    assert head.startswith("# TLP:")
+    return list(csv.DictReader(io.StringIO(rest)))
+
+
 def test_a_bundle_is_sound_stix_with_what_explains_it(desktop: Desktop, token: str, incident: str) -> None:
     answer = file_of(desktop, token, f"/api/incidents/{incident}/export", "stix")
     bundle = stix2.parse(answer.text, allow_custom=True)
@@ -67,7 +74,7 @@ def test_a_document_of_another_tool_names_the_incident(desktop: Desktop, token: 
 def test_tables_and_lists_are_what_they_say(desktop: Desktop, token: str, incident: str) -> None:
     table = file_of(desktop, token, f"/api/incidents/{incident}/export", "csv")
     assert table.headers["content-type"].startswith("text/csv")
-    assert all(row["tlp"] == "TLP:AMBER" for row in csv.DictReader(io.StringIO(table.text)))
+    assert all(row["tlp"] == "TLP:AMBER" for row in rows_of(table.text))
     assert file_of(desktop, token, "/api/content/export", "list").headers["content-type"].startswith("text/plain")
 
 
@@ -89,7 +96,7 @@ def test_content_goes_out_with_what_allies_sent_under_their_own_marking(desktop:
     (found,) = (one for one in objects if one["id"] == sent["id"])
     assert found == sent
     assert Tlp.AMBER_STRICT.marking_id in {one["id"] for one in objects}
-    rows = csv.DictReader(io.StringIO(file_of(desktop, token, "/api/content/export", "csv").text))
+    rows = rows_of(file_of(desktop, token, "/api/content/export", "csv").text)
     assert {row["tlp"] for row in rows if row["value"] == "198.51.100.77"} == {"TLP:AMBER+STRICT"}
 
 
@@ -103,6 +110,6 @@ def test_whoever_may_not_read_has_no_file(desktop: Desktop, incident: str) -> No
 
 def test_what_is_not_there_or_no_format_is_said(desktop: Desktop, token: str) -> None:
     gone = desktop.ask("GET", "/api/incidents/incident--none/export", token=token)
-    assert (gone.status_code, gone.json()["code"]) == (404, "AMG-INCIDENT-UNKNOWN")
+    assert (gone.status_code, gone.json()["code"]) == (404, "AMG-EXPORT-UNKNOWN")
     assert desktop.ask("GET", "/api/campaigns/none/export", token=token).status_code == 404
     assert desktop.ask("GET", "/api/content/export?format=word", token=token).status_code == 422

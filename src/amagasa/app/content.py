@@ -10,6 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.app.agreement_trial import Trial
+from amagasa.app.exporting import ExportAsked, Exported
+from amagasa.app.kept_file import IndicatorFiles
+from amagasa.app.kept_marking import keep_marking
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import ContentItem, ContentKind, Crossing, Reading, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked
@@ -31,10 +34,6 @@ TITLE_CHARACTERS: Final = 300
 class Sharing(Protocol):
     """How our own knowledge is put into STIX, released and decided upon. Carried out by app.telling."""
 
-    @property
-    def marking(self) -> Tlp:
-        """Of what this node tells by itself."""
-
     def rule_object(self, text: str, *, rule_id: str, title: str, marking: Tlp, now: datetime) -> dict[str, Any]:
         """The STIX indicator (`pattern_type` sigma) of a rule."""
 
@@ -55,6 +54,9 @@ class Sharing(Protocol):
 
     def preview(self, actor: Actor, asked: PreviewAsked, *, now: datetime) -> list[Preview]:
         """What would leave of this; nothing is kept."""
+
+    def export(self, actor: Actor, asked: ExportAsked, *, files: IndicatorFiles | None, now: datetime) -> Exported:
+        """What is known here in the form of another system."""
 
     def edit(  # noqa: D102 - takes properties away or marks higher what waits for a yes
         self,
@@ -147,6 +149,7 @@ def add_rules(store: Store, actor: Actor, new: NewRules, *, sharing: Sharing, no
                 refused.append((number, why))
             else:
                 tx.save_content(item)
+                keep_marking(tx, item.id, marking)
                 items[item.id] = item
         if new.share and items:
             offered = [

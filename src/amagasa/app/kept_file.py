@@ -1,6 +1,6 @@
 """Files of indicators as the use cases see them: a small Protocol, carried out by an adapter."""
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -19,6 +19,13 @@ class Kept(Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
+class ReadBack(Struct, frozen=True, kw_only=True):
+    """The STIX objects of a file as they stand in it, and how many lines of a flat list it has instead."""
+
+    objects: tuple[dict[str, Any], ...]
+    n_lines: int
+
+
 class IndicatorFiles(Protocol):
     """The files which the node keeps."""
 
@@ -27,3 +34,6 @@ class IndicatorFiles(Protocol):
 
     def remove(self, file: str) -> None:
         """Forget it; nothing where there is none."""
+
+    def objects(self, file: str) -> ReadBack:
+        """What is in it; nothing where it is not there any more."""

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from amagasa.app.agreement_trial import Trial, Voice, try_agreement
 from amagasa.app.deciding import Deciding
+from amagasa.app.exporting import ExportAsked, Exported, Exporting
+from amagasa.app.kept_file import IndicatorFiles
 from amagasa.app.permissions import Actor
 from amagasa.app.ports import AgreementBook, Crossing, Reading, Store, Writing
 from amagasa.app.previewing import Preview, PreviewAsked, preview_objects
 from amagasa.app.provenance import Source, kept_sources, sources_of
 from amagasa.app.retracting import Retraction, retract
-from amagasa.app.sharing import in_force, last_sent, release_changes
+from amagasa.app.sharing import announce, in_force, last_sent, release_changes
 from amagasa.app.signals import Signals
 from amagasa.incident.alert import Alert, Incident
 from amagasa.share.agreement import Agreement, Party
@@ -141,8 +143,31 @@ class Telling:
 
     def try_agreement(self, actor: Actor, agreement: Agreement, *, now: datetime, days: int) -> Trial:
         """What this agreement would have let go of the last days; nothing is kept."""
-        voice = Voice(party=self._party, marking=self._marking, min_severity=self._min_severity, secret=self._secret)
-        return try_agreement(self._store, actor, agreement, voice, book=self._book, now=now, days=days)
+        return try_agreement(self._store, actor, agreement, self._voice, book=self._book, now=now, days=days)
+
+    @property
+    def _voice(self) -> Voice:
+        return Voice(party=self._party, marking=self._marking, min_severity=self._min_severity, secret=self._secret)
+
+    def export(self, actor: Actor, asked: ExportAsked, *, files: IndicatorFiles | None, now: datetime) -> Exported:
+        """What is known here in the form of another system; for an ally what its agreement releases."""
+        exporting = Exporting(self._store, self._voice, book=self._book, files=files, let=self._let)
+        exported, crossings = exporting.export(actor, asked, now=now)
+        announce(self._signals, crossings)
+        return exported
+
+    def _let(
+        self,
+        tx: Writing,
+        objects: Sequence[Mapping[str, Any]],
+        sources: Mapping[str, frozenset[Source]],
+        *,
+        ally: str,
+        now: datetime,
+    ) -> tuple[Crossing, ...]:
+        return release_changes(
+            tx, objects, book=self._book, now=now, secret=self._secret, sources=sources, allies=[ally]
+        )
 
     def preview(self, actor: Actor, asked: PreviewAsked, *, now: datetime) -> list[Preview]:
         """What would leave of this alert or incident, or of these objects; nothing is kept.

@@ -16,7 +16,7 @@ import msgspec
 
 from amagasa.adapters.content.indicators import Loaded, load_indicators
 from amagasa.adapters.content.policies import policy_in
-from amagasa.app.kept_file import Kept
+from amagasa.app.kept_file import Kept, ReadBack
 from amagasa.detect.indicators.compiling import compile_indicators
 from amagasa.detect.indicators.counting import counted, counted_beside
 from amagasa.detect.report import RuleFault
@@ -106,6 +106,12 @@ class KeptFiles:
         there = [path for path in found if path.is_file()]
         loaded = load_indicators(there, cache=self._tables)
         return loaded.missing([str(path) for path in found if not path.is_file()])
+
+    def objects(self, file: str) -> ReadBack:
+        """The objects of a bundle or an export; of a flat list how many lines it has."""
+        loaded = self.load([file])
+        n_lines = sum(table.plan.about.tally.get("n_indicators", 0) for table in loaded.tables)
+        return ReadBack(objects=tuple(dict(one) for one in loaded.objects), n_lines=n_lines)
 
     def weighed(self, files: Sequence[str], *, now: datetime) -> dict[str, dict[str, int]]:
         """Of each file how many of its indicators do not speak today, by the reason. Kept for the day.

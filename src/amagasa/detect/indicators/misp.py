@@ -6,6 +6,10 @@ Many published events flag nothing at all: then the flag was not used, and attri
 shows (a mutex, a wallet, the name an anti-virus gives) and those meant as context are passed over and counted.
 
 A `domain` stands for itself and all below, as in MISP's own exports for sensors; a `hostname` for itself.
+
+Markings stay: the strictest TLP among the tags of the attribute, its object and its event marks the indicator, and a
+tag of that family which nobody can read (`tlp:unclear`) counts as red. PAP tags stand among the labels: STIX has no
+marking for them.
 """
 
 import re
@@ -22,10 +26,19 @@ from amagasa.vocab.instants import from_rfc3339, to_rfc3339
 from amagasa.vocab.text import show
 
 UNFLAGGED_CONFIDENCE: Final = 30
+# MISP's words for confidence (its taxonomy "misp"), each with the least of 100 for which it is said.
+CONFIDENCE_WORDS: Final = (
+    (100, "completely-confident"),
+    (75, "usually-confident"),
+    (50, "fairly-confident"),
+    (25, "rarely-confident"),
+    (0, "unconfident"),
+)
 # What `compiling` understands: an equality that holds for all names below, too.
 BELOW: Final = "x_amagasa_below"
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TECHNIQUE: Final = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
+_CONFIDENCE: Final = re.compile(r'misp:confidence-level="([a-z-]+)"')
 _AGENT: Final = "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"
 
 
@@ -38,11 +51,15 @@ class Read(Struct, frozen=True, kw_only=True):
 
 
 class _Form(Struct, frozen=True):
-    """How a type of attribute is looked for. `is_certain`: it names one thing, whatever else the event says."""
+    """How a type of attribute is looked for. `is_certain`: it names one thing, whatever else the event says.
+
+    `pattern_type` other than "": the value is a pattern already.
+    """
 
     pattern: Callable[[str], str]
     is_certain: bool = True
     is_below: bool = False
+    pattern_type: str = ""
 
 
 def is_misp(document: Any) -> bool:
@@ -57,9 +74,11 @@ def indicators_of(document: Any) -> Read:
     n_passed_over = 0
     for event in _events_of(document):
         attributes = list(_attributes_of(event))
-        is_flagged = any(one.get("to_ids") is True for one in attributes)
-        for one in attributes:
+        is_flagged = any(one.get("to_ids") is True for one, _ in attributes)
+        for one, holders in attributes:
             made = _indicator_of(one, event, is_flagged=is_flagged)
+            if isinstance(made, dict):
+                made |= _said_by_tags(_tags_of(one, *holders), made)
             if made is None:
                 n_passed_over += 1
             elif isinstance(made, str):
@@ -77,11 +96,13 @@ def _events_of(document: Any) -> Iterator[Mapping[str, Any]]:
             yield event
 
 
-def _attributes_of(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    holders = [event, *_dicts(event.get("Object"))]
-    for holder in holders:
+def _attributes_of(event: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]]]:
+    """Each attribute with what it stands in: its event, and its object where it has one."""
+    yield from ((one, (event,)) for one in _dicts(event.get("Attribute")) if one.get("deleted") is not True)
+    for holder in _dicts(event.get("Object")):
         if holder.get("deleted") is not True:
-            yield from (one for one in _dicts(holder.get("Attribute")) if one.get("deleted") is not True)
+            kept = (one for one in _dicts(holder.get("Attribute")) if one.get("deleted") is not True)
+            yield from ((one, (event, holder)) for one in kept)
 
 
 def _indicator_of(one: Mapping[str, Any], event: Mapping[str, Any], *, is_flagged: bool) -> dict[str, Any] | str | None:
@@ -92,19 +113,16 @@ def _indicator_of(one: Mapping[str, Any], event: Mapping[str, Any], *, is_flagge
         return None
     if not isinstance(value, str) or not value.strip():
         return f"attribute {show(str(one.get('uuid', '?')), 40)}: expected a value; got {show(repr(value), 60)}"
-    pattern = form.pattern(refanged(value.strip()))
+    pattern = value.strip() if form.pattern_type else form.pattern(refanged(value.strip()))
     uuid = str(one.get("uuid", "")).lower()
     indicator: dict[str, Any] = {
         "type": "indicator",
         "id": f"indicator--{uuid}" if _UUID.fullmatch(uuid) else stable_id("indicator", str(kind), value),
-        "name": show(f"{value}: {_text(event.get('info')) or 'a MISP event'}"),
+        "name": show(f"{show(value, 120)}: {_text(event.get('info')) or 'a MISP event'}"),
         "pattern": pattern,
-        "pattern_type": "stix",
+        "pattern_type": form.pattern_type or "stix",
         "labels": sorted(set(_techniques_of(one))),
     } | _times_of(one, event)
-    mark = tlp_of_tags(_text(tag.get("name")) for holder in (one, event) for tag in _dicts(holder.get("Tag")))
-    if mark is not None:
-        indicator["object_marking_refs"] = [mark.marking_id]
     if form.is_below:
         indicator[BELOW] = True
     if not is_flagged:
@@ -130,6 +148,26 @@ def _instant(value: Any) -> datetime | None:
         return from_rfc3339(text)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _tags_of(*holders: Mapping[str, Any]) -> list[str]:
+    return [_text(tag.get("name")).strip() for holder in holders for tag in _dicts(holder.get("Tag"))]
+
+
+def _said_by_tags(tags: list[str], made: Mapping[str, Any]) -> dict[str, Any]:
+    """Marking, PAP and confidence. A TLP that cannot be read is red: whoever wrote it meant to bound something."""
+    said: dict[str, Any] = {}
+    marking = tlp_of_tags(tags)
+    if marking is not None:
+        said["object_marking_refs"] = [marking.marking_id]
+    permissible = sorted({tag.upper() for tag in tags if tag.lower().startswith("pap:")})
+    if permissible:
+        said["labels"] = [*made["labels"], *(show(one, 40) for one in permissible)]
+    stated = {found[1] for tag in tags if (found := _CONFIDENCE.fullmatch(tag))}
+    known = [least for least, word in CONFIDENCE_WORDS if word in stated]
+    if known and "confidence" not in made:
+        said["confidence"] = min(known)
+    return said
 
 
 def _techniques_of(one: Mapping[str, Any]) -> Iterator[str]:
@@ -200,4 +238,5 @@ _FORMS: Final[dict[str, _Form]] = {
     "regkey": _Form(_equals("windows-registry-key:key"), is_certain=False),
     "regkey|value": _Form(_registry_value, is_certain=False),
     "user-agent": _Form(_equals(_AGENT), is_certain=False),
+    "stix2-pattern": _Form(str, is_certain=False, pattern_type="stix"),
 }

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from amagasa.app.exporting import Form
+from amagasa.brief.forms import Form
 from amagasa.entry.cli.export_file import Target, Wanted, write_export
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import write_json

@@ -13,7 +13,7 @@ import typer
 from msgspec import Struct
 
 from amagasa.app.content import rule_identity
-from amagasa.app.exporting import Form
+from amagasa.brief.forms import Form
 from amagasa.entry.cli.check import check_command
 from amagasa.entry.cli.client import NodeClient, is_running
 from amagasa.entry.cli.export_file import Target, Wanted, write_export

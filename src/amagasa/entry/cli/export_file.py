@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import typer
 
-from amagasa.app.exporting import Form
+from amagasa.brief.forms import Form
 from amagasa.entry.cli.client import NodeClient
 from amagasa.entry.cli.output import say
 from amagasa.vocab.errors import WorldError
@@ -27,13 +27,13 @@ def write_export(client: NodeClient, path: str, form: Form, output: Path | None)
         sys.stdout.buffer.write(answer.content)
         sys.stdout.buffer.flush()
     else:
-        _write(output, answer.content)
+        keep(output, answer.content)
     note = unquote(answer.headers.get("Amagasa-Note", ""))
     if note:
         say(show(note))
 
 
-def _write(output: Path, content: bytes) -> None:
+def keep(output: Path, content: bytes) -> None:
     """The whole file or none of it."""
     new = output.with_name(f".{output.name}.part")
     try:

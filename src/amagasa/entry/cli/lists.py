@@ -47,6 +47,8 @@ def say_kept(kept: Kept) -> None:
     """What of the file can be used, and what cannot."""
     counts = kept.counts
     say(f"{counts['n_indicators']:,} indicators in {show(kept.name)}: {_kinds(counts)}")
+    if counts.get("n_passed_over"):
+        say(f"passed over: {counts['n_passed_over']:,} attributes that no record shows or nobody flagged")
     n_rejected = counts.get("n_rejected", len(kept.faults))
     for fault in kept.faults[:SHOWN_FAULTS]:
         say(f"cannot be used: {fault}")

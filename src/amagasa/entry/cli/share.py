@@ -8,12 +8,14 @@ import msgspec
 import typer
 
 from amagasa.entry.cli import courier
+from amagasa.entry.cli.export import export_command
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, Limit, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import Output, say, write_json, write_rows
 from amagasa.vocab.errors import EXIT_FINDINGS, BadInputError
 
 app = typer.Typer()
 app.add_typer(courier.app, name="courier")
+app.command("export")(export_command)
 MAX_ID = 2**63 - 1
 MAX_DIGITS = 19
 COLUMNS = ("id", "at", "way", "ally", "object", "state", "clause", "marking", "why")
