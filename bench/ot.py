@@ -11,7 +11,7 @@ above names it. Told is right for the labels attack, attack-like and recon, and 
 import argparse
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from amagasa.detect.baseline.profile import Baseline, State
 from amagasa.detect.report import Detection
 from amagasa.entry.node.pool import look_here
 from amagasa.entry.wiring_detect import ContentFiles, file_correlation, load_content, open_all, streams_of
+from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.vocab.severity import Level
 
 TOLD = {Level.MEDIUM, Level.HIGH, Level.CRITICAL}
@@ -75,8 +76,18 @@ def sensor(path: Path) -> str:
     incidents = {one.incident_id for one in grouped.alerts if one.incident_id}
     return (
         f"{len(found)} detections, {len(grouped.alerts)} alerts ({len(told)} of level medium or above), "
-        f"{len(incidents)} incidents"
+        f"{len(incidents)} incidents, in captures of {_n_days(grouped.alerts)} days; at most "
+        f"{_most_in_a_day(grouped.incidents)} of one day"
     )
+
+
+def _n_days(alerts: Sequence[Alert]) -> int:
+    return len({one.first_seen_at.date() for one in alerts})
+
+
+def _most_in_a_day(incidents: Sequence[Incident]) -> int:
+    found = Counter(one.first_seen_at.date() for one in incidents if one.status is Status.OPEN)
+    return max(found.values(), default=0)
 
 
 def flows(folder: Path) -> Iterator[str]:

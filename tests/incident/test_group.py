@@ -1,10 +1,12 @@
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from amagasa.detect.report import Detection
 from amagasa.event.entity import Entity, EntityKind
-from amagasa.incident.alert import Status
+from amagasa.incident.alert import Alert, Status
 from amagasa.incident.fold import fold
 from amagasa.incident.group import OPEN_AFTER, group
 from amagasa.incident.growing import MAX_ALERTS
@@ -236,3 +238,39 @@ def test_group_of_alerts_already_grouped_counts_nothing_twice(detections: list[D
     moved = [one for one, before in zip(again, alerts, strict=True) if one.incident_id != before.incident_id]
     assert all(world.alerts[one.id].incident_id is not None for one in moved)
     assert all(one.n_by_alert.items() >= counted[one.id].items() for one in world.open() if one.id in counted)
+
+
+def on_device(minute: float, source: Entity, *devices: str, **given: Any) -> Alert:
+    named = tuple(Entity(kind=EntityKind.DESTINATION_ADDRESS, value=one) for one in devices)
+    return replace(alert(minute, source, *named, **given), techniques=("T0855",))
+
+
+def test_device_of_a_plant_struck_from_two_stations_within_a_day_is_one_incident() -> None:
+    world = World()
+    world.take(on_device(-20 * 60, SCANNER, "192.0.2.9"))
+    (second,) = world.take(on_device(0, OTHER, "192.0.2.9", rule="other"))
+    (incident,) = world.open()
+    assert incident.why[second.id] == "same device of a plant 192.0.2.9, within 24 hours"
+    world.check()
+
+
+def test_device_of_a_plant_struck_on_another_day_is_another_incident() -> None:
+    world = World()
+    world.take(on_device(-25 * 60, SCANNER, "192.0.2.9"))
+    world.take(on_device(0, OTHER, "192.0.2.9", rule="other"))
+    assert len(world.open()) == 2
+
+
+def test_website_that_two_attack_is_no_device_of_a_plant() -> None:
+    world = World()
+    one, other = (on_device(0, source, "192.0.2.9") for source in (SCANNER, OTHER))
+    world.take(replace(one, techniques=("T1190",)))
+    world.take(replace(other, techniques=("T1190",)))
+    assert len(world.open()) == 2
+
+
+def test_sweep_over_a_plant_ties_nothing_by_its_devices() -> None:
+    world = World()
+    world.take(on_device(0, SCANNER, "192.0.2.9"))
+    world.take(on_device(5, OTHER, *(f"192.0.2.{n}" for n in range(5, 15)), rule="sweep"))
+    assert len(world.open()) == 2

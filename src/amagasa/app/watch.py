@@ -14,9 +14,9 @@ from amagasa.app.worker_messages import Batch, SourceState
 from amagasa.detect.report import Detection
 from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.fold import FOLD_WINDOW, fold, key_of, seen_at
-from amagasa.incident.group import GROUP_WINDOW, group
+from amagasa.incident.group import DEVICE_WINDOW, GROUP_WINDOW, group
 from amagasa.incident.lead import CORROBORATION, asked_by, confirmed, raised_by, spoken_by, stands
-from amagasa.incident.links import wanted_links
+from amagasa.incident.links import device_links, wanted_links
 
 # Code of the fault which says that part of a log was gone before it was read: said once, so it is kept.
 LOST: Final = "AMG-SOURCE-011"
@@ -142,7 +142,10 @@ def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, n
         grown |= {one.id: one for one in _alerts(tx, source, some, grown, now=now)}
     alerts = tuple(grown.values())
     named = tx.incidents_by_id(alert.incident_id for alert in alerts if alert.incident_id is not None)
-    linked = tx.incidents_linked(wanted_links(alerts), since=first - GROUP_WINDOW)
+    linked = [
+        *tx.incidents_linked(wanted_links(alerts), since=first - GROUP_WINDOW),
+        *tx.incidents_linked(device_links(alerts), since=first - DEVICE_WINDOW),
+    ]
     grouped = group(alerts, list({incident.id: incident for incident in (*named, *linked)}.values()), now=now)
     tx.save_incidents(grouped.incidents)
     tx.save_alerts(grouped.alerts)

@@ -1,11 +1,12 @@
 """Alerts -> incidents: what one hand did within one stretch of time is one thing to work on.
 
 An alert joins an open incident that shares a link (`incident.links`) and whose span it comes near to
-(`GROUP_WINDOW`; `MACHINE_WINDOW` where the host alone ties them). Where none does, it opens one if it is of medium
-severity or worse, or has `OPEN_AFTER` detections; a quieter alert stays an alert, and joins when it grows while its
-source is at work elsewhere. An alert that links two incidents shows that they are one: the older keeps its id and
-takes all alerts, the other is closed and names it in `merged_into`. An alert that grows after its incident was closed
-opens that one again: an attack which goes on must not go on unseen. Many sources which each do the same little are
+(`GROUP_WINDOW`; `MACHINE_WINDOW` where the host alone ties them, `DEVICE_WINDOW` where a device of a plant does).
+Where none does, it opens one if it is of medium severity or worse, or has `OPEN_AFTER` detections; a quieter alert
+stays an alert, and joins when it grows while its source is at work elsewhere. An alert that links two incidents shows
+that they are one: the older keeps its id and takes all alerts, the other is closed and names it in `merged_into`. An
+alert that grows after its incident was closed opens that one again: an attack which goes on must not go on unseen.
+Many sources which each do the same little are
 one incident (`incident.swarm`).
 
 What a person decided holds: alerts like those that were moved follow them (`Incident.pins`), and incidents that were
@@ -33,6 +34,7 @@ from amagasa.incident.growing import (
 from amagasa.incident.links import (
     ACCOUNT,
     BEHAVIOUR,
+    DEVICE,
     MACHINE,
     PIN,
     WEAK_ACCOUNT,
@@ -50,6 +52,7 @@ from amagasa.vocab.severity import Severity
 
 GROUP_WINDOW: Final = timedelta(hours=4)
 MACHINE_WINDOW: Final = timedelta(hours=1)
+DEVICE_WINDOW: Final = timedelta(hours=24)
 # Beyond this the host alone ties nothing more to an incident: a machine which is never quiet would be one for ever.
 MACHINE_SPAN: Final = timedelta(hours=24)
 # So many accounts at work on a host make it everybody's: a terminal server, a domain controller.
@@ -183,7 +186,7 @@ class _Desk:
         if kind == SOURCE and _is_strange(incident, alert) and self._is_gateway(link):
             return False
         is_machine = kind in {MACHINE, WEAK_MACHINE}
-        window = MACHINE_WINDOW if is_machine else GROUP_WINDOW
+        window = MACHINE_WINDOW if is_machine else DEVICE_WINDOW if kind == DEVICE else GROUP_WINDOW
         is_near = (
             alert.first_seen_at <= incident.last_seen_at + window
             and alert.last_seen_at >= incident.first_seen_at - window
@@ -324,6 +327,8 @@ def _weight_of(alert: Alert) -> str:
 def _because(link: str) -> str:
     if kind_of(link) in {MACHINE, WEAK_MACHINE}:
         return f"same {said(link)} within {MACHINE_WINDOW // timedelta(minutes=1)} minutes"
+    if kind_of(link) == DEVICE:
+        return f"same {said(link)}, within {DEVICE_WINDOW // timedelta(hours=1)} hours"
     return f"same {said(link)}, within {GROUP_WINDOW // timedelta(hours=1)} hours"
 
 

@@ -9,14 +9,17 @@
 | tool, weak | those whose evidence is the name that a tool gives itself | the same |
 | account: host and user | those which name no source address: then the account is the actor's | account, weak account |
 | weak account | those which do: the account is the victim's, and half the world may be trying it | account |
+| device | those of industrial control (a technique of ATT&CK for ICS) which name one to four destinations | the same |
 | machine: the host alone | those which name neither source address nor account | machine, weak machine |
 | weak machine | those which name an account and no source address | machine |
 | behaviour: rule and log | those of medium severity or less which name a source address | see `incident.swarm` |
 
 A link weighs by how rare it is. A destination, a path or a common program ties nothing: everyone who attacks a
-ministry's website names that website. A weak link meets a strong one, never another weak one, and merges no two
-incidents: two addresses which both try `root@web01` stay two, while what root did on web01 afterwards joins the one
-that was last at it. A host on which several accounts are at work ties nothing by itself (`incident.group`).
+ministry's website names that website. A controller of a plant is no website: what strikes it within a day is one
+matter, whichever station it came from, and however often a sensor says so. A weak link meets a strong one, never
+another weak one, and merges no two incidents: two addresses which both try `root@web01` stay two, while what root did
+on web01 afterwards joins the one that was last at it. A host on which several accounts are at work ties nothing by
+itself (`incident.group`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +37,7 @@ WEAK_MACHINE: Final = "machine?"
 SESSION: Final = "session"
 PROCESS: Final = "process"
 FILE: Final = "file"
+DEVICE: Final = "device"
 TOOL: Final = "tool"
 BEHAVIOUR: Final = "behaviour"
 PIN: Final = "pin"
@@ -43,6 +47,9 @@ _WEAK: Final = frozenset({WEAK_ACCOUNT, WEAK_MACHINE, TOOL})
 _OF_IDENTITY: Final = frozenset({EntityKind.SOURCE_ADDRESS, EntityKind.HASH, EntityKind.DOMAIN, ACCOUNT, WEAK_ACCOUNT})
 # Hosts times users of one alert: a brute force names hundreds of users.
 _MAX_OF_A_KIND: Final = 16
+# Whoever speaks to more of them goes through a plant rather than at one device.
+_MAX_DEVICES: Final = 4
+_OF_INDUSTRY: Final = "T08"  # the techniques of ATT&CK for ICS, and none of Enterprise, are T0800 to T0899
 _EVIDENCE_DEPTH: Final = 4
 _VALUE_CHARACTERS: Final = 512
 _SAID: Final = {
@@ -54,6 +61,7 @@ _SAID: Final = {
     SESSION: "sign-in session on host",
     PROCESS: "process or its parent on host",
     FILE: "file on host",
+    DEVICE: "device of a plant",
     TOOL: "tool, which names itself",
     EntityKind.HASH.value: "file hash",
     EntityKind.DOMAIN.value: "domain",
@@ -99,11 +107,25 @@ def links_of(alert: Alert) -> tuple[str, ...]:
     for kind in (EntityKind.HASH, EntityKind.DOMAIN):
         links += [_link(kind.value, value) for value in by_kind[kind] if value.casefold() in matched]
     links += _evidence_links(alert, hosts)
+    links += [_link(DEVICE, device) for device in devices_of(alert)]
     links += _file_links(hosts, (*by_kind[EntityKind.FILE], *by_kind[EntityKind.PROCESS]))
     if addresses and alert.severity <= Severity.MEDIUM:
         links.append(_link(BEHAVIOUR, alert.source, alert.content_id))
     links.append(pin_of(alert.key))
     return tuple(dict.fromkeys(link for link in links if len(link) <= _VALUE_CHARACTERS))
+
+
+def devices_of(alert: Alert) -> tuple[str, ...]:
+    """The devices of a plant that an alert of industrial control is about; none where it names many."""
+    if not any(technique.startswith(_OF_INDUSTRY) for technique in alert.techniques):
+        return ()
+    found = [entity.value for entity in alert.entities if entity.kind is EntityKind.DESTINATION_ADDRESS]
+    return tuple(found) if len(found) <= _MAX_DEVICES else ()
+
+
+def device_links(alerts: Iterable[Alert]) -> tuple[str, ...]:
+    """Those of `wanted_links` by which incidents of the whole day before are met."""
+    return tuple(dict.fromkeys(_link(DEVICE, device) for alert in alerts for device in devices_of(alert)))
 
 
 def identity_links(alert: Alert) -> tuple[str, ...]:
