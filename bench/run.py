@@ -34,6 +34,7 @@ from page import (
     table_of_triage,
     table_of_umbrella,
 )
+from page_console import table_of_console
 from page_hunt import table_of_hunt
 from page_indicators import plots_of_indicators, table_of_indicators
 from page_whole import plots_of_growth, plots_of_whole, table_of_growth, table_of_peers, table_of_whole
@@ -223,6 +224,16 @@ BENCHES = (
         what="Two processes, real stores, mutual TLS with pinned certificates: from the transaction that releases an "
         "object to the ally's answer that it holds it, one at a time; then many at once.",
         show=table_of_link,
+    ),
+    Bench(
+        name="console",
+        title="The console with a million alerts",
+        command="bench/console.py",
+        short="bench/console.py --alerts 20000 --watchers 10 --seconds 10",
+        what="The queue and other answers of the server over loopback, for one person and for many who are told of each "
+        "change at once; and the page in headless Chromium, from its address to the first row of the queue. Answers that "
+        "are the same for everyone are made once a second or once a change; *made anew* is the queue without that.",
+        show=table_of_console,
     ),
     Bench(
         name="store",

@@ -1,6 +1,5 @@
 """A node's console on a real socket, in a thread of this process."""
 
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from amagasa.app.accounts import offer_link
+from amagasa.entry.people.door import people_socket
 from tests.browser.seed import fill
 from tests.entry.console import Desktop
 
@@ -47,9 +47,7 @@ class Served:
 @contextmanager
 def served(*, is_seeded: bool = True, **changes: Any) -> Iterator[Served]:
     """A console on a free port of loopback; everything is gone when the block ends."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()  # whoever comes before the server has started waits
+    with tempfile.TemporaryDirectory() as folder, people_socket("127.0.0.1", 0) as listening:
         desktop = Desktop(Path(folder), clock=Present(), **changes)
         if is_seeded:
             fill(desktop.store, datetime.now(UTC))

@@ -28,6 +28,7 @@ from amagasa.workforce.budget import (
 )
 
 SHOWN: Final = 200
+ENTITIES_SHOWN: Final = 3
 _KEPT: Final = "triage.budget"
 
 
@@ -101,7 +102,7 @@ def _queued(
     incident, impact, score = row
     fate = fate_of(place, score, held, has_ally=has_ally)
     return QueuedView(
-        incident=incident_view(incident),
+        incident=incident_view(incident, n_entities=ENTITIES_SHOWN),
         rank=place,
         impact=impact,
         score=score,

@@ -293,8 +293,8 @@ def entity_views(entities: Sequence[Entity]) -> list[EntityView]:
     return [EntityView(kind=entity.kind.value, value=show(entity.value)) for entity in entities[:ENTITIES_SHOWN]]
 
 
-def incident_view(incident: Incident) -> IncidentView:
-    """A row."""
+def incident_view(incident: Incident, *, n_entities: int = ENTITIES_SHOWN) -> IncidentView:
+    """A row, with its first entities."""
     return IncidentView(
         id=incident.id,
         title=show(incident.title, TITLE_CHARACTERS),
@@ -308,7 +308,7 @@ def incident_view(incident: Incident) -> IncidentView:
         n_detections=incident.n_detections,
         techniques=incident.techniques,
         tactics=incident.tactics,
-        entities=entity_views(incident.entities),
+        entities=entity_views(incident.entities[:n_entities]),
         closed_why=show(incident.closed_why, 600),
         merged_into=incident.merged_into,
         confidence=incident.confidence,

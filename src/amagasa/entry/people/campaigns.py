@@ -14,8 +14,8 @@ from amagasa.entry.people.security import Asked, actor_of
 @threaded
 def campaigns(request: Asked) -> CampaignsView:
     """Campaigns across parties, the worst first."""
-    console = console_of(request)
-    return uses.campaigns(console.deps.store, actor_of(request), console.names())
+    console, actor = console_of(request), actor_of(request)
+    return console.same_for_all(actor, "campaigns", lambda: uses.campaigns(console.deps.store, actor, console.names()))
 
 
 @get("/api/campaigns/{campaign_id:str}", tags=["queue"])

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
@@ -17,7 +17,7 @@ from amagasa.app.courier import CourierDesk
 from amagasa.app.kept_file import IndicatorFiles
 from amagasa.app.mission_impact import ImpactBoard
 from amagasa.app.missions import Missions
-from amagasa.app.permissions import Actor
+from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.plant import Plant
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
@@ -27,6 +27,7 @@ from amagasa.app.situation import Situation
 from amagasa.app.views import names_of
 from amagasa.entry.node.hunts import HuntDesk
 from amagasa.entry.people.security import Doorkeeper, cookie_name
+from amagasa.entry.people.shared import Shared
 from amagasa.share.agreement import Agreement, Party
 
 TOKEN_BYTES: Final = 32
@@ -97,6 +98,7 @@ class Console:
         self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources)
         self.missions = Missions(deps.store, deps.agreements)
         self.impact = ImpactBoard(deps.store, self.missions)
+        self.shared = Shared(deps.signals, clock=lambda: deps.clock.now().timestamp())
         self.keeper = Doorkeeper(
             who=self._who,
             cookie=cookie_name(deps.party.id, is_tls=deps.is_tls),
@@ -120,6 +122,11 @@ class Console:
     def now(self) -> datetime:
         """The present instant."""
         return self.deps.clock.now()
+
+    def same_for_all(self, actor: Actor, key: Hashable, make: Callable[[], T]) -> T:
+        """What everyone who may read is answered alike; made once for those who ask at once."""
+        require(actor, Act.READ)
+        return self.shared.of(key, make)
 
     def publish(self, topic: str, **payload: Any) -> None:
         """Tell the doors that something changed; after the transaction."""

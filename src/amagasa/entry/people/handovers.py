@@ -7,10 +7,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from amagasa.app.handovers import HandoverAsked, Handovers, HandoversView, LineView
-from amagasa.app.queue import queue
 from amagasa.app.sharing import announce
 from amagasa.entry.people.deps import Console, console_of, threaded
-from amagasa.entry.people.queue import Nothing
+from amagasa.entry.people.queue import Nothing, queue_of
 from amagasa.entry.people.security import Asked, actor_of
 
 LOOKED_AT: Final = 500
@@ -28,9 +27,7 @@ def handovers(request: Asked) -> HandoversView:
 def hand_over(request: Asked, data: JSONBody[HandoverAsked]) -> HandoversView:
     """Leave the watch: incidents, words, and what allies are to be told as far as the agreements let it."""
     console, actor = console_of(request), actor_of(request)
-    has_ally = any(one.is_in_force(console.now()) for one in console.agreements())
-    now_open = queue(console.deps.store, actor, has_ally=has_ally, now=console.now(), limit=LOOKED_AT)
-    left = _desk(console).hand_over(actor, data, now_open, now=console.now())
+    left = _desk(console).hand_over(actor, data, queue_of(console, actor, LOOKED_AT), now=console.now())
     announce(console.deps.signals, left.crossings)
     console.publish("incident", id="")
     return _all(request)

@@ -83,8 +83,10 @@ def undo(request: Asked, data: JSONBody[Undoing]) -> ModelView:
 @threaded
 def impact(request: Asked, method: How = Method.FDNA) -> ImpactView:
     """What open incidents take from each mission, and what to restore first."""
-    console = console_of(request)
-    return console.impact.impact(actor_of(request), method=method, now=console.now())
+    console, actor = console_of(request), actor_of(request)
+    return console.same_for_all(
+        actor, ("impact", method), lambda: console.impact.impact(actor, method=method, now=console.now())
+    )
 
 
 @get("/api/mission/graph", tags=["mission"])

@@ -13,6 +13,7 @@ from amagasa.app.case_views import DeedView, IncidentDetail, QueueView, deed_vie
 from amagasa.app.casework import Asked as AskedDeed
 from amagasa.app.casework import do
 from amagasa.app.pages import Page
+from amagasa.app.permissions import Actor
 from amagasa.app.situation import StatusView
 from amagasa.app.views import (
     AlertDetail,
@@ -23,7 +24,7 @@ from amagasa.app.views import (
     RejectView,
     incident_view,
 )
-from amagasa.entry.people.deps import console_of, threaded
+from amagasa.entry.people.deps import Console, console_of, threaded
 from amagasa.entry.people.security import Asked, actor_of
 from amagasa.incident.alert import Incident, Status
 
@@ -45,8 +46,10 @@ class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @threaded
 def status(request: Asked) -> StatusView:
     """The node at a glance: sources, allies, counts, what to do next."""
-    console = console_of(request)
-    return console.situation.status(actor_of(request), console.agreements(), now=console.now())
+    console, actor = console_of(request), actor_of(request)
+    return console.same_for_all(
+        actor, "status", lambda: console.situation.status(actor, console.agreements(), now=console.now())
+    )
 
 
 @get("/api/alerts", tags=["queue"])
@@ -136,10 +139,14 @@ def do_with_incident(request: Asked, incident_id: FromPath[str], data: JSONBody[
 @threaded
 def queue(request: Asked, limit: Limit = 200) -> QueueView:
     """Open incidents, the first to be looked at first; what this shift can read, and what becomes of the rest."""
-    console = console_of(request)
+    console, actor = console_of(request), actor_of(request)
+    return console.same_for_all(actor, ("queue", limit), lambda: queue_of(console, actor, limit))
+
+
+def queue_of(console: Console, actor: Actor, limit: int) -> QueueView:
+    """The queue of this instant."""
     has_ally = any(one.is_in_force(console.now()) for one in console.agreements())
-    store, actor = console.deps.store, actor_of(request)
-    return reading_queue.queue(store, actor, has_ally=has_ally, now=console.now(), limit=limit)
+    return reading_queue.queue(console.deps.store, actor, has_ally=has_ally, now=console.now(), limit=limit)
 
 
 @post("/api/queue/budget", status_code=200, tags=["queue"])
@@ -157,7 +164,8 @@ def set_budget(request: Asked, data: JSONBody[BudgetAsked]) -> BudgetAsked:
 @threaded
 def attack(request: Asked) -> AttackView:
     """ATT&CK techniques seen here."""
-    return console_of(request).queries.attack(actor_of(request))
+    console, actor = console_of(request), actor_of(request)
+    return console.same_for_all(actor, "attack", lambda: console.queries.attack(actor))
 
 
 @get("/api/rejects", tags=["node"])
