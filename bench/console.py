@@ -128,7 +128,7 @@ class Times:
 
 def spread(times: list[float]) -> dict[str, Any]:
     """Count, median, 95th hundredth and the worst."""
-    cuts = quantiles(times, n=20) if len(times) > 1 else times * 20
+    cuts = quantiles(times, n=20, method="inclusive") if len(times) > 1 else times * 20
     return {"n": len(times), "p50": round(cuts[9], 1), "p95": round(cuts[18], 1), "max": round(max(times), 1)}
 
 

@@ -230,9 +230,10 @@ BENCHES = (
         title="The console with a million alerts",
         command="bench/console.py",
         short="bench/console.py --alerts 20000 --watchers 10 --seconds 10",
-        what="The queue and other answers of the server over loopback, for one person and for many who are told of each "
-        "change at once; and the page in headless Chromium, from its address to the first row of the queue. Answers that "
-        "are the same for everyone are made once a second or once a change; *made anew* is the queue without that.",
+        what="The queue and other answers of the server over loopback, for one person and for many who are told of "
+        "each change at once; and the page in headless Chromium, from its address to the first row of the queue. "
+        "Answers that are the same for everyone are made once a second or once a change; *made anew* is the queue "
+        "without that.",
         show=table_of_console,
     ),
     Bench(

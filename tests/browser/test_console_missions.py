@@ -137,3 +137,48 @@ def test_ten_thousand_nodes_are_drawn_in_part_and_opened_by_hand(officer: Watche
     found.fill("a9999")
     page.get_by_role("button", name="Look").click()
     expect(page.get_by_role("button", name="asset a9999: full 100")).to_be_visible()
+
+
+def test_form_adds_changes_and_takes_out_and_leaves_the_rest(missions: Watched, node: Served) -> None:
+    page = missions.open("missions/edit")
+    form = page.get_by_role("form", name="Form")
+    area = page.get_by_label("Text of demo.toml")
+    form.get_by_role("button", name="asset", exact=True).click()
+    form.get_by_label("Name").fill("relay-7")
+    form.get_by_label("Title", exact=True).fill('The "seventh" relay')
+    form.get_by_label("Hosts").fill("relay-7, relay-7b")
+    form.get_by_label("Hours to restore").fill("4-12")
+    form.get_by_role("button", name="Add it").click()
+    made = """[[asset]]
+name = "relay-7"
+title = "The \"seventh\" relay"
+hosts = ["relay-7", "relay-7b"]
+repair_h = [4, 12]
+"""
+    expect(area).to_have_value(f"{DEMO}\n{made}")
+    form.get_by_role("button", name="dependency", exact=True).click()
+    form.get_by_label("What feeds").select_option("relay-7")
+    form.get_by_label("What depends on it").select_option("grid-control")
+    form.get_by_label("Strength (0 to 1)").fill("0.4")
+    form.get_by_role("button", name="Add it").click()
+    expect(page.get_by_text("This model can be used")).to_be_visible()
+    form.get_by_label("What to edit").select_option(label="scada (SCADA servers)")
+    form.get_by_label("Hours to restore").fill("5")
+    form.get_by_role("button", name="Change it").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    held = Missions(node.desktop.store).ground().model
+    nodes = {one.name: one for one in held.nodes}
+    assert nodes["relay-7"].title == 'The "seventh" relay'
+    assert tuple(nodes["scada"].repair_h or ()) == (5, 5)
+    assert [one.strength for one in held.dependencies if one.feeder == "relay-7"] == [0.4]
+    form.get_by_label("What to edit").select_option(label="relay-7 → grid-control")
+    form.get_by_role("button", name="Take it out").click()
+    assert "0.4" not in area.input_value().removeprefix(DEMO)
+
+
+def test_form_is_not_for_csv(officer: Watched, node: Served) -> None:
+    text = "kind,name,from,to\nmission,m,,\nasset,a,,\ndependency,,a,m\n"
+    Missions(node.desktop.store).save(NODE, [ModelText(path="model.csv", content=text)], version=None, now=NOW)
+    page = officer.open("missions/edit")
+    expect(page.get_by_text("A model in CSV is edited as text")).to_be_visible()

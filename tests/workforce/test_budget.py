@@ -1,6 +1,16 @@
 from datetime import UTC, datetime, timedelta
 
-from amagasa.workforce.budget import LEAST, USUAL, BudgetSource, Fate, budget_of, fate_of, held_of, shift_began_at
+from amagasa.workforce.budget import (
+    LEAST,
+    USUAL,
+    BudgetSource,
+    Fate,
+    Shifts,
+    budget_of,
+    fate_of,
+    held_of,
+    shift_began_at,
+)
 
 NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 
@@ -38,3 +48,20 @@ def test_what_is_above_the_budget_is_deferred_or_offered_and_never_dropped() -> 
     assert [fate_of(place, 50, held, has_ally=True) for place in (1, 2, 3)] == [Fate.READ, Fate.READ, Fate.DEFERRED]
     assert fate_of(3, 80, held, has_ally=True) is Fate.OFFERED
     assert fate_of(3, 80, held, has_ally=False) is Fate.DEFERRED
+
+
+def test_shifts_begin_when_the_party_says() -> None:
+    twelve = Shifts(hours=12, begins_at_utc=23)
+    assert shift_began_at(NOW, twelve) == datetime(2026, 11, 22, 11, tzinfo=UTC)
+    assert shift_began_at(NOW.replace(hour=23), twelve) == datetime(2026, 11, 22, 23, tzinfo=UTC)
+    held = held_of(budget_of(5, (), now=NOW), [NOW - timedelta(hours=7)], now=NOW, shifts=twelve)
+    assert held.n_done == 1
+
+
+def test_limits_of_the_budget_are_those_of_the_party() -> None:
+    ours = Shifts(usual=5, least=2, offer_from=40)
+    assert budget_of(None, (), now=NOW, shifts=ours).n_per_shift == 5
+    closed = [NOW - timedelta(hours=8 * shift) for shift in range(1, 10)]
+    assert budget_of(None, closed, now=NOW, shifts=ours).n_per_shift == 2
+    held = held_of(budget_of(1, (), now=NOW), (), now=NOW)
+    assert fate_of(2, 50, held, has_ally=True, shifts=ours) is Fate.OFFERED

@@ -530,7 +530,7 @@ export interface Queued {
 
 export interface QueueAnswer {
   now_at: Instant
-  budget: { n_per_shift: number; source: string; n_shifts: number; shift_began_at: Instant; n_done: number; n_left: number }
+  budget: { n_per_shift: number; source: string; n_shifts: number; shift_began_at: Instant; n_done: number; n_left: number; offer_from: number }
   incidents: Queued[]
   n_open: number
   n_read: number

@@ -173,6 +173,7 @@ class BudgetView(Struct, frozen=True, kw_only=True):
     shift_began_at: datetime
     n_done: int
     n_left: int
+    offer_from: int
 
 
 class QueueView(Struct, frozen=True, kw_only=True):

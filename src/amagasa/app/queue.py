@@ -15,12 +15,13 @@ from amagasa.incident.case import DeedKind
 from amagasa.incident.score import level_of
 from amagasa.vocab.errors import BadInputError
 from amagasa.workforce.budget import (
+    DEFAULT,
     LEARN_FROM,
     MOST,
-    OFFER_FROM,
     Budget,
     Fate,
     Held,
+    Shifts,
     budget_of,
     fate_of,
     held_of,
@@ -38,17 +39,21 @@ class Kept(Struct, frozen=True, kw_only=True):
     n_per_shift: int | None = None
 
 
-def queue(store: Store, actor: Actor, *, has_ally: bool, now: datetime, limit: int = SHOWN) -> QueueView:
+def queue(
+    store: Store, actor: Actor, *, has_ally: bool, now: datetime, limit: int = SHOWN, shifts: Shifts = DEFAULT
+) -> QueueView:
     """The first `limit` of the queue. Costs as much as it shows, whatever is in the store."""
     require(actor, Act.READ)
     with store.read() as reading:
         rows = reading.cases.queue(limit=limit + 1)
         n_open = reading.n_by_status()[Status.OPEN]
-        budget, held = _budget(reading, now)
-        n_grave = reading.cases.n_graver(OFFER_FROM, beyond=held.n_left) if has_ally else 0
+        budget, held = _budget(reading, now, shifts)
+        n_grave = reading.cases.n_graver(shifts.offer_from, beyond=held.n_left) if has_ally else 0
         n_alone = reading.cases.n_alone()
     queued = [
-        _queued(place, row, held=held, budget=budget, has_ally=has_ally, now=now)
+        _queued(
+            place, row, fate_of(place, row[2], held, has_ally=has_ally, shifts=shifts), reach=(held, budget), now=now
+        )
         for place, row in enumerate(rows[:limit], 1)
     ]
     n_read = min(held.n_left, n_open)
@@ -58,7 +63,8 @@ def queue(store: Store, actor: Actor, *, has_ally: bool, now: datetime, limit: i
             n_per_shift=budget.n_per_shift,
             source=budget.source.value,
             n_shifts=budget.n_shifts,
-            shift_began_at=shift_began_at(now),
+            shift_began_at=shift_began_at(now, shifts),
+            offer_from=shifts.offer_from,
             n_done=held.n_done,
             n_left=held.n_left,
         ),
@@ -72,7 +78,9 @@ def queue(store: Store, actor: Actor, *, has_ally: bool, now: datetime, limit: i
     )
 
 
-def set_budget(store: Store, actor: Actor, n_per_shift: int | None, *, now: datetime) -> Budget:
+def set_budget(
+    store: Store, actor: Actor, n_per_shift: int | None, *, now: datetime, shifts: Shifts = DEFAULT
+) -> Budget:
     """Say how many incidents a shift can read; None: let it be learnt. Raises BadInputError outside 1 to 10,000."""
     require(actor, Act.TRIAGE)
     if n_per_shift is not None and not 1 <= n_per_shift <= MOST:
@@ -85,22 +93,21 @@ def set_budget(store: Store, actor: Actor, n_per_shift: int | None, *, now: date
         )
     with store.write() as tx:
         tx.save_meta(_KEPT, msgspec.json.encode(Kept(n_per_shift=n_per_shift)).decode())
-        return _budget(tx, now)[0]
+        return _budget(tx, now, shifts)[0]
 
 
-def _budget(reading: Reading, now: datetime) -> tuple[Budget, Held]:
+def _budget(reading: Reading, now: datetime, shifts: Shifts) -> tuple[Budget, Held]:
     noted = reading.meta(_KEPT)
     kept = Kept() if noted is None else msgspec.json.decode(noted, type=Kept)
     closed_at = reading.cases.done_at(DeedKind.CLOSE, since=now - LEARN_FROM)
-    budget = budget_of(kept.n_per_shift, closed_at, now=now)
-    return budget, held_of(budget, closed_at, now=now)
+    budget = budget_of(kept.n_per_shift, closed_at, now=now, shifts=shifts)
+    return budget, held_of(budget, closed_at, now=now, shifts=shifts)
 
 
 def _queued(
-    place: int, row: tuple[Incident, int, int], *, held: Held, budget: Budget, has_ally: bool, now: datetime
+    place: int, row: tuple[Incident, int, int], fate: Fate, *, reach: tuple[Held, Budget], now: datetime
 ) -> QueuedView:
     incident, impact, score = row
-    fate = fate_of(place, score, held, has_ally=has_ally)
     return QueuedView(
         incident=incident_view(incident, n_entities=ENTITIES_SHOWN),
         rank=place,
@@ -109,7 +116,7 @@ def _queued(
         level=level_of(score),
         waits_s=max(0.0, (now - incident.created_at).total_seconds()),
         fate=fate.value,
-        why=_why(fate, place, score=score, held=held, budget=budget),
+        why=_why(fate, place, score=score, held=reach[0], budget=reach[1]),
     )
 
 

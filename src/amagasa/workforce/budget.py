@@ -17,7 +17,6 @@ from typing import Final
 
 from msgspec import Struct
 
-SHIFT: Final = timedelta(hours=8)
 LEARN_FROM: Final = timedelta(days=14)
 # Shifts in which somebody closed something; of fewer than these nothing is learnt.
 LEARN_SHIFTS: Final = 5
@@ -26,6 +25,23 @@ LEAST: Final = 20
 USUAL: Final = 60
 MOST: Final = 10_000
 OFFER_FROM: Final = 65
+
+
+class Shifts(Struct, frozen=True, kw_only=True):
+    """How a party works: hours of a shift (a part of a day), at which hour (UTC) one begins, and the budget's limits.
+
+    `usual` and `least` are incidents a shift; incidents of NCISS `offer_from` and more are not left waiting.
+    """
+
+    hours: int = 8
+    begins_at_utc: int = 0
+    usual: int = USUAL
+    least: int = LEAST
+    offer_from: int = OFFER_FROM
+
+
+DEFAULT: Final = Shifts()
+_HOUR_S: Final = 3_600
 
 
 class BudgetSource(StrEnum):
@@ -59,36 +75,38 @@ class Held(Struct, frozen=True, kw_only=True):
     n_done: int
 
 
-def budget_of(n_set: int | None, closed_at: Sequence[datetime], *, now: datetime) -> Budget:
+def budget_of(n_set: int | None, closed_at: Sequence[datetime], *, now: datetime, shifts: Shifts = DEFAULT) -> Budget:
     """The budget: the number set, else what was learnt from when people closed incidents, else the usual one."""
     if n_set is not None:
         return Budget(n_per_shift=n_set, source=BudgetSource.SET)
-    this = _shift_of(now)
-    done = Counter(_shift_of(at) for at in closed_at if now - LEARN_FROM <= at and _shift_of(at) != this)
+    this = _shift_of(now, shifts)
+    began = [_shift_of(at, shifts) for at in closed_at if now - LEARN_FROM <= at]
+    done = Counter(shift for shift in began if shift != this)
     if len(done) < LEARN_SHIFTS:
-        return Budget(n_per_shift=USUAL, source=BudgetSource.USUAL)
-    learnt = max(LEAST, round(median(done.values())))
+        return Budget(n_per_shift=shifts.usual, source=BudgetSource.USUAL)
+    learnt = max(shifts.least, round(median(done.values())))
     return Budget(n_per_shift=learnt, source=BudgetSource.LEARNT, n_shifts=len(done))
 
 
-def held_of(budget: Budget, closed_at: Sequence[datetime], *, now: datetime) -> Held:
+def held_of(budget: Budget, closed_at: Sequence[datetime], *, now: datetime, shifts: Shifts = DEFAULT) -> Held:
     """What is left of this shift's budget. What was closed in it counts as read."""
-    this = _shift_of(now)
-    n_done = sum(_shift_of(at) == this for at in closed_at)
+    this = _shift_of(now, shifts)
+    n_done = sum(_shift_of(at, shifts) == this for at in closed_at)
     return Held(n_left=max(0, budget.n_per_shift - n_done), n_done=n_done)
 
 
-def fate_of(place: int, score: int, held: Held, *, has_ally: bool) -> Fate:
+def fate_of(place: int, score: int, held: Held, *, has_ally: bool, shifts: Shifts = DEFAULT) -> Fate:
     """Of the open incident at this place (1 is the first)."""
     if place <= held.n_left:
         return Fate.READ
-    return Fate.OFFERED if has_ally and score >= OFFER_FROM else Fate.DEFERRED
+    return Fate.OFFERED if has_ally and score >= shifts.offer_from else Fate.DEFERRED
 
 
-def shift_began_at(now: datetime) -> datetime:
-    """The shift that `now` lies in: 00, 08 or 16 o'clock UTC."""
-    return datetime.fromtimestamp(_shift_of(now) * SHIFT.total_seconds(), now.tzinfo)
+def shift_began_at(now: datetime, shifts: Shifts = DEFAULT) -> datetime:
+    """The shift that `now` lies in."""
+    began = _shift_of(now, shifts) * shifts.hours * _HOUR_S + shifts.begins_at_utc * _HOUR_S
+    return datetime.fromtimestamp(began, now.tzinfo)
 
 
-def _shift_of(at: datetime) -> int:
-    return int(at.timestamp() // SHIFT.total_seconds())
+def _shift_of(at: datetime, shifts: Shifts) -> int:
+    return int((at.timestamp() - shifts.begins_at_utc * _HOUR_S) // (shifts.hours * _HOUR_S))

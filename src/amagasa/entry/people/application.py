@@ -13,8 +13,10 @@ from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
 from amagasa.entry.people.front import front
 from amagasa.entry.people.taxii import LibraryDeps, build_library
+from amagasa.entry.settings.tree import TriageSettings
 from amagasa.entry.wiring import OPERATOR, World, hearts_of, library_of, open_world
 from amagasa.entry.wiring_detect import kept_files
+from amagasa.workforce.budget import Shifts
 
 
 def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], bool] = always_ready) -> Litestar:
@@ -38,6 +40,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             hunts=world.hunts,
             rejects=world.rejects,
             plant=world.plant,
+            shifts=shifts_of(settings.triage),
             courier=CourierDesk(
                 store=world.store,
                 signals=world.signals,
@@ -49,6 +52,17 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
                 own=OurGround(settings.share.own, Missions(world.store, world.book)),
             ),
         )
+    )
+
+
+def shifts_of(triage: TriageSettings) -> Shifts:
+    """How the party works, as its settings say."""
+    return Shifts(
+        hours=triage.shift_hours,
+        begins_at_utc=triage.shift_begins_utc,
+        usual=triage.budget_usual,
+        least=triage.budget_least,
+        offer_from=triage.offer_from,
     )
 
 

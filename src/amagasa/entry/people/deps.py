@@ -29,6 +29,7 @@ from amagasa.entry.node.hunts import HuntDesk
 from amagasa.entry.people.security import Doorkeeper, cookie_name
 from amagasa.entry.people.shared import Shared
 from amagasa.share.agreement import Agreement, Party
+from amagasa.workforce.budget import DEFAULT, Shifts
 
 TOKEN_BYTES: Final = 32
 P = ParamSpec("P")
@@ -66,7 +67,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     the door speaks TLS, so cookies are Secure. `local_actor`: who everyone on this door is, for the node's own socket
     (mode 0600) and nothing else. `registry`: further metrics of the process. `files`: those of indicators, which the
     node keeps. `is_ready`: what /readyz asks beside
-    the store.
+    the store. `shifts`: how the party works.
     """
 
     store: Store
@@ -86,6 +87,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     hunts: HuntDesk | None = None
     rejects: Rejects | None = None
     plant: Plant | None = None
+    shifts: Shifts = DEFAULT
     courier: CourierDesk | None = None
 
 

@@ -146,7 +146,8 @@ def queue(request: Asked, limit: Limit = 200) -> QueueView:
 def queue_of(console: Console, actor: Actor, limit: int) -> QueueView:
     """The queue of this instant."""
     has_ally = any(one.is_in_force(console.now()) for one in console.agreements())
-    return reading_queue.queue(console.deps.store, actor, has_ally=has_ally, now=console.now(), limit=limit)
+    store, shifts = console.deps.store, console.deps.shifts
+    return reading_queue.queue(store, actor, has_ally=has_ally, now=console.now(), limit=limit, shifts=shifts)
 
 
 @post("/api/queue/budget", status_code=200, tags=["queue"])
@@ -155,7 +156,7 @@ def set_budget(request: Asked, data: JSONBody[BudgetAsked]) -> BudgetAsked:
     """Say how many incidents a shift can read."""
     console = console_of(request)
     store, actor = console.deps.store, actor_of(request)
-    budget = reading_queue.set_budget(store, actor, data.n_per_shift, now=console.now())
+    budget = reading_queue.set_budget(store, actor, data.n_per_shift, now=console.now(), shifts=console.deps.shifts)
     console.publish("incident", id="")
     return BudgetAsked(n_per_shift=budget.n_per_shift)
 

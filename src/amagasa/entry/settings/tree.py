@@ -266,6 +266,51 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 1_000
 
 
+class TriageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the watch works: shifts, and how many incidents one can read until that is set or learnt."""
+
+    shift_hours: Annotated[
+        Literal[4, 6, 8, 12, 24],
+        _said("Hours of a shift.", "当直一回の時間。", form="4, 6, 8, 12 or 24"),
+    ] = 8
+    shift_begins_utc: Annotated[
+        int,
+        _said(
+            "An hour (UTC) at which a shift begins; 0 is 9 o'clock in Japan.",
+            "当直が始まる時刻の一つ(UTC)。0 は日本の 9 時。",
+            ge=0,
+            le=23,
+        ),
+    ] = 0
+    budget_usual: Annotated[
+        int,
+        _said(
+            "Incidents a shift can read until somebody sets it or five shifts have shown it.",
+            "設定も実績(五回の当直)もないうちに、当直一回で読めるとする事案の数。",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 60
+    budget_least: Annotated[
+        int,
+        _said(
+            "Less than this is never learnt: quiet weeks say nothing of what people can read.",
+            "実績から決めるときの下限。静かな週は読める数を示しません。",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 20
+    offer_from: Annotated[
+        int,
+        _said(
+            "Score (NCISS) from which an incident beyond the budget is to be offered to the ally.",
+            "予算を超えた事案のうち、同盟国への依頼候補とする評価点(NCISS)。",
+            ge=0,
+            le=100,
+        ),
+    ] = 65
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole tree. Field names are the tables of node.toml."""
 
@@ -278,6 +323,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     lake: LakeSettings = LakeSettings()
     limits: LimitsSettings = LimitsSettings()
+    triage: TriageSettings = TriageSettings()
 
 
 TABLES: Final[dict[str, type[Struct]]] = {
@@ -290,6 +336,7 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "store": StoreSettings,
     "lake": LakeSettings,
     "limits": LimitsSettings,
+    "triage": TriageSettings,
 }
 TABLES_JA: Final = {
     "node": "このノードは誰か。",
@@ -301,4 +348,5 @@ TABLES_JA: Final = {
     "store": "ノードの状態を置く場所。",
     "lake": "すべての記録をそのまま保存する場所。後からの検索と証拠のため。",
     "limits": "メモリーの上限。",
+    "triage": "当直の働き方。交代の時間と、一回で読める事案の数。",
 }
