@@ -44,11 +44,17 @@ ABSENT: Final = object()
 
 def matches(rule: SigmaRule, fields: Mapping[str, Any], raw: str = "") -> bool:
     """Whether one of the rule's conditions holds for the event."""
-    return any(_holds(condition.parsed, fields, raw) for condition in _parsed(rule))
+    return holds(conditions_of(rule), fields, raw)
 
 
-def _parsed(rule: SigmaRule) -> list[Any]:
-    return list(rule.detection.parsed_condition)
+def conditions_of(rule: SigmaRule) -> tuple[Any, ...]:
+    """The rule's conditions as pySigma has them, for those who ask them of many events."""
+    return tuple(condition.parsed for condition in rule.detection.parsed_condition)
+
+
+def holds(conditions: tuple[Any, ...], fields: Mapping[str, Any], raw: str = "") -> bool:
+    """Whether one of them holds for the event."""
+    return any(_holds(condition, fields, raw) for condition in conditions)
 
 
 def _holds(node: Any, fields: Mapping[str, Any], raw: str) -> bool:

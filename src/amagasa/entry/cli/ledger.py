@@ -40,7 +40,7 @@ def export_command(
     """Write the record as NDJSON with a signed head: enough to check it offline with the two public keys."""
     with _opened(node) as world, world.store.read() as reading:
         name = _chosen(agreement, reading.ledgers.names())
-        heads = _standing(node, reading, name)
+        heads = standing_heads(node, reading, name)
         lines = export(reading, name, _ours(world), book=world.book, heads=heads, now=world.clock.now())
         if output is None:
             for line in lines:
@@ -129,7 +129,7 @@ def _verify_own(node: Path, known: list[SignedHead]) -> None:
     worst: Misfit | None = None
     with _opened(node) as world, world.store.read() as reading:
         for name in reading.ledgers.names():
-            heads = [*_standing(node, reading, name), *known]
+            heads = [*standing_heads(node, reading, name), *known]
             keys = keys_of(world.book, name)
             if not keys:
                 say(f"{name}: its agreement is not in this node, so no key is known")
@@ -223,7 +223,7 @@ def _heads(folder: Path) -> list[SignedHead]:
     return [_read_head(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
 
 
-def _standing(node: Path, reading: Reading, agreement: str) -> list[SignedHead]:
+def standing_heads(node: Path, reading: Reading, agreement: str) -> list[SignedHead]:
     """Heads of our record which the ally countersigned: by file, and by themselves over the link."""
     return [*_heads(node / FOLDER), *head_book(reading, agreement).ours]
 

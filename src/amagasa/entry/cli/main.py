@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "taxii": ("amagasa.entry.cli.taxii", "Collections that a node keeps for other tools."),
     "backup": ("amagasa.entry.cli.backup", "All of a node in one file, taken while it runs."),
     "restore": ("amagasa.entry.cli.backup", "A node put back from a backup, checked before anything is written."),
+    "doctor": ("amagasa.entry.cli.doctor", "What is wrong with a node, and how to mend it."),
     "account": ("amagasa.entry.cli.node", "Who can sign in to a node; links for the first sign-in."),
 }
 
