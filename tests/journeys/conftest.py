@@ -2,9 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from tests.journeys.nodes import JourneyNode, node_in
+
+# More than one wait of `nodes.DEADLINE_S`: what was waited for is then said, and not only that time was up.
+TIMEOUT_S: Final = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real nodes on a machine that others use: see TIMEOUT_S."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S), append=False)
 
 
 @pytest.fixture

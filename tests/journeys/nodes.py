@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Struct
 
 T = TypeVar("T")
-DEADLINE_S: Final = 60.0
+# Patience, no measure: a start takes a second, and minutes where many others use the machine.
+DEADLINE_S: Final = 180.0
 LOOK_EVERY_S: Final = 0.03
 AMAGASA: Final = (sys.executable, "-m", "amagasa")
 PLAIN: Final = {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONWARNINGS": "ignore"}

@@ -121,7 +121,6 @@ def test_node_asked_to_end_under_load_ends_soon_and_goes_on_without_loss(node: J
     assert node.terminate() == 0
 
 
-@pytest.mark.timeout(300)
 def test_node_killed_at_any_instant_loses_and_doubles_nothing(node: JourneyNode, log: Path) -> None:
     """SIGKILL to the main process or to the worker, at random instants under load."""
     chance = random.Random(5)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from tests.journeys.nodes import JourneyNode, access_line, append, eventually, node_in, sign_between
 
-# Three nodes are made, signed between and started before the first test.
-pytestmark = [pytest.mark.xdist_group("journey-incidents"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.xdist_group("journey-incidents")
 HUNT_RULE = """\
 title: Backup asked for
 id: 5c6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10

@@ -58,7 +58,7 @@ class Sharing(Protocol):
     def export(self, actor: Actor, asked: ExportAsked, *, files: IndicatorFiles | None, now: datetime) -> Exported:
         """What is known here in the form of another system."""
 
-    def edit(  # noqa: D102 - takes properties away or marks higher what waits for a yes
+    def edit(
         self,
         actor: Actor,
         crossing_id: int,
@@ -67,7 +67,8 @@ class Sharing(Protocol):
         marking: Tlp | None,
         version: str,
         now: datetime,
-    ) -> None: ...
+    ) -> None:
+        """Take properties away from what waits for a yes, or mark it higher."""
 
     def tell_again(self, tx: Writing, incidents: Sequence[Incident], now: datetime) -> tuple[Crossing, ...]:
         """Put these incidents before each agreement in force; to be announced after the commit."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amagasa.event.ot.columns import Row, at
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Message, Operation, message_between
 
 _COMMANDS: Final[dict[int, tuple[str, Operation]]] = {
     0x0001: ("list_interfaces", Operation.IDENTIFY),
@@ -98,7 +98,7 @@ def cip(row: Row, base: Message) -> Iterator[Message]:
     status = row.number("cip.genstat")
     for index, service in enumerate(services[:128]):
         is_request = service < 0x80
-        message = _blank(base, "cip", is_request=is_request)
+        message = message_between(base, "cip", is_request=is_request)
         if not is_request:
             message.response_to, message.status = service & 0x7F, status or None
             yield message
@@ -137,26 +137,10 @@ def _encapsulation(row: Row, base: Message) -> Iterator[Message]:
         if code not in _COMMANDS:
             continue
         is_request = base.src_port != 44818 or base.dst_port == 44818
-        message = _blank(base, "enip", is_request=is_request)
+        message = message_between(base, "enip", is_request=is_request)
         if is_request:
             name, operation = _COMMANDS[code]
             message.function, message.function_name, message.operation = code, name, operation.value
         else:
             message.response_to, message.status = code, row.number("enip.status") or None
         yield message
-
-
-def _blank(base: Message, protocol: str, *, is_request: bool) -> Message:
-    return Message(
-        ot=protocol,
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=base.src_ip,
-        src_port=base.src_port,
-        dst_ip=base.dst_ip,
-        dst_port=base.dst_port,
-        kind=Kind.REQUEST if is_request else Kind.RESPONSE,
-        master=base.src_ip if is_request else base.dst_ip,
-        outstation=base.dst_ip if is_request else base.src_ip,
-        notes=list(base.notes),
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amagasa.event.ot.columns import Row, number_of
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Kind, Message, Operation, message_between
 
 FUNCTIONS: Final[dict[int, tuple[str, Operation]]] = {
     0: ("confirm", Operation.LINK),
@@ -110,21 +110,10 @@ def _objects(message: Message, row: Row) -> None:
 
 
 def _blank(row: Row, base: Message, *, is_master: bool) -> Message:
-    return Message(
-        ot="dnp3",
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=base.src_ip,
-        src_port=base.src_port,
-        dst_ip=base.dst_ip,
-        dst_port=base.dst_port,
-        kind=Kind.REQUEST if is_master else Kind.RESPONSE,
-        master=base.src_ip if is_master else base.dst_ip,
-        outstation=base.dst_ip if is_master else base.src_ip,
-        unit=row.number("dnp3.dst" if is_master else "dnp3.src"),
-        sequence=row.number("dnp3.al.seq"),
-        notes=list(base.notes),
-    )
+    message = message_between(base, "dnp3", is_request=is_master)
+    message.unit = row.number("dnp3.dst" if is_master else "dnp3.src")
+    message.sequence = row.number("dnp3.al.seq")
+    return message
 
 
 def _link(row: Row, base: Message, *, is_master: bool) -> Message:

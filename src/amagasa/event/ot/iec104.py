@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Final
 
 from amagasa.event.ot.columns import Row, at
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Kind, Message, Operation, message_between
 
 PORTS: Final = frozenset({2404, 19998})
 _COMMANDS: Final[dict[int, tuple[str, Operation]]] = {
@@ -94,20 +94,8 @@ def asdu(base: Message, code: int, cause: int | None) -> Message:
     """One ASDU of a type and cause, with its direction; without objects."""
     is_command = code in _COMMANDS and not 120 <= code <= 127
     from_master = _is_from_master(base, code, cause)
-    message = Message(
-        ot="iec104",
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=base.src_ip,
-        src_port=base.src_port,
-        dst_ip=base.dst_ip,
-        dst_port=base.dst_port,
-        master=base.src_ip if from_master else base.dst_ip,
-        outstation=base.dst_ip if from_master else base.src_ip,
-        cause=cause,
-        object=f"type{code}",
-        notes=list(base.notes),
-    )
+    message = message_between(base, "iec104", is_request=from_master)
+    message.cause, message.object = cause, f"type{code}"
     if not from_master and is_command:
         message.kind, message.response_to = Kind.RESPONSE, code
         return message
@@ -150,18 +138,7 @@ def _decimal(text: str) -> float | int | None:
 def _links(row: Row, base: Message) -> Iterator[Message]:
     for code in row.numbers("iec60870_104.utype")[:16]:
         from_master = base.dst_port in PORTS
-        yield Message(
-            ot="iec104",
-            timestamp=base.timestamp,
-            packet=base.packet,
-            src_ip=base.src_ip,
-            src_port=base.src_port,
-            dst_ip=base.dst_ip,
-            dst_port=base.dst_port,
-            kind=Kind.LINK,
-            master=base.src_ip if from_master else base.dst_ip,
-            outstation=base.dst_ip if from_master else base.src_ip,
-            function_name=_LINKS.get(code, f"u_{code}"),
-            operation=Operation.LINK.value,
-            notes=list(base.notes),
-        )
+        message = message_between(base, "iec104", is_request=from_master)
+        message.kind, message.operation = Kind.LINK, Operation.LINK.value
+        message.function_name = _LINKS.get(code, f"u_{code}")
+        yield message

@@ -102,6 +102,23 @@ class Message(Struct, kw_only=True, omit_defaults=True):
     notes: list[str] = []
 
 
+def message_between(base: Message, protocol: str, *, is_request: bool) -> Message:
+    """A message of this protocol in the packet of `base`, from who asks or who answers; the rest is to be filled in."""
+    return Message(
+        ot=protocol,
+        timestamp=base.timestamp,
+        packet=base.packet,
+        src_ip=base.src_ip,
+        src_port=base.src_port,
+        dst_ip=base.dst_ip,
+        dst_port=base.dst_port,
+        kind=Kind.REQUEST if is_request else Kind.RESPONSE,
+        master=base.src_ip if is_request else base.dst_ip,
+        outstation=base.dst_ip if is_request else base.src_ip,
+        notes=list(base.notes),
+    )
+
+
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Message)
 

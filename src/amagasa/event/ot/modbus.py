@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amagasa.event.ot.columns import Row, at, number_of
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Message, Operation, message_between
 
 PORTS: Final = frozenset({502, 802})
 FUNCTIONS: Final[dict[int, tuple[str, Operation, str]]] = {
@@ -108,7 +108,7 @@ def modbus(row: Row, base: Message) -> Iterator[Message]:
     is_request = base.dst_port in PORTS or base.src_port not in PORTS
     taken = _Taken(row)
     for index, code in enumerate(codes):
-        message = _copy(base, is_request=is_request)
+        message = message_between(base, "modbus", is_request=is_request)
         message.unit, message.sequence = at(units, index), at(ids, index)
         if not is_request:
             message.response_to = code & 0x7F
@@ -124,23 +124,6 @@ def modbus(row: Row, base: Message) -> Iterator[Message]:
         if code == 90:
             _umas(message, data[min(index, len(data) - 1)] if data else "")
         yield message
-
-
-def _copy(base: Message, *, is_request: bool) -> Message:
-    sender, receiver = base.src_ip, base.dst_ip
-    return Message(
-        ot="modbus",
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=sender,
-        src_port=base.src_port,
-        dst_ip=receiver,
-        dst_port=base.dst_port,
-        kind=Kind.REQUEST if is_request else Kind.RESPONSE,
-        master=sender if is_request else receiver,
-        outstation=receiver if is_request else sender,
-        notes=list(base.notes),
-    )
 
 
 def describe(message: Message, code: int) -> None:

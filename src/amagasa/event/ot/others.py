@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amagasa.event.ot.columns import Row
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Kind, Message, Operation, message_between
 
 MMS_SERVICES: Final[dict[int, tuple[str, Operation]]] = {
     0: ("status", Operation.DIAGNOSE),
@@ -112,7 +112,7 @@ _FINS: Final[dict[int, tuple[str, Operation]]] = {
 
 def mms(row: Row, base: Message) -> Iterator[Message]:
     """The message of a packet: a service asked for or answered, a report, or what keeps the association."""
-    message = _blank(base, "mms", is_request=base.dst_port == MMS_PORT)
+    message = message_between(base, "mms", is_request=base.dst_port == MMS_PORT)
     message.sequence = row.number("mms.invokeID")
     message.object = "/".join(part for part in (row.text("mms.domainId"), row.text("mms.itemId")) if part)[:200]
     code = row.number("mms.confirmedServiceRequest")
@@ -144,7 +144,7 @@ def set_service(message: Message, code: int) -> None:
 
 def goose(row: Row, base: Message) -> Iterator[Message]:
     """A publication: state number in `value`, sequence number in `sequence`."""
-    message = _blank(base, "goose", is_request=True)
+    message = message_between(base, "goose", is_request=True)
     message.kind, message.function_name, message.operation = Kind.PUBLISH, "publish", Operation.OTHER.value
     message.object, message.unit = row.text("goose.gocbRef")[:200], row.number("goose.appid")
     message.value, message.sequence = row.number("goose.stNum"), row.number("goose.sqNum")
@@ -158,7 +158,7 @@ def goose(row: Row, base: Message) -> Iterator[Message]:
 def bacnet(row: Row, base: Message) -> Iterator[Message]:
     """The service of a packet (ASHRAE 135, clause 21)."""
     kind = row.number("bacapp.type")
-    message = _blank(base, "bacnet", is_request=kind in {0, 1})
+    message = message_between(base, "bacnet", is_request=kind in {0, 1})
     if kind == 0 and (code := row.number("bacapp.confirmed_service")) is not None:
         name, operation = _BACNET.get(code, (f"service_{code}", Operation.OTHER))
         message.function, message.function_name, message.operation = code, name, operation.value
@@ -178,7 +178,7 @@ def bacnet(row: Row, base: Message) -> Iterator[Message]:
 def pn_dcp(row: Row, base: Message) -> Iterator[Message]:
     """PROFINET's discovery and set-up of stations (IEC 61158-6-10)."""
     service, kind = row.number("pn_dcp.service_id"), row.number("pn_dcp.service_type")
-    message = _blank(base, "profinet_dcp", is_request=kind == 0)
+    message = message_between(base, "profinet_dcp", is_request=kind == 0)
     options = row.numbers("pn_dcp.option")
     if kind == 0:
         message.function, message.object = service, f"option{options[0]}" if options else ""
@@ -195,7 +195,7 @@ def pn_dcp(row: Row, base: Message) -> Iterator[Message]:
 
 def synphasor(row: Row, base: Message) -> Iterator[Message]:
     """A command to a phasor measurement unit, or its frames."""
-    message = _blank(base, "synphasor", is_request=True)
+    message = message_between(base, "synphasor", is_request=True)
     message.unit = row.number("synphasor.idcode_stream_source")
     code = row.number("synphasor.command")
     if code is None:
@@ -215,7 +215,7 @@ def fins(row: Row, base: Message) -> Iterator[Message]:
     code = row.number("omron.command")
     if code is None:
         return
-    message = _blank(base, "fins", is_request=base.dst_port == 9600)
+    message = message_between(base, "fins", is_request=base.dst_port == 9600)
     if message.kind is Kind.REQUEST:
         name, operation = _FINS.get(code, (f"command_{code:#06x}", Operation.OTHER))
         message.function, message.function_name, message.operation = code, name, operation.value
@@ -226,7 +226,7 @@ def fins(row: Row, base: Message) -> Iterator[Message]:
 
 def hart(row: Row, base: Message) -> Iterator[Message]:
     """HART-IP: the pass-through commands of HART."""
-    message = _blank(base, "hart_ip", is_request=row.number("hart_ip.message_type") == 0)
+    message = message_between(base, "hart_ip", is_request=row.number("hart_ip.message_type") == 0)
     code = row.number("hart_ip.pt.command")
     if message.kind is Kind.REQUEST:
         message.function, message.function_name = code, f"command_{code}" if code is not None else "session"
@@ -242,25 +242,9 @@ def fox(row: Row, base: Message) -> Iterator[Message]:
     data = row.text("data.data")
     if not data.startswith("666f782061"):
         return
-    message = _blank(base, "fox", is_request=base.dst_port in {1911, 4911})
+    message = message_between(base, "fox", is_request=base.dst_port in {1911, 4911})
     if message.kind is Kind.REQUEST:
         name = "hello" if "68656c6c6f" in data[:64] else "message"
         message.function_name = name
         message.operation = (Operation.IDENTIFY if name == "hello" else Operation.OTHER).value
     yield message
-
-
-def _blank(base: Message, protocol: str, *, is_request: bool) -> Message:
-    return Message(
-        ot=protocol,
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=base.src_ip,
-        src_port=base.src_port,
-        dst_ip=base.dst_ip,
-        dst_port=base.dst_port,
-        kind=Kind.REQUEST if is_request else Kind.RESPONSE,
-        master=base.src_ip if is_request else base.dst_ip,
-        outstation=base.dst_ip if is_request else base.src_ip,
-        notes=list(base.notes),
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amagasa.event.ot.columns import Row, number_of
-from amagasa.event.ot.message import Kind, Message, Operation
+from amagasa.event.ot.message import Kind, Message, Operation, message_between
 
 _JOBS: Final[dict[int, tuple[str, Operation]]] = {
     0x00: ("cpu_services", Operation.DIAGNOSE),
@@ -65,7 +65,7 @@ def s7comm(row: Row, base: Message) -> Iterator[Message]:
     user_type = row.number("s7comm.param.userdata.type")
     is_request = kind == 1 or (kind == 7 and user_type in {4, 12})
     is_push = kind == 7 and user_type == 0
-    message = _blank(base, "s7comm", is_request=is_request)
+    message = message_between(base, "s7comm", is_request=is_request)
     message.sequence = row.number("s7comm.header.pduref")
     code = row.number("s7comm.param.func")
     if is_push:
@@ -117,7 +117,7 @@ def s7comm_plus(row: Row, base: Message) -> Iterator[Message]:
         opcode, code = number_of(f"0x{data[74:76]}"), number_of(f"0x{data[80:84]}")
     if opcode not in {0x31, 0x32, 0x33} or code is None:
         return
-    message = _blank(base, "s7comm_plus", is_request=opcode == 0x31)
+    message = message_between(base, "s7comm_plus", is_request=opcode == 0x31)
     if opcode == 0x31:
         name, operation = _PLUS.get(code, (f"function_{code:#06x}", Operation.OTHER))
         message.function, message.function_name, message.operation = code, name, operation.value
@@ -126,19 +126,3 @@ def s7comm_plus(row: Row, base: Message) -> Iterator[Message]:
     else:
         message.response_to = code
     yield message
-
-
-def _blank(base: Message, protocol: str, *, is_request: bool) -> Message:
-    return Message(
-        ot=protocol,
-        timestamp=base.timestamp,
-        packet=base.packet,
-        src_ip=base.src_ip,
-        src_port=base.src_port,
-        dst_ip=base.dst_ip,
-        dst_port=base.dst_port,
-        kind=Kind.REQUEST if is_request else Kind.RESPONSE,
-        master=base.src_ip if is_request else base.dst_ip,
-        outstation=base.dst_ip if is_request else base.src_ip,
-        notes=list(base.notes),
-    )
