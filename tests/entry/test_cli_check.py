@@ -7,6 +7,7 @@ import pytest
 from tests.journeys.nodes import MARK_RULE, run
 
 from amagasa.detect.lint.codes import LINTS
+from amagasa.detect.lint.codes_ja import ABOUT_JA
 
 BROKEN = MARK_RULE.replace("stem|contains", "stem|contians").replace("3f7a10", "3f7a11").replace("Mark of", "Broken of")
 WARNED = MARK_RULE.replace("cs-uri-stem", "cs-uri-stam").replace("3f7a10", "3f7a12").replace("Mark of", "Odd mark of")
@@ -203,3 +204,13 @@ def test_check_of_a_folder_passes_over_what_holds_no_content(rule: Path) -> None
 def test_check_lists_every_kind_of_finding() -> None:
     rows = run("content", "check", "--codes", "--ndjson").rows()
     assert {one["code"]: one["grade"] for one in rows} == {code: lint.grade.value for code, lint in LINTS.items()}
+
+
+def test_check_speaks_japanese_where_asked_or_where_the_terminal_does(rule: Path) -> None:
+    rule.write_text(WARNED, encoding="utf-8")
+    asked = run("content", "check", rule, "--lang", "ja")
+    assert ABOUT_JA["field-typo"] in asked.out
+    assert "実行できないもの 0" in asked.err
+    by_terminal = run("content", "check", "--codes", env={"LC_ALL": "ja_JP.UTF-8"})
+    assert ABOUT_JA["never-equal"] in by_terminal.out
+    assert ABOUT_JA["never-equal"] not in run("content", "check", "--codes", "--lang", "en").out

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amagasa.detect.lint.codes import LINTS
+from amagasa.detect.lint.codes_ja import ABOUT_JA
 from amagasa.detect.lint.document import lint
 from amagasa.detect.lint.finding import Grade
 from tests.detect.lint.rules import GOOD, changed, codes_of, findings_of, only, pointed_at, selecting
@@ -292,3 +294,13 @@ def test_lint_of_any_value_answers(value: str) -> None:
     for modifier in ("", "|contains", "|re", "|cidr", "|windash|contains", "|expand"):
         for one in findings_of(selecting(f"CommandLine{modifier}: '{quoted}'")):
             assert one.what
+
+
+@pytest.mark.parametrize("text", [r"TargetObject|startswith: 'HKCR\ms-msdt\'", "Image: 'vmmem'"])
+def test_what_sysmon_does_write_is_not_called_impossible(text: str) -> None:
+    """Sysmon shortens HKEY_CLASSES_ROOT to HKCR, and gives the memory of virtual machines a name without a path."""
+    assert "never-equal" not in codes_of(selecting(text))
+
+
+def test_every_code_is_told_of_in_japanese_too() -> None:
+    assert list(ABOUT_JA) == list(LINTS)

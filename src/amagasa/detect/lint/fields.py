@@ -38,6 +38,8 @@ _NO_PATH: Final = frozenset(
         "-",
         "",
         "idle",
+        "vmmem",
+        "vmmemwsl",
     }
 )
 _WORDS: Final[dict[str, frozenset[str]]] = {
@@ -51,12 +53,13 @@ _PORTS: Final = frozenset({"DestinationPort", "SourcePort", "src_port", "dst_por
 _HASH_LENGTHS: Final = {"md5": 32, "sha1": 40, "sha256": 64, "imphash": 32}
 _HASH: Final = re.compile(r"\b(md5|sha1|sha256|imphash)=([0-9a-z]+)$", re.IGNORECASE)
 _HEX: Final = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
-_HIVES: Final = re.compile(r"\\?(HKEY_[A-Z_]+|HKCU|HKCR|HKCC|Computer\\HKEY_[A-Z_]+)\\", re.IGNORECASE)
+_HIVES: Final = re.compile(r"\\?(HKEY_[A-Z_]+|HKCU|HKCC|Computer\\HKEY_[A-Z_]+)\\", re.IGNORECASE)
 _SHORT_HIVES: Final = {
-    "HKEY_LOCAL_MACHINE": "HKLM\\",
-    "HKEY_USERS": "HKU\\",
-    "HKCU": "HKU\\*\\, or |contains without the hive",
-    "HKEY_CURRENT_USER": "HKU\\*\\, or |contains without the hive",
+    "HKEY_LOCAL_MACHINE": "write HKLM\\",
+    "HKEY_USERS": "write HKU\\",
+    "HKEY_CLASSES_ROOT": "write HKCR\\",
+    "HKCU": "write HKU\\*\\, or |contains without the hive",
+    "HKEY_CURRENT_USER": "write HKU\\*\\, or |contains without the hive",
 }
 
 
@@ -222,7 +225,7 @@ def _registry(item: Item, value: Scalar) -> Iterator[Finding]:
     hive = found[1].upper().rpartition("\\")[2]
     hint = _SHORT_HIVES.get(hive, "leave the hive out, with |contains")
     what = f"Sysmon never writes {quoted(found[1])}"
-    yield say("never-equal", value.within(0, len(found[1])), what, hint=f"write {hint}")
+    yield say("never-equal", value.within(0, len(found[1])), what, hint=hint)
 
 
 def _hashes(item: Item, value: Scalar, *, is_whole: bool) -> Iterator[Finding]:

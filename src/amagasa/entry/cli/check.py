@@ -9,8 +9,10 @@ import typer
 
 from amagasa.app.check_content import NOT_LOOKED_AT, Checked
 from amagasa.detect.lint.codes import LINTS
+from amagasa.detect.lint.codes_ja import ABOUT_JA
 from amagasa.detect.lint.finding import Finding, Grade
-from amagasa.entry.cli.lint_report import print_checked
+from amagasa.entry.cli.language import LangOption, language
+from amagasa.entry.cli.lint_report import Report, print_checked
 from amagasa.entry.cli.options import AsJson, AsNdjson, show_list
 from amagasa.entry.cli.output import Output, output_of, progress_bar, write_json, write_rows
 from amagasa.entry.wiring_check import check_paths
@@ -31,6 +33,7 @@ def check_command(  # noqa: PLR0913 - one parameter an option of the command lin
     show: Annotated[Grade, typer.Option("--show", help="Show findings this grave or graver.")] = Grade.WARNING,
     rules: Annotated[bool, typer.Option("--rules", help="Say of each rule what feeds it and what it costs.")] = False,
     codes: Annotated[bool, typer.Option("--codes", help="List every kind of finding, and end.")] = False,
+    lang: LangOption = None,
     as_json: AsJson = False,
     as_ndjson: AsNdjson = False,
 ) -> None:
@@ -39,14 +42,15 @@ def check_command(  # noqa: PLR0913 - one parameter an option of the command lin
     Exit codes: 0 nothing found at --fail-on or above, 1 something was, 2 wrong usage, 3 some file could not be read.
     """
     if codes:
-        listed = [{"code": code, "grade": lint.grade.value, "about": lint.about} for code, lint in LINTS.items()]
+        about = {code: lint.about for code, lint in LINTS.items()} if language(lang) == "en" else ABOUT_JA
+        listed = [{"code": code, "grade": lint.grade.value, "about": about[code]} for code, lint in LINTS.items()]
         show_list(listed, ("code", "grade", "about"), form=(as_json, as_ndjson), empty="")
         raise typer.Exit(EXIT_DONE)
     with progress_bar("looking over rules") as progress:
         checked = check_paths(paths or (), placeholders or (), now=datetime.now(UTC), progress=progress)
     form = output_of(as_json=as_json, as_ndjson=as_ndjson)
     if form is Output.TABLE:
-        print_checked(checked, show=show, is_each_rule=rules)
+        print_checked(checked, Report(show=show, is_each_rule=rules, lang=language(lang)))
     elif form is Output.JSON:
         write_json(document_of(checked))
     else:
