@@ -29,7 +29,10 @@ from tests.event.chunks import chunk
         (LogSource(category="proxy"), "Squid; W3C logs (IIS, proxies) proxy"),
         (
             LogSource(category="firewall"),
-            "Linux iptables; pfSense filterlog; Cisco syslog asa; FortiGate traffic; Palo Alto traffic, threat",
+            (
+                "Linux iptables; pfSense filterlog; Cisco syslog asa; Check Point; FortiGate traffic; "
+                "Palo Alto traffic, threat"
+            ),
         ),
         (LogSource(product="linux", service="auditd"), "Linux auditd"),
         (LogSource(category="dns"), "Suricata dns; Zeek dns"),

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from amagasa.event.checkpoint import CHECKPOINT, of_checkpoint
+from amagasa.event.error_logs import of_nginx
 from amagasa.event.paloalto import PALOALTO, of_paloalto
 from amagasa.event.record import LogSource, Route, Value
 
@@ -58,6 +60,7 @@ ROUTES: Final = (
     IPTABLES,
     FILTERLOG,
     ASA,
+    CHECKPOINT,
     HAPROXY,
     HAPROXY_TCP,
     SQUID,
@@ -305,6 +308,17 @@ def _squid(text: str) -> Dialect | None:
     return Dialect(SQUID, fields, _epoch(found["at"]))
 
 
+def _checkpoint(message: str) -> Dialect | None:
+    said = of_checkpoint(message)
+    return None if said is None else Dialect(said[0], said[1], _epoch(said[2]))
+
+
+def _nginx(message: str) -> Dialect | None:
+    said = of_nginx(message)
+    # Its own stamp names no zone: the header's counts.
+    return None if said is None else Dialect(said[0], said[1])
+
+
 _BY_PROGRAM: Final = {
     "cef": _cef,
     "leef": _leef,
@@ -312,6 +326,8 @@ _BY_PROGRAM: Final = {
     "ulogd": _iptables,
     "filterlog": _filterlog,
     "haproxy": _haproxy,
+    "checkpoint": _checkpoint,
+    "nginx": _nginx,
 }
 
 

@@ -26,6 +26,7 @@ _PRODUCTS: Final = {
     "bitbucket": "Bitbucket",
     "cisco": "Cisco syslog",
     "cef": "CEF",
+    "checkpoint": "Check Point",
     "fortigate": "FortiGate",
     "gcp": "Google Cloud",
     "github": "GitHub",

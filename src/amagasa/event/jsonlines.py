@@ -5,12 +5,14 @@ item's value counts); first with the case as written, then without. A field that
 so `requestParameters|contains` works. Rows hold what `event.windows.plain` makes of values.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from amagasa.event.jsonline import object_of
 from amagasa.event.lines import lines_of
+from amagasa.event.opened import opened
 from amagasa.event.ot.sensor import SENSORS, sensor_fields
 from amagasa.event.products import aliases_of, audit_of_text, route_of_record
 from amagasa.event.record import MISSING, Chunk, Event, EventBatch, Normalised, Reject, Route, Value, Wanted
@@ -41,6 +43,9 @@ def normalise_jsonlines(chunk: Chunk, wanted: Wanted) -> Normalised:
         if isinstance(record, str):
             rejects.append(Reject(path=chunk.path, record=number, why=record, code=_NOT_JSON))
             continue
+        whole = opened(record)
+        if whole is not record:
+            record, line = whole, json.dumps(whole).encode()  # noqa: PLW2901 - keywords look at the line
         route = route_of_record(record)
         batch = batches.get(route.name)
         if batch is None:
@@ -63,6 +68,7 @@ def detail_jsonlines(line: bytes) -> Event:
     record = object_of(line)
     if isinstance(record, str):
         return Event(route=route_of_record({}), fields={}, event_at=None)
+    record = opened(record)
     route = route_of_record(record)
     fields = flattened(record)
     reader = _Record(record, route)

@@ -10,127 +10,13 @@ from typing import Any, Final
 
 from amagasa.event.auditd import AUDITD, RECORD, audit_fields
 from amagasa.event.record import LogSource, Route, Value
+from amagasa.event.route import LINUX_SYSMON, route_of
+from amagasa.event.sensor_services import SURICATA, ZEEK, zeek_service
 from amagasa.event.syslog import route_of_program
 
 Record = Mapping[str, Any]
 
 JSON: Final = Route(name="json", sources=(LogSource(),))
-# Services come out of the record, so only known ones make routes: nobody floods us with new ones.
-_SURICATA: Final = frozenset(
-    [
-        "alert",
-        "anomaly",
-        "arp",
-        "bittorrent_dht",
-        "dcerpc",
-        "dhcp",
-        "dnp3",
-        "dns",
-        "drop",
-        "enip",
-        "fileinfo",
-        "flow",
-        "frame",
-        "ftp",
-        "ftp_data",
-        "http",
-        "http2",
-        "ike",
-        "ikev2",
-        "krb5",
-        "ldap",
-        "mdns",
-        "metadata",
-        "modbus",
-        "mqtt",
-        "netflow",
-        "nfs",
-        "ntp",
-        "packetinfo",
-        "pgsql",
-        "pop3",
-        "quic",
-        "rdp",
-        "rfb",
-        "sip",
-        "smb",
-        "smtp",
-        "snmp",
-        "ssh",
-        "stats",
-        "tftp",
-        "tls",
-        "websocket",
-    ]
-)
-_ZEEK: Final = frozenset(
-    [
-        "analyzer",
-        "bacnet",
-        "capture_loss",
-        "conn",
-        "dce_rpc",
-        "dhcp",
-        "dnp3",
-        "dns",
-        "dpd",
-        "enip",
-        "cip",
-        "files",
-        "ftp",
-        "gquic",
-        "http",
-        "intel",
-        "irc",
-        "kerberos",
-        "known_certs",
-        "known_hosts",
-        "known_services",
-        "ldap",
-        "ldap_search",
-        "loaded_scripts",
-        "modbus",
-        "modbus_detailed",
-        "mqtt_connect",
-        "mqtt_publish",
-        "mysql",
-        "notice",
-        "ntlm",
-        "ntp",
-        "ocsp",
-        "opcua",
-        "pe",
-        "pop3",
-        "postgresql",
-        "quic",
-        "radius",
-        "rdp",
-        "redis",
-        "reporter",
-        "rfb",
-        "s7comm",
-        "signatures",
-        "sip",
-        "smb_cmd",
-        "smb_files",
-        "smb_mapping",
-        "smtp",
-        "snmp",
-        "socks",
-        "software",
-        "ssh",
-        "ssl",
-        "stats",
-        "syslog",
-        "telnet",
-        "traceroute",
-        "tunnel",
-        "weird",
-        "websocket",
-        "wireguard",
-        "x509",
-    ]
-)
 _SYSLOG_ALIASES: Final = {
     "SyslogMessage": {"message": "SyslogMessage", "hostname": "HostName", "program": "ProcessName", "pid": "ProcessID"},
     "MESSAGE": {
@@ -212,9 +98,9 @@ def product_routes() -> tuple[Route, ...]:
         *(_route("gcp", "google_workspace.login", "gcp.audit"), _route("onelogin", "onelogin.events")),
         *(_KUBERNETES, _OPENCANARY, AUDITD, _IIS, _PROXY_LOG),
     )
-    sensors = [_route("suricata", service) for service in sorted(_SURICATA)]
+    sensors = [_route("suricata", service) for service in sorted(SURICATA)]
     industrial = (_route("ot", service) for service in sorted(_INDUSTRIAL))
-    return (*sensors, *(_route("zeek", service) for service in sorted(_ZEEK)), *clouds, *industrial)
+    return (*sensors, *(_route("zeek", service) for service in sorted(ZEEK)), *clouds, *industrial)
 
 
 def aliases_of(route: Route) -> Mapping[str, str]:
@@ -250,7 +136,7 @@ def _service(value: Any, known: frozenset[str]) -> str:
 
 def _suricata(record: Record) -> Route | None:
     return (
-        _route("suricata", _service(record["event_type"], _SURICATA))
+        _route("suricata", _service(record["event_type"], SURICATA))
         if "flow_id" in record or "src_ip" in record
         else None
     )
@@ -269,7 +155,9 @@ def _zeek(record: Record) -> Route | None:
     service = record.get("_path", record.get("@stream"))
     if service is None and not ("uid" in record and ("id.orig_h" in record or "id_orig_h" in record)):
         return None
-    return _route("zeek", _service(service, _ZEEK)) if service is not None else _route("zeek")
+    if service is None:
+        service = zeek_service(record)
+    return _route("zeek", _service(service, ZEEK)) if service is not None else _route("zeek")
 
 
 def _aws(record: Record) -> Route | None:
@@ -344,6 +232,9 @@ def _carried(key: str) -> Callable[[Record], Route | None]:
         if not isinstance(message, str):
             return None
         program = record.get(_SYSLOG_ALIASES[key]["program"])
+        if record.get("Channel") == LINUX_SYSMON:  # `event.opened` took it out of the message
+            number = str(record.get("EventID"))
+            return route_of(LINUX_SYSMON, int(number) if number.isascii() and number.isdigit() else None)
         plain = AUDITD if RECORD.fullmatch(message) else route_of_program(program if isinstance(program, str) else "")
         return _carried_route(plain.name, plain.sources, key)
 

@@ -19,7 +19,9 @@ from msgspec import Struct
 from amagasa.event.audit_event import ROUTES as JOINED
 from amagasa.event.audit_event import batches_of
 from amagasa.event.auditd import AUDITD, RECORD, audit_fields
+from amagasa.event.checkpoint import PROGRAM
 from amagasa.event.dialects import ASA, ROUTES, Dialect, of_asa, of_line, of_message
+from amagasa.event.error_logs import APACHE, NGINX, of_error_log
 from amagasa.event.lines import lines_of, text_of
 from amagasa.event.record import (
     MISSING,
@@ -77,19 +79,6 @@ _CISCO: Final = re.compile(
 _CISCO_STAMP: Final = re.compile(rf"{_BSD}(?: [0-9]{{4}})?")
 # Where a syslog header was read already, only a sequence number and a stamp may stand before the per cent sign.
 _CISCO_MESSAGE: Final = re.compile(rf"(?:: )?(?:[0-9]+: )?(?:[*.]?{_BSD}(?: [0-9]{{4}})?(?: [A-Z]{{2,5}})?: )?%")
-_APACHE: Final = re.compile(
-    rf"\[(?P<stamp>[A-Z][a-z]{{2}} {_MONTH} {{1,2}}[0-9]{{1,2}} {_CLOCK} [0-9]{{4}})\] "
-    r"\[(?:(?P<module>[a-z0-9_]*):)?(?P<severity>[a-z0-9]+)\] (?:\[pid (?P<pid>[0-9]+)(?::tid [0-9]+)?\] )?"
-    r"(?:\[(?:client|remote) (?P<client>[0-9A-Fa-f.:%\[\]]+)\] )?(?P<message>.*)",
-    re.DOTALL,
-)
-_NGINX: Final = re.compile(
-    rf"(?P<stamp>[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}) \[(?P<severity>[a-z]+)\] "
-    r"(?P<pid>[0-9]+)#[0-9]+: (?P<message>.*)",
-    re.DOTALL,
-)
-_NGINX_CLIENT: Final = re.compile(r", client: ([0-9A-Fa-f.:]+)(?=,|\Z)")
-_WITHOUT_PORT: Final = re.compile(r"\A([0-9.]+|\[[^\]]+\]):[0-9]{1,5}\Z")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,5}")
 _SEVERITIES: Final = ("emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug")
 _FACILITIES: Final = (
@@ -141,8 +130,6 @@ MAX_PARAMETERS: Final = 256
 _STRUCTURED: Final = re.compile(r'\[([^ =\]"]{1,32})|([^ =\]"]{1,32})="((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ZONE: Final = re.compile(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\Z")
 _FIREWALLS: Final = frozenset({"ASA", "FTD", "PIX"})
-_APACHE_ROUTE: Final = Route(name="apache/error", sources=(LogSource(product="apache", service="apache"),))
-_NGINX_ROUTE: Final = Route(name="nginx/error", sources=(LogSource(product="nginx", service="nginx"),))
 
 
 class _Line(Struct, frozen=True):
@@ -197,7 +184,7 @@ def route_of_program(program: str) -> Route:
 
 def syslog_routes() -> tuple[Route, ...]:
     """Every route that a line of this reader may have, each once."""
-    others = (_AUTH, _OTHER, _CISCO_ROUTE, _APACHE_ROUTE, _NGINX_ROUTE, *ROUTES, *JOINED)
+    others = (_AUTH, _OTHER, _CISCO_ROUTE, APACHE, NGINX, *ROUTES, *JOINED)
     return tuple(dict.fromkeys((*_ROUTES.values(), *others)))
 
 
@@ -209,7 +196,7 @@ def is_syslog(text: str) -> bool:
 def _parse(text: str) -> _Line | None:
     header = _RFC5424.fullmatch(text) or _HEADER.fullmatch(text)
     if header is None:
-        return _parse_cisco(text) or _parse_audit(text) or _parse_error_log(text) or _parse_dialect(text)
+        return _parse_cisco(text) or _parse_audit(text) or _parse_dialect(text)
     program = (header["program"] or "").rpartition("/")[2]
     message = header["message"] or ""
     if (not program or program.isdigit()) and _CISCO_MESSAGE.match(message) and (cisco := _parse_cisco(text)):
@@ -224,6 +211,8 @@ def _parse(text: str) -> _Line | None:
     fields |= _priority(header["priority"])
     if header.re is _RFC5424 and header["data"] != "-":
         fields |= _structured(header["data"])
+    if header.re is _RFC5424 and program.lower() == PROGRAM:
+        message = f"{header['data']} {message}"
     if program == "sysmon" and message.startswith("<Event>"):
         return _sysmon(header["stamp"], fields)
     said = of_message(program.lower(), message) if program not in {"", "-"} else of_line(message)
@@ -245,6 +234,8 @@ def _structured(data: str) -> dict[str, Value]:
 
 
 def _parse_dialect(text: str) -> _Line | None:
+    if error := of_error_log(text):
+        return _Line(route=error[0], stamp=error[2], program="", fields=error[1])
     said = of_line(text)
     return None if said is None else _told(said, {"message": text}, "")
 
@@ -300,26 +291,6 @@ def _parse_cisco(text: str) -> _Line | None:
 def _parse_audit(text: str) -> _Line | None:
     match = RECORD.fullmatch(text)
     return _Line(route=AUDITD, stamp=match["at"], program="auditd", fields={"message": text}) if match else None
-
-
-def _parse_error_log(text: str) -> _Line | None:
-    match = _APACHE.fullmatch(text)
-    route = _APACHE_ROUTE
-    if match is None:
-        match = _NGINX.fullmatch(text)
-        route = _NGINX_ROUTE
-    if match is None:
-        return None
-    shown = match.groupdict()
-    fields: dict[str, Value] = {"message": shown["message"], "severity": shown["severity"]}
-    client = shown.get("client")
-    if route is _NGINX_ROUTE and (found := _NGINX_CLIENT.search(shown["message"][-1_024:])):
-        client = found[1]
-    if client:
-        fields["src_ip"] = _WITHOUT_PORT.sub(r"\1", client).strip("[]")
-    if shown["pid"]:
-        fields["pid"] = shown["pid"]
-    return _Line(route=route, stamp=shown["stamp"].replace("/", "-"), program="", fields=fields)
 
 
 def _priority(priority: str | None) -> dict[str, Value]:

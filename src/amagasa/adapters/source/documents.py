@@ -21,9 +21,11 @@ from amagasa.vocab.text import show
 
 _NOT_AN_OBJECT: Final = "AMG-EVENT-010"
 _ARRAY: Final = re.compile(rb"\s*\[\s*(?=[{\]])")
-# How cloud services wrap what they export: one object whose first key holds all records.
+# How cloud services wrap what they export: one object whose first key holds all records; of a list of Kubernetes, the
+# one behind what it says of itself.
 _ENVELOPE: Final = re.compile(
-    rb'\s*\{\s*"(?:Records|records|value|events|Events|logEvents|items)"\s*:\s*\[\s*(?=[{\]])'
+    rb'\s*\{\s*(?:"(?:kind|apiVersion|metadata)"\s*:\s*(?:"[^"\\]{0,256}"|\{[^{}]{0,2048}\})\s*,\s*){0,3}'
+    rb'"(?:Records|records|value|events|Events|logEvents|items)"\s*:\s*\[\s*(?=[{\]])'
 )
 # A whole string, a bracket, or a string that goes on after the block.
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]|"', re.DOTALL)

@@ -21,6 +21,7 @@ from msgspec import Struct
 from amagasa.adapters.source import evtx_file
 from amagasa.adapters.source.documents import format_of_document, is_document, objects_of
 from amagasa.adapters.source.flow_file import flows_of, is_flows
+from amagasa.adapters.source.journal_export import entries_of, is_journal_export
 from amagasa.adapters.source.lines import Item, chunks_of
 from amagasa.adapters.source.packets import is_capture
 from amagasa.adapters.source.stream import (
@@ -95,6 +96,8 @@ class Reader(Struct, frozen=True, kw_only=True):
             return partial(objects_of, form=self.form or format_of_document(head, path))
         if self.form in {None, Format.WINDOWS} and is_xml(head):
             return events_of
+        if self.form in {None, Format.JSON} and is_journal_export(head):
+            return entries_of
         if self.form is None and is_flows(head):
             return flows_of
         return rows_of if self.form is None and is_table(head) else None
