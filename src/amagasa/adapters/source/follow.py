@@ -11,6 +11,7 @@ What happens to the file, and what is done:
 - copied and cut (logrotate `copytruncate`): the rest is read from the copy, found by content;
 - rotated, even packed, once or more often while nobody looked: found by inode, else by content, and read in order;
 - gone: waited for; forbidden: said at each poll and tried again.
+A log of rows under a header (W3C, Zeek's tables) gives objects; its header is kept with the position.
 A line without its end is left until the end comes; at the end of a rotated file it counts as a line.
 """
 
@@ -24,9 +25,11 @@ from msgspec import Struct
 
 from amagasa.adapters.source.faults import world_fault
 from amagasa.adapters.source.followed_log import FollowedLog, Taken
+from amagasa.adapters.source.followed_table import FollowedTable
 from amagasa.adapters.source.log_bytes import Place, open_log
 from amagasa.adapters.source.rotated import find, neighbour_of, neighbours
 from amagasa.adapters.source.stream import MISSING, UNKNOWN, BrokenSourceError
+from amagasa.adapters.source.table_file import is_table
 from amagasa.event.lines import too_long
 from amagasa.event.mapped import format_of
 from amagasa.event.mapping import LogMapping
@@ -73,6 +76,7 @@ class _State(Struct, frozen=True, kw_only=True):
     n_records: int
     form: Format | None
     files: tuple[Place, ...]
+    is_table: bool = False
 
 
 class FileFollower:
@@ -91,6 +95,9 @@ class FileFollower:
         self._to_find: tuple[Place, ...] = ()
         self._notes: list[str] = []
         self._faults: list[SourceFault] = []
+        self._is_table = False
+        self._tables: dict[FollowedLog, FollowedTable] = {}
+        self._header = ""  # of the file that was read last, should it be gone
 
     @classmethod
     def resume(
@@ -115,7 +122,9 @@ class FileFollower:
             state = msgspec.convert(token, _State)
             follower._n_records = state.n_records
             follower._form = form or state.form
+            follower._is_table = state.is_table and form is None
             follower._to_find = state.files
+            follower._header = next((place.header for place in reversed(state.files) if place.header), "")
         return follower
 
     def poll(self, now: datetime) -> FollowStep:
@@ -145,6 +154,7 @@ class FileFollower:
             n_records=self._n_records,
             form=self._form,
             files=tuple(log.place() for log in self._logs) or self._to_find,
+            is_table=self._is_table,
         )
         found: Token = msgspec.to_builtins(state)
         return found
@@ -154,7 +164,7 @@ class FileFollower:
         self._to_find = tuple(log.place() for log in self._logs) or self._to_find
         for log in self._logs:
             log.close()
-        self._logs = []
+        self._logs, self._tables = [], {}
 
     def _look(self, now: datetime) -> None:
         """See what became of the files: find them again, notice rotation and truncation, open what is new."""
@@ -215,6 +225,7 @@ class FileFollower:
         """
         place = cut.place()
         self._logs.remove(cut)
+        self._tables.pop(cut, None)
         again = cut.again()
         here, mtime_ns = self._where(again)
         found = find(place, neighbours(self._path))
@@ -269,6 +280,7 @@ class FileFollower:
             if log.is_over(now, LINGER_S):
                 log.close()
                 self._logs.remove(log)
+                self._tables.pop(log, None)
 
     def _say_lost(self, place: Place, *, is_last: bool) -> None:
         if place.size > place.offset:
@@ -287,7 +299,7 @@ class FileFollower:
                 return 0
             while n_read < n_left and (taken := log.take(now, LINGER_S)) is not None:
                 n_read += taken.n_bytes
-                if (item := self._item(taken, now)) is not None:
+                if (item := self._item(taken, log, now)) is not None:
                     pieces.append(Piece(item=item, token=self.token()))
         except BrokenSourceError as error:
             log.give_up()
@@ -300,7 +312,8 @@ class FileFollower:
         """Find the format by the first whole lines; say so where there is enough to tell and it cannot be told."""
         head = log.peek(_SNIFFED_BYTES)
         whole = head[: head.rfind(b"\n") + 1]
-        self._form = sniff(whole, self._path) if whole else None
+        self._is_table = is_table(whole)
+        self._form = Format.JSON if self._is_table else sniff(whole, self._path) if whole else None
         if self._form is None and len(whole) >= _ENOUGH_TO_TELL_BYTES:
             why = (
                 "it could not be told what kind of records these are; nothing was read; got text that begins with "
@@ -309,7 +322,16 @@ class FileFollower:
             self._faults.append(SourceFault(path=self._shown, why=why, code=UNKNOWN))
         return self._form is not None
 
-    def _item(self, taken: Taken, now: datetime) -> Chunk | Reject | None:
+    def _objects(self, data: bytes, log: FollowedLog) -> bytes:
+        """Rows as objects; a file that has no header of its own goes on under that of the file before it."""
+        if log not in self._tables:
+            before = next((one.header for one in reversed(self._logs) if one is not log and one.header), self._header)
+            self._tables[log] = FollowedTable(log.header or before)
+        made = self._tables[log].objects(data)
+        log.header = self._tables[log].header
+        return made
+
+    def _item(self, taken: Taken, log: FollowedLog, now: datetime) -> Chunk | Reject | None:
         first = self._n_records + 1
         if taken.reject_bytes:
             self._n_records += 1
@@ -321,7 +343,7 @@ class FileFollower:
             path=self._shown,
             format=self._form,
             first_record=first,
-            data=taken.data,
+            data=self._objects(taken.data, log) if self._is_table else taken.data,
             read_at=now,
             mapping=self._mapping,
         )

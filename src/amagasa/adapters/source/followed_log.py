@@ -29,6 +29,7 @@ class FollowedLog:
         status = log.status()
         self.key = (status.st_dev, status.st_ino)
         self._log = log
+        self.header = place.header if place else ""
         self._offset = place.offset if place else 0
         self._head = log.at(0, place.n_head) if place else b""
         # The head grows with what is read; a line that was not kept ends it, however short it is.
@@ -53,6 +54,7 @@ class FollowedLog:
     def again(self) -> "FollowedLog":
         """The same file from its start, under the name that it has."""
         log = FollowedLog(self._log)
+        log.header = self.header  # whoever cuts a log by copying it writes no header anew
         if self._rotated_at is not None:
             log.rotate(self._rotated_at, is_ended=self._is_ended)
         return log
@@ -85,6 +87,7 @@ class FollowedLog:
             tail=digest(self._tail),
             size=max(self._offset, self._offset if self._log.is_packed else status.st_size),
             mtime_ns=status.st_mtime_ns,
+            header=self.header,
         )
 
     def whole(self) -> Place:

@@ -20,7 +20,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """How far one file was read, and how to know it again under another name, packed or copied.
 
     `head` and `tail` are digests of the first `n_head` bytes and of the last bytes (256 at most) before `offset`.
-    `size` and `mtime_ns` are the file's at that time.
+    `size` and `mtime_ns` are the file's at that time. `header` is what its rows stand under, where they are rows.
     """
 
     device: int
@@ -31,6 +31,7 @@ class Place(Struct, frozen=True, kw_only=True):
     tail: str
     size: int
     mtime_ns: int
+    header: str = ""
 
 
 class LogBytes(Protocol):
