@@ -2,9 +2,10 @@
 
     python bench/chaos.py [--kills 200] [--minutes N] [--seed N] [--json]
 
-Sources of every kind send without pause: a log that grows, syslog over TCP, records over HTTP. Meanwhile the node, or
-one of its processes, is killed (SIGKILL) at random instants; every few kills the disk is full, the store is locked by
-another connection, or the clock jumps up to two days (by libfaketime, where that is installed).
+Sources of every kind send without pause: a log that grows, syslog over TCP, records over HTTP, and a stream of NATS
+where a server is installed. Meanwhile the node, or one of its processes, is killed (SIGKILL) at random instants; every
+few kills the disk is full, the store is locked by another connection, the broker is killed and comes back, or the clock
+jumps up to two days (by libfaketime, where that is installed).
 
 Each record is accounted for at the end. Exit 1 where one was lost or an alert is there twice.
 """
@@ -14,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ def run(home: Path, n_kills: int, seed: int, *, minutes: float) -> dict[str, Any
     clock.write_text("+0\n", encoding="ascii")
     has_clock = any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     began = time.monotonic()
-    with node_in(home / "node") as node, ExitStack() as stack:
+    with node_in(home / "node") as node, ExitStack() as last, ExitStack() as stack:
         node.own_rule()
         chaos = Chaos(node, home, seed, clock=clock if has_clock else None)
+        last.enter_context(closing(chaos))
         node.start(**chaos.environment())
         eventually(lambda: '"files_to_come": 0' in node.told(), about="the node's own rule is looked with")
         senders = tuple(stack.enter_context(sender) for sender in chaos.senders())
@@ -68,6 +70,8 @@ def run(home: Path, n_kills: int, seed: int, *, minutes: float) -> dict[str, Any
             if number % 10 == 6:
                 time.sleep(chaos.chance.uniform(0, 2))
                 chaos.fill_disk(FULL_S)
+            if number % 10 == 1:
+                chaos.lose_broker(chaos.chance.uniform(0, 3))
             if number % 20 == 9:
                 time.sleep(chaos.chance.uniform(0, 2))
                 chaos.lock_store(LOCKED_S)

@@ -215,6 +215,9 @@ TOKEN_HASH = "0" * 64
         ("kind='syslog'\nsenders=['here']", "AMG-SETTINGS-VALUE", "line 4"),
         ("kind='syslog'\nclients='who.pem'", "AMG-SETTINGS-VALUE", "line 4"),
         ("kind='pigeon'", "AMG-SETTINGS-VALUE", "line 3"),
+        ("kind='nats'\nstream='logs'", "AMG-SETTINGS-VALUE", "source.servers"),
+        ("kind='nats'\nservers=['nats://a:4222']", "AMG-SETTINGS-VALUE", "source.stream"),
+        ("kind='nats'\nservers=['nats://u:p@a']\nstream='logs'", "AMG-SETTINGS-VALUE", "source.servers"),
         ("kind='file'", "AMG-SETTINGS-VALUE", "source.path"),
         ("kind='syslog'\n[[source]]\nname='b'\nkind='syslog'\nport=5514", "AMG-SETTINGS-PORT", "line 7"),
     ],
@@ -234,6 +237,7 @@ def test_received_source_that_cannot_be_is_refused_with_its_place(source: str, c
         ("kind='syslog'\ntransport='tls'\nhost='::1'", "syslog+tls://[::1]:6514"),
         ("kind='syslog'\nhost='0.0.0.0'\nsenders=['192.0.2.0/24']", "syslog+tcp://0.0.0.0:5514"),
         ("kind='syslog'\nhost='0.0.0.0'\ntransport='tls'\nclients='a.pem'", "syslog+tls://0.0.0.0:6514"),
+        ("kind='nats'\nservers=['nats://a:4222']\nstream='logs'", "nats://a:4222 logs"),
         (f"kind='http'\ntransport='tls'\ntoken_sha256='{TOKEN_HASH}'", "https://127.0.0.1:8514/records"),
     ],
 )

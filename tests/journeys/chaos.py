@@ -4,6 +4,7 @@ Each record carries a mark of its own, so that each is accounted for: lost where
 it is there twice, or was counted more often than its sender sent it.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import itertools
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
+import nats
 from msgspec import Struct
+from tests.journeys.broker import NATS, Server
 from tests.journeys.nodes import JourneyNode, access_line, children_of, command_of, eventually, free_port
 
 TOKEN: Final = "chaos-token"
@@ -117,8 +120,24 @@ def to_http(port: int) -> Callable[[bytes, str], bool]:
     return send
 
 
+def to_nats(broker: Server) -> Callable[[bytes, str], bool]:
+    """Confirmed by the broker; sent again under the same key."""
+
+    def send(data: bytes, key: str) -> bool:
+        try:
+            asyncio.run(broker.publish_once(data, key))
+        except (nats.errors.Error, OSError, TimeoutError):
+            return False
+        return True
+
+    return send
+
+
 class Chaos:
-    """A node with sources `web` (a file), `core` (syslog over TCP) and `push` (HTTP), and what goes wrong with it."""
+    """A node with sources `web` (a file), `core` (syslog over TCP), `push` (HTTP), and `bus` where NATS is installed.
+
+    And what goes wrong with it.
+    """
 
     def __init__(self, node: JourneyNode, home: Path, seed: int, *, clock: Path | None = None) -> None:
         self.node = node
@@ -128,22 +147,43 @@ class Chaos:
         self.ports = {"tcp": free_port(), "http": free_port()}
         self.n: dict[str, int] = {}
         self._clock = clock
+        self._broker = Server(home) if NATS.exists() else None
         token = hashlib.sha256(TOKEN.encode()).hexdigest()
         tables = [
             f'name = "core"\nkind = "syslog"\nport = {self.ports["tcp"]}\nformat = "access"',
             f'name = "push"\nkind = "http"\nport = {self.ports["http"]}\nformat = "access"\ntoken_sha256 = "{token}"',
         ]
+        if self._broker is not None:
+            self._broker.start()
+            asyncio.run(self._broker.publish(1, 0))
+            tables.append(
+                f'name = "bus"\nkind = "nats"\nformat = "access"\nstream = "logs"\nservers = ["{self._broker.address}"]'
+            )
         if str(self.log) not in (node.folder / "node.toml").read_text(encoding="utf-8"):
             tables.append(f'name = "web"\npath = "{self.log}"\nformat = "access"')
         node.set_settings(lambda text: text + "".join(f"\n[[source]]\n{table}\n" for table in tables))
 
     def senders(self) -> tuple[Sender, ...]:
         """One for each source."""
-        return (
+        senders = (
             Sender("file", to_file(self.log)),
             Sender("tcp", to_tcp(self.ports["tcp"])),
             Sender("http", to_http(self.ports["http"])),
         )
+        return senders if self._broker is None else (*senders, Sender("nats", to_nats(self._broker)))
+
+    def lose_broker(self, seconds: float) -> None:
+        """The broker is killed, and comes back."""
+        if self._broker is not None:
+            self._note("broker gone")
+            self._broker.kill()
+            time.sleep(seconds)
+            self._broker.start()
+
+    def close(self) -> None:
+        """End what is not the node's."""
+        if self._broker is not None:
+            self._broker.kill()
 
     def kill(self) -> None:
         """SIGKILL: to the whole node, or to one of its processes."""
@@ -222,7 +262,7 @@ class Chaos:
         if self._clock is not None:
             self._clock.write_text("+0\n", encoding="ascii")
         self.run_on(is_awaited=True)
-        wanted = {"file": "web", "tcp": "core", "http": "push"}
+        wanted = {"file": "web", "tcp": "core", "http": "push", "nats": "bus"}
         for sender in senders:
             source = wanted[sender.name]
             with contextlib.suppress(AssertionError):  # what is lost is counted, below

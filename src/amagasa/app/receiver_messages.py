@@ -17,11 +17,11 @@ class Transport(StrEnum):
 
 
 class ReceiverSpec(Struct, frozen=True, kw_only=True):
-    """A port to listen on, and the spool behind it.
+    """A port to listen on, or a stream of a broker (where there are `servers`), and the spool behind it.
 
     `senders` are addresses and networks (empty: whoever reaches the port). `clients` is a file of certificates by which
-    senders must prove themselves over TLS; "" for none. `is_http` with its `token_hash`, else syslog. `least`: see
-    `adapters.source.spool`.
+    senders must prove themselves over TLS; "" for none. `is_http` with its `token_hash`, else syslog. `secret` is
+    a file too; `mark` is that of the last frame which was committed. `least`: see `adapters.source.spool`.
     """
 
     name: str
@@ -35,6 +35,11 @@ class ReceiverSpec(Struct, frozen=True, kw_only=True):
     folder: str
     quota_bytes: int
     least: int = 0
+    servers: tuple[str, ...] = ()
+    stream: str = ""
+    subject: str = ""
+    secret: str = ""
+    mark: str = ""
 
 
 class Receive(Struct, frozen=True, kw_only=True):

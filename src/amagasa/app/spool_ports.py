@@ -1,9 +1,11 @@
 """What receivers ask of a spool, and what they tell of themselves."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
+
+NO_ID: Final = bytes(16)  # of what its sender gave no identifier
 
 
 class Kept(StrEnum):
@@ -22,6 +24,10 @@ class Keeper(Protocol):
     def why(self) -> str:
         """What is wrong with the disk, where something is."""
 
+    @property
+    def last_id(self) -> bytes:
+        """Identifier of the last that was kept and has one, as far as the spool still holds it; else `NO_ID`."""
+
     def keep(self, payload: bytes, identifier: bytes = ...) -> Kept:
         """Keep whole lines, all or none."""
 
@@ -34,7 +40,8 @@ class Tally(Struct, kw_only=True):
 
     `n_dropped` came and could not be kept (UDP alone: TCP and HTTP wait), `n_unheard` were lost in the kernel's own
     buffer, `n_refused` came from senders that are not let in (connections, datagrams or requests), `n_cut` were
-    longer than a record may be, `n_torn` were cut off by their connection. `is_waiting`: senders wait for room.
+    longer than a record may be, `n_torn` were cut off by their connection. `is_waiting`: senders wait for room. `away`
+    says why a broker cannot be read, `n_gone` what was gone from its stream before it was read.
     """
 
     n_messages: int = 0
@@ -48,3 +55,5 @@ class Tally(Struct, kw_only=True):
     n_open: int = 0
     is_waiting: bool = False
     why: str = ""
+    away: str = ""
+    n_gone: int = 0

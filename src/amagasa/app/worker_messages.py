@@ -27,10 +27,16 @@ class SourceKind(StrEnum):
     SYSLOG = "syslog"
     HTTP = "http"
     CAPTURE = "capture"
+    NATS = "nats"
 
     @property
     def is_received(self) -> bool:
-        """Whether it comes to a port of ours, and so by a spool."""
+        """Whether it comes by a spool."""
+        return self in {SourceKind.SYSLOG, SourceKind.HTTP, SourceKind.NATS}
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it comes to a port of ours."""
         return self in {SourceKind.SYSLOG, SourceKind.HTTP}
 
 

@@ -14,9 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from amagasa.app.spool_ports import NO_ID
+
 MAX_PAYLOAD_BYTES: Final = 64 * 1_048_576
 ID_BYTES: Final = 16
-NO_ID: Final = bytes(ID_BYTES)
 _MAGIC: Final = b"\x00AmS"
 _HEAD: Final = struct.Struct(">4sIIQ16s")
 _CHECKED: Final = struct.Struct(">Q16s")

@@ -22,13 +22,12 @@ from typing import Final
 
 from amagasa.adapters.source.segments import (
     ID_BYTES,
-    NO_ID,
     frame_of,
     ids_in,
     segment_path,
     segments_in,
 )
-from amagasa.app.spool_ports import Kept
+from amagasa.app.spool_ports import NO_ID, Kept
 
 SEGMENT_BYTES: Final = 16 * 1_048_576
 # How many identifiers of what came are remembered: two files of half as many.
@@ -65,6 +64,7 @@ class Spool:
         self._next = max(least, found[-1].number if found else 0) + 1
         self._ids: OrderedDict[bytes, None] = OrderedDict()
         self._n_new_ids = 0
+        self._last_id = NO_ID
         self._recall_ids()
         self._lock = threading.Lock()  # of the descriptor, between `keep` and `sync`
         self._file = -1
@@ -78,6 +78,11 @@ class Spool:
     def n_bytes(self) -> int:
         """Bytes in the folder, as of the last count."""
         return self._n_bytes
+
+    @property
+    def last_id(self) -> bytes:
+        """See app.spool_ports.Keeper."""
+        return self._last_id
 
     def keep(self, payload: bytes, identifier: bytes = NO_ID) -> Kept:
         """Keep whole lines as one frame, all or nothing; `why` says what is wrong where the disk failed.
@@ -97,6 +102,7 @@ class Spool:
             return Kept.BROKEN
         self.why = ""
         if identifier != NO_ID:
+            self._last_id = identifier
             self._note_id(identifier)
         return Kept.KEPT
 
@@ -206,6 +212,7 @@ class Spool:
         noted = b""
         for segment in segments_in(self._folder):
             for identifier in ids_in(segment.path):
+                self._last_id = identifier
                 if identifier not in self._ids:
                     self._remember(identifier)
                     noted += identifier

@@ -22,6 +22,7 @@ from amagasa.adapters.source.segments import (
     segment_path,
     segments_in,
 )
+from amagasa.app.spool_ports import NO_ID
 from amagasa.event.mapped import format_of
 from amagasa.event.mapping import LogMapping
 from amagasa.event.record import Chunk, Format, SourceFault
@@ -35,13 +36,17 @@ _NS: Final = 1_000_000_000
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where reading goes on: the frame at `offset` of the segment, `within` bytes behind the start of its records."""
+    """Where reading goes on: the frame at `offset` of the segment, `within` bytes behind the start of its records.
+
+    `mark` is the identifier of the last frame that had one, in hex.
+    """
 
     segment: int = 0
     offset: int = 0
     within: int = 0
     n_records: int = 0
     form: Format | None = None
+    mark: str = ""
 
 
 class SpoolFollower:
@@ -166,7 +171,7 @@ class SpoolFollower:
                 break
             self._move(payload[:end], head, pieces, offset=self._place.offset, within=self._place.within + end)
             payload = payload[end:]
-        taken, at, at_ns = [payload], head.frame_bytes, head.at_ns
+        taken, at, at_ns, mark = [payload], head.frame_bytes, head.at_ns, head.id
         n_bytes = len(payload)
         while (more := head_at(data, at)) is not None and at + more.frame_bytes <= len(data):
             part = data[at + HEAD_BYTES : at + more.frame_bytes]
@@ -175,7 +180,8 @@ class SpoolFollower:
             taken.append(part)
             n_bytes += len(part)
             at, at_ns = at + more.frame_bytes, more.at_ns
-        last = msgspec.structs.replace(head, at_ns=at_ns)
+            mark = mark if more.id == NO_ID else more.id
+        last = msgspec.structs.replace(head, at_ns=at_ns, id=mark)
         self._move(b"".join(taken), last, pieces, offset=self._place.offset + at, within=0)
 
     def _move(self, data: bytes, head: Head, pieces: list[Piece], *, offset: int, within: int) -> None:
@@ -183,8 +189,9 @@ class SpoolFollower:
             self._form = sniff(data[: READ_BYTES // 16], self._name) or Format.JSON
         first = self._place.n_records + 1
         n_records = data.count(b"\n") + (not data.endswith(b"\n"))
+        mark = self._place.mark if within or head.id == NO_ID else head.id.hex()
         self._place = msgspec.structs.replace(
-            self._place, offset=offset, within=within, n_records=self._place.n_records + n_records
+            self._place, offset=offset, within=within, n_records=self._place.n_records + n_records, mark=mark
         )
         read_at = datetime.fromtimestamp(head.at_ns / _NS, UTC)
         chunk = Chunk(

@@ -45,6 +45,10 @@ def add(  # noqa: PLR0913 - each is an option of the command
     port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="syslog, http: port.")] = None,
     sender: Annotated[list[str] | None, typer.Option("--sender", help="An address or network that may send.")] = None,
     clients: Annotated[Path | None, typer.Option("--clients", help="TLS: certificates of those who may send.")] = None,
+    server: Annotated[list[str] | None, typer.Option("--server", help="nats: address of the broker.")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", help="nats: the stream to read.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="nats: a subject in it; else all.")] = None,
+    secret_file: Annotated[Path | None, typer.Option("--secret-file", help="nats: user:password or token.")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
     mapping: MappingFile = None,
     node: NodeFolder = HERE,
@@ -60,6 +64,10 @@ def add(  # noqa: PLR0913 - each is an option of the command
         "port": port,
         "senders": tuple(sender) if sender else None,
         "clients": None if clients is None else str(clients.absolute()),
+        "servers": tuple(server) if server else None,
+        "stream": stream,
+        "subject": subject,
+        "secret_file": None if secret_file is None else str(secret_file.absolute()),
         "format": format_,
         "mapping": None if mapping is None else str(mapping.absolute()),
     }
@@ -103,7 +111,7 @@ def _check(wanted: Wanted) -> None:
             raise BadInputError(
                 "AMG-SOURCE-OPTIONS",
                 "a source of kind file has a path, and nothing that listens",
-                expected="amagasa source add NAME PATH, or --kind syslog, http or capture",
+                expected="amagasa source add NAME PATH, or --kind syslog, http, nats or capture",
                 got=", ".join(named) or "no path",
                 then=_THEN,
             )

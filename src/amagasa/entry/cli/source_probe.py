@@ -6,6 +6,7 @@ import socket
 import ssl
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from amagasa.app.receiver_messages import Transport
 from amagasa.app.worker_messages import SourceKind
@@ -28,6 +29,8 @@ def probed(source: SourceSettings, node: Path, *, is_running: bool) -> dict[str,
 
 def _free(source: SourceSettings) -> str:
     """Raises OSError where the port cannot be had."""
+    if source.kind is SourceKind.NATS:
+        return _greeted(source)
     kind = socket.SOCK_DGRAM if source.transport is Transport.UDP else socket.SOCK_STREAM
     host = source.host.strip("[]")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
@@ -39,6 +42,8 @@ def _free(source: SourceSettings) -> str:
 
 def _answer(source: SourceSettings, node: Path) -> str:
     """Raises OSError, ssl.SSLError too, and http.client.HTTPException."""
+    if source.kind is SourceKind.NATS:
+        return _greeted(source)
     host = source.host.strip("[]")
     host = _ANY.get(host, host)
     if source.transport is Transport.UDP:
@@ -59,6 +64,15 @@ def _answer(source: SourceSettings, node: Path) -> str:
             return "it answers"
         with context.wrap_socket(plain) as secured:
             return f"it answers, {secured.version()}" + ("; senders need a certificate" if source.clients else "")
+
+
+def _greeted(source: SourceSettings) -> str:
+    """The broker says who it is to whoever connects. Raises OSError."""
+    parts = urlsplit(source.servers[0])
+    with socket.create_connection((parts.hostname or "", parts.port or 4222), TIMEOUT_S) as line:
+        if not line.recv(4_096).startswith(b"INFO "):
+            raise ConnectionError(None, "what answers is no NATS")
+    return "a NATS server answers"
 
 
 def _asked(source: SourceSettings, host: str, context: ssl.SSLContext | None) -> str:

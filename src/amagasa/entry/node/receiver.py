@@ -64,9 +64,10 @@ class Station:
             port = await made.start(spec.host, spec.port)
         except OSError as problem:
             got = show(str(problem.strerror or problem))
+            what = "its broker cannot be read" if spec.servers else f"it cannot listen on {spec.host} port {spec.port}"
             self._fault = (
-                f"it cannot listen on {spec.host} port {spec.port}; expected a free port of this machine and files "
-                f"that can be read; got {got}; it is tried again [AMG-RECEIVE-001]"
+                f"{what}; expected a free port of this machine and files that can be read; got {got}; it is tried "
+                "again [AMG-RECEIVE-001]"
             )
             return False
         self._receiver, self._fault = made, ""
@@ -103,14 +104,14 @@ class Station:
         fault, told_at = self._told
         if now - told_at < TOLD_EVERY_S and (self._is_said(tally) or now - told_at < RETRY_S):
             return
-        n_lost = tally.n_dropped + tally.n_unheard
+        n_lost = _n_lost(tally)
         fault = self._fault or self._fault_of(tally, n_lost - self._told_lost)
         self._told, self._told_lost = (fault, now), n_lost
         self._tell(Received(source=self._spec.name, fault=fault, tally=tally))
 
     def _is_said(self, tally: Tally) -> bool:
         """Whether what there is to say was said."""
-        has_trouble = bool(self._fault or tally.is_waiting or tally.n_dropped + tally.n_unheard > self._told_lost)
+        has_trouble = bool(self._fault or tally.is_waiting or tally.away or _n_lost(tally) > self._told_lost)
         return has_trouble == bool(self._told[0])
 
     def _fault_of(self, tally: Tally, n_lost: int) -> str:
@@ -119,7 +120,11 @@ class Station:
             cause = f"the disk says: {show(tally.why)}" if tally.why else "its spool is full and reading catches up"
             code = "AMG-RECEIVE-003" if tally.why else "AMG-RECEIVE-002"
             parts.append(f"senders wait, since {cause}; nothing is lost of what can wait [{code}]")
-        if n_lost > 0:
+        if tally.away:
+            parts.append(f"the broker does not answer: {tally.away}; it is tried again [AMG-RECEIVE-004]")
+        if n_lost > 0 and self._spec.servers:
+            parts.append(f"{n_lost} messages at most were gone from the stream before they were read [AMG-SOURCE-011]")
+        elif n_lost > 0:
             parts.append(
                 f"{n_lost} messages came faster than they could be kept and are lost, "
                 f"{tally.n_unheard} of all in the kernel's buffer; UDP cannot be slowed, use TCP [AMG-SOURCE-011]"
@@ -131,6 +136,10 @@ class Station:
             self._spool.close()
         except OSError as problem:
             sys.stderr.write(f"the spool of {show(self._spec.name)} could not be closed: {problem.strerror}\n")
+
+
+def _n_lost(tally: Tally) -> int:
+    return tally.n_dropped + tally.n_unheard + tally.n_gone
 
 
 async def _serve(begin: Receive, reader: FrameReader, output: int) -> None:

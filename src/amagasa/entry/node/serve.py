@@ -301,7 +301,7 @@ class Node:
     def _note_receiver(self, message: FromReceiver) -> None:
         """On the thread that listens to the receiver."""
         if isinstance(message, Listening):
-            log.info("source", name=message.source, note=f"it listens on port {message.port}")
+            log.info("source", name=message.source, note=_opened(message))
             return
         state = self._source_faults.of_receiver(message)
         if state is not None:
@@ -342,3 +342,7 @@ class Node:
 
     def _trouble(self, what: str) -> None:
         self._world.signals.publish("trouble", {"what": what})
+
+
+def _opened(message: Listening) -> str:
+    return f"it listens on port {message.port}" if message.port else "its broker is asked"

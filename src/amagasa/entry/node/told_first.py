@@ -68,6 +68,11 @@ def receive_of(world: World) -> Receive:
                 token_hash=source.token_sha256,
                 folder=_path_of(world, source),
                 quota_bytes=world.settings.limits.spool_mib * _MIB,
+                servers=source.servers,
+                stream=source.stream,
+                subject=source.subject,
+                secret=str(world.folder / source.secret_file) if source.secret_file else "",
+                mark=str(known[source.name].token.get("mark", "")) if source.name in known else "",
                 least=int(known[source.name].token.get("segment", 0)) if source.name in known else 0,
             )
             for source in received

@@ -30,8 +30,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kind: Annotated[
         SourceKind,
         said(
-            "file: a log is followed. syslog, http: records come to a port. capture: an interface is listened to.",
-            "file はログを追いかけます。syslog と http はポートで受け取ります。capture は回線の通信を見ます。",
+            "file: a log is followed. syslog, http: records come to a port. capture: an interface. nats: a stream.",
+            "file はログを追い、syslog と http はポートで受け、capture は回線、nats はストリームを読みます。",
         ),
     ] = SourceKind.FILE
     path: Annotated[
@@ -125,6 +125,41 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = ""
 
+    servers: Annotated[
+        tuple[str, ...],
+        said(
+            "nats: addresses of the broker (nats://host:port, tls://host:port).",
+            "nats: ブローカーのアドレス(nats://host:port、tls://host:port)。",
+        ),
+    ] = ()
+    stream: Annotated[
+        str,
+        said(
+            "nats: the JetStream stream that is read.",
+            "nats: 読み取る JetStream のストリーム。",
+            form="the name of a stream",
+            pattern="^[A-Za-z0-9_-]{0,255}$",
+        ),
+    ] = ""
+    subject: Annotated[
+        str,
+        said(
+            "nats: subject in it, with wildcards. Empty: all.",
+            "nats: その中のサブジェクト(ワイルドカード可)。空ならすべて。",
+            form="a subject, or empty",
+            pattern=r"^[A-Za-z0-9_.*>$-]{0,255}$",
+        ),
+    ] = ""
+    secret_file: Annotated[
+        str,
+        said(
+            "nats: file that holds user:password or a token. Empty: none is asked for.",
+            "nats: user:password またはトークンを書いたファイル。空なら使いません。",
+            form="a path, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+
     @property
     def at_port(self) -> int:
         """The port to listen on."""
@@ -139,6 +174,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return f"capture of {self.interface}"
         if not self.kind.is_received:
             return self.path
+        if self.kind is SourceKind.NATS:
+            return f"{', '.join(self.servers)} {self.stream} {self.subject}".rstrip()
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.kind is SourceKind.HTTP:
             scheme = "https" if self.transport is Transport.TLS else "http"

@@ -1,13 +1,16 @@
 """What must hold between the settings of a source, beyond the form of each."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 from amagasa.app.receiver_messages import Transport
 from amagasa.app.worker_messages import SourceKind
 from amagasa.entry.settings.source import SourceSettings
 from amagasa.vocab.errors import BadInputError
 
+_SERVER: Final = re.compile(r"(?:nats|tls)://(?:[A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?")
 Place = Callable[[str], str]
 
 
@@ -47,9 +50,10 @@ def check_source(source: SourceSettings, place: Place, *, then: str) -> None:
         if not source.path:
             refuse("path", "a path", "")
         return
-    for key, expected, got in _misfits(source):
+    for key, expected, got in _misfits(source) if source.kind.is_listening else _unfit_broker(source):
         refuse(key, expected, got)
-    _check_exposed(source, place, then=then)
+    if source.kind.is_listening:
+        _check_exposed(source, place, then=then)
 
 
 def _misfits(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
@@ -63,6 +67,16 @@ def _misfits(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
         yield "transport", '"tcp" or "tls" for http', source.transport
     if source.kind is SourceKind.HTTP and not source.token_sha256:
         yield "token_sha256", "the SHA-256 of a token, as `amagasa source add --kind http` makes it", ""
+
+
+def _unfit_broker(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
+    if not source.servers:
+        yield "servers", "addresses of the broker such as nats://192.0.2.7:4222", ""
+    for one in source.servers:
+        if not _SERVER.fullmatch(one):
+            yield "servers", "nats://host:port or tls://host:port; a password stands in secret_file", one
+    if not source.stream:
+        yield "stream", "the name of a stream", ""
 
 
 def _check_exposed(source: SourceSettings, place: Place, *, then: str) -> None:
@@ -87,7 +101,7 @@ def check_ports(sources: Sequence[SourceSettings], place: Callable[[int], str], 
     """Raise BadInputError (AMG-SETTINGS-PORT) where two sources would listen on one port."""
     held: dict[tuple[str, bool, int], str] = {}
     for number, source in enumerate(sources):
-        if not (source.kind.is_received and source.enabled):
+        if not (source.kind.is_listening and source.enabled):
             continue
         key = (source.host, source.transport is Transport.UDP, source.at_port)
         other = held.setdefault(key, source.name)
