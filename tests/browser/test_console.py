@@ -288,7 +288,8 @@ def test_page_is_readable_in_each_language_and_light(officer: Watched, lang: str
 
 def test_page_fits_a_telephone(officer: Watched) -> None:
     officer.page.set_viewport_size({"width": 390, "height": 844})
-    for name in (*PAGES, f"incidents/{seed.incident_id('base')}"):
+    incident = seed.incident_id("base")
+    for name in (*PAGES, f"incidents/{incident}", f"brief/{incident}", "handover", "missions/edit"):
         page = officer.open(name)
         expect(page.locator("main h1")).to_be_visible()
         page.wait_for_load_state("networkidle")

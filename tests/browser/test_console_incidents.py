@@ -1,6 +1,7 @@
 """What an officer does with incidents in the console."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -8,6 +9,7 @@ from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.ports import Store
 from tests.app.umbrella import crossed, take
 from tests.browser.conftest import Watched
+from tests.browser.seed import incident_id
 from tests.browser.served import Served
 from tests.incident.samples import address, found
 
@@ -106,3 +108,28 @@ def store_of(folder: Path) -> Store:
     store = open_store(folder / "ally.sqlite")
     take(store, ATTACK)
     return store
+
+
+def test_incidents_are_merged_by_title_or_pasted_address_and_come_apart_again(officer: Watched) -> None:
+    page = opened(officer)
+    page.locator("summary", has_text="Shape").click()
+    into = page.get_by_label("Make part of this one")
+    into.fill("incident--no-such")
+    page.get_by_role("button", name="Merge").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no such incident here.")
+    into.fill(f"{officer.address}/#/incidents/{quote(incident_id('web'))}")
+    page.get_by_role("button", name="Merge").click()
+    expect(page.locator("details.alert")).to_have_count(11)
+    page.get_by_text("History (").click()
+    page.get_by_role("button", name="Undo").first.click()
+    expect(page.locator("details.alert")).to_have_count(7)
+
+
+def test_alerts_are_moved_to_an_incident_chosen_by_its_title(officer: Watched) -> None:
+    page = opened(officer)
+    page.get_by_label("Choose Shadow copies deleted").check()
+    page.locator("summary", has_text="Shape").click()
+    label = page.locator("#incidents-open option").first.get_attribute("value")
+    page.get_by_label("Move them to").fill(str(label))
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator("details.alert")).to_have_count(6)

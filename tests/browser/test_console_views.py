@@ -14,6 +14,7 @@ from tests.browser.conftest import Watched
 from tests.browser.seed import HOSTILE, incident_id
 from tests.browser.served import Served
 from tests.browser.test_console import CONTRAST, fresh, publish
+from tests.browser.test_console_missions import load
 from tests.incident.samples import address, found
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -75,6 +76,26 @@ def test_campaign_is_drawn_by_party_with_what_ties_it(officer: Watched, node: Se
     expect(page.locator(".lanes .bar")).to_have_count(2)
     expect(page.locator(".lanes .tie title")).to_have_text("1 source addresses in common; techniques T1190")
     assert "this party" in kept(page, "SVG").decode()
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_what_is_printed_from_a_dark_screen_is_dark_on_white(officer: Watched, node: Served, lang: str) -> None:
+    load(node)
+    page = officer.page
+    page.add_init_script(
+        f"localStorage.setItem('amagasa.lang', '{lang}'); localStorage.setItem('amagasa.theme', 'dark')"
+    )
+    for path in ("incidents", "missions", "handover", f"brief/{incident_id('base')}", "attack"):
+        page.emulate_media(media="screen")
+        officer.open(path)
+        page.wait_for_load_state("networkidle")
+        page.emulate_media(media="print")
+        expect(page.locator(".made")).to_be_visible()
+        assert page.evaluate(CONTRAST) == [], path
+        assert page.evaluate("getComputedStyle(document.querySelector('main')).backgroundColor") == "rgb(255, 255, 255)"
+    officer.open("missions")
+    assert page.locator(".map svg > rect").get_attribute("fill") == "#ffffff"
+    expect(page.locator("table.missions").get_by_role("button").first).to_be_visible()
 
 
 def test_hostile_titles_are_inert_in_drawings(officer: Watched, node: Served) -> None:
