@@ -1,6 +1,9 @@
 """The agreements and the release officer's desk in a browser, in both languages."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -70,3 +73,13 @@ def test_officer_reads_in_japanese_whose_yes_is_wanted(officer: Watched, waiting
     page = officer.open("release")
     page.get_by_role("button", name="日本語").click()
     expect(page.locator("section.card", has_text="SQL injection").locator(".consent")).to_contain_text("開示担当官")
+
+
+def test_incident_is_downloaded_as_an_event_of_misp(officer: Watched) -> None:
+    page = officer.open(f"incidents/{quote(seed.incident_id('web'))}")
+    page.locator("details.exports summary").click()
+    with page.expect_download() as told:
+        page.get_by_role("link", name="MISP event").click()
+    event = json.loads(Path(told.value.path()).read_text(encoding="utf-8"))["Event"]
+    assert told.value.suggested_filename.endswith(".misp.json")
+    assert {"name": "tlp:amber"} in event["Tag"]

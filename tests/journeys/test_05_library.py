@@ -248,3 +248,36 @@ def test_objects_that_cannot_be_kept_are_named_and_the_others_are_there(node: Jo
     loaded = run("taxii", "load", path, "--node", node.folder, "--json")
     assert loaded.code == 3
     assert (loaded.json()[0]["n_versions"], loaded.json()[0]["n_left_out"]) == (1, 2)
+
+
+def test_what_is_exported_into_a_collection_is_polled_by_any_client(node: JourneyNode, base: str) -> None:
+    assert run("content", "add", "203.0.113.9", "--title", "scanner", "--node", node.folder).code == 0
+    told = run("share", "export", "content", "--into", "feeds/all", "--node", node.folder)
+    assert told.code == 0, told.err
+    secret = run("taxii", "user", "add", "poller", "--read", "feeds/all", "--node", node.folder).out.strip()
+    account = {"user": "poller", "password": secret, "verify": str(node.folder / "tls.crt")}
+    root = ApiRoot(f"{base}/feeds/", **account)
+    (collection,) = root.collections
+    assert (collection.title, collection.can_read, collection.can_write) == ("all", True, False)
+    held = collection.get_objects()["objects"]
+    assert [one["pattern"] for one in held if one["type"] == "indicator"] == ["[ipv4-addr:value = '203.0.113.9']"]
+    newest = max(one["modified"] for one in held if "modified" in one)
+    assert run("share", "export", "content", "--into", "feeds/all", "--node", node.folder).code == 0
+    assert collection.get_objects()["objects"] == held, "a second export of the same adds nothing"
+    assert newest <= collection.get_manifest()["objects"][-1]["date_added"]
+    assert run("share", "export", "content", "--into", "feeds/none", "--node", node.folder).code == 2
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/taxii+json;version=2.1",
+        "application/taxii+json; version=2.1",  # as MISP writes it
+        "application/taxii+json",
+        "application/taxii+json; version=2.1, */*;q=0.1",
+    ],
+)
+def test_a_poll_is_answered_however_the_media_type_is_written(node: JourneyNode, base: str, accept: str) -> None:
+    for address in ("/taxii2/", "/exercise/", f"/exercise/collections/{READ}/objects/?limit=1"):
+        got = asked(node, base, address, headers={"accept": accept})
+        assert (got.status_code, got.headers["content-type"]) == (200, TAXII), address

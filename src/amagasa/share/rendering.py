@@ -243,7 +243,7 @@ def _breach(agreement: Agreement) -> _Lines:
     if breach.tell_within_s:
         words = seconds(breach.tell_within_s)
         yield (f"A breach is told within {words[0]}.", f"違反は {words[1]}以内に通知します。")
-    yield (f"Then {BREACH[breach.then][0]}.", f"その後、{BREACH[breach.then][1]}。")
+    yield (f"After a breach {BREACH[breach.then][0]}.", f"違反があれば、{BREACH[breach.then][1]}。")
 
 
 def _life(agreement: Agreement) -> _Lines:
