@@ -1,10 +1,13 @@
 """Who asks the library: Basic authentication (RFC 7617) or a bearer token (RFC 6750), over TLS or from this machine."""
 
+import contextlib
 import hashlib
 import hmac
 import secrets
+import threading
 from base64 import b64decode
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
@@ -21,6 +24,7 @@ CHALLENGE: Final = {"www-authenticate": 'Basic realm="amagasa library", charset=
 KNOWN_FOR: Final = timedelta(minutes=10)
 MAX_KNOWN: Final = 256
 MAX_HEADER: Final = 2_000
+_NO_FIT: Final = "name and password (or token) do not fit"
 
 
 class Readers:
@@ -31,6 +35,7 @@ class Readers:
         self._passwords = passwords
         self._throttle = Throttle()
         self._key = secrets.token_bytes(32)
+        self._turns = _Turns()
         self._known: OrderedDict[bytes, datetime] = OrderedDict()
         self._decoy = passwords.hash(secrets.token_urlsafe(32))
 
@@ -42,8 +47,21 @@ class Readers:
         with self._library.read() as reading:
             reader = reading.reader(name)
         digest = hmac.digest(self._key, f"{name}\n{reader.secret if reader else ''}\n{secret}".encode(), hashlib.sha256)
-        if reader is not None and self._known.get(digest, now - KNOWN_FOR) > now - KNOWN_FOR:
+        if reader is not None and self._is_known(digest, now):
             return reader
+        # A client begins with several requests at once: the first is looked at, the others wait for what came of it.
+        with self._turns.of(digest):
+            if reader is None or not self._is_known(digest, now):
+                self._look(name, reader, secret, digest, now=now)
+        if reader is None:
+            raise _nobody(_NO_FIT)
+        return reader
+
+    def _is_known(self, digest: bytes, now: datetime) -> bool:
+        return self._known.get(digest, now - KNOWN_FOR) > now - KNOWN_FOR
+
+    def _look(self, name: str, reader: Reader | None, secret: str, digest: bytes, *, now: datetime) -> None:
+        """Remember what fits. Raises TaxiiError 401 or 429."""
         try:
             self._throttle.attempt(name, now=now)
         except ThrottledError as error:
@@ -51,12 +69,33 @@ class Readers:
             raise TaxiiError(429, error.code, error.what, then=error.then, headers=headers) from None
         fits = self._passwords.verify(reader.secret if reader else self._decoy, secret)
         if reader is None or not fits:
-            raise _nobody("name and password (or token) do not fit")
+            raise _nobody(_NO_FIT)
         self._throttle.succeeded(name)
         self._known[digest] = now
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
-        return reader
+
+
+class _Turns:
+    """A lock for each digest, as long as somebody holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[bytes, tuple[threading.Lock, int]] = {}
+
+    @contextlib.contextmanager
+    def of(self, digest: bytes) -> Iterator[None]:
+        with self._lock:
+            turn, n_here = self._held.get(digest, (threading.Lock(), 0))
+            self._held[digest] = turn, n_here + 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                turn, n_here = self._held.pop(digest)
+                if n_here > 1:
+                    self._held[digest] = turn, n_here - 1
 
 
 def _credentials(header: str) -> tuple[str, str]:
