@@ -145,6 +145,7 @@ CATALOGUE: Final = (
     Sample("cloud-gcp.json", "Google Cloud and Workspace", "Google Cloud と Workspace"),
     Sample("cloud-okta.json", "Okta", "Okta"),
     Sample("cloud-onelogin.json", "OneLogin", "OneLogin"),
+    Sample("cloud-duo.json", "Cisco Duo", "Cisco Duo"),
     Sample("cloud-github.json", "GitHub audit", "GitHub の監査ログ"),
     Sample("cloud-bitbucket.json", "Bitbucket audit", "Bitbucket の監査ログ"),
     Sample("cloud-kubernetes.json", "Kubernetes audit", "Kubernetes の監査ログ"),

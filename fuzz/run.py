@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from amagasa.adapters.source.documents import is_document
+from amagasa.adapters.source.followed_table import FollowedTable
+from amagasa.adapters.source.journal_export import entries_of
+from amagasa.adapters.source.stream import Stream
 from amagasa.app.taxii_document import parse_document
 from amagasa.detect.sigma.compile import compile_document
 from amagasa.detect.stix.parse import parse
 from amagasa.entry.allies.wire import TaxiiError, parse_envelope, read_next
 from amagasa.event.dialects import of_asa, of_line, of_message
+from amagasa.event.error_logs import of_error_log
+from amagasa.event.jsonline import object_of
 from amagasa.event.mapped import format_of
 from amagasa.event.mapping import LogMapping, read_mapping
 from amagasa.event.normalise import detail, normalise
+from amagasa.event.ocsf import event_of, missing_of
 from amagasa.event.record import Chunk, Format, Route
 from amagasa.event.sniff import sniff
 from amagasa.event.table import Table
@@ -99,11 +105,29 @@ def _rows(shown: str) -> list[Any]:
     return [table.row(line) for line in shown.split("\n")]
 
 
+def _followed(data: bytes) -> None:
+    table = FollowedTable()
+    if table.objects(data + b"\n").count(b"\n") != data.count(b"\n") + 1:
+        raise AssertionError(data)
+    FollowedTable(table.header)
+
+
+def _journal(data: bytes) -> None:
+    list(entries_of("x", Stream(iter((data,))), NOW))
+
+
+def _ocsf(data: bytes) -> None:
+    fields = object_of(data)
+    if isinstance(fields, dict) and missing_of(event_of(fields, uid="u", at=NOW, severity_id=1)):
+        raise AssertionError(data)
+
+
 def _dialects(shown: str) -> None:
     of_line(shown)
     of_asa(shown)
-    for program in ("cef", "leef", "kernel", "filterlog", "haproxy"):
+    for program in ("cef", "leef", "kernel", "filterlog", "haproxy", "checkpoint", "nginx"):
         of_message(program, shown)
+    of_error_log(shown)
 
 
 _SOURCE: Final = '\nname = "x"\n[logsource]\nproduct = "x"\n[time]\nfield = "a"\nformat = "%b %d %H:%M:%S"\n'
@@ -130,7 +154,12 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
     ),
     "json": (
         records(Format.JSON),
-        (b'{"event_type":"dns","src_ip":"192.0.2.1","dns":{"rrname":"x"}}\n', b'{"_path":"conn"}\n'),
+        (
+            b'{"event_type":"dns","src_ip":"192.0.2.1","dns":{"rrname":"x"}}\n',
+            b'{"_path":"conn"}\n',
+            b'{"MESSAGE":[65,66]}\n',
+            b'{"AuditData":"{}"}\n',
+        ),
     ),
     "sniff": (lambda data: sniff(data, "x") and None, (b"{}",)),
     "document": (lambda data: is_document(data) and None, (b'{"Records":[{}]}',)),
@@ -147,6 +176,9 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
         text(_rows),
         (b"#Fields: date time c-ip\n2026-11-26 10:00:00 192.0.2.1", b"#separator \\x09\n#fields\ta"),
     ),
+    "followed-table": (_followed, (b"#Fields: date time c-ip\n2026-11-26 10:00:00 192.0.2.1",)),
+    "journal-export": (_journal, (b"__CURSOR=s\n__REALTIME_TIMESTAMP=1\nMESSAGE\n\x01\0\0\0\0\0\0\0a\n\n",)),
+    "ocsf": (_ocsf, (b'{"EventID":1,"Channel":"x/Sysmon/Operational","Image":"a","ProcessId":1}',)),
     "sigma": (
         text(lambda shown: compile_document("x", shown, placeholders={})),
         (

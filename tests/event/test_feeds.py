@@ -95,6 +95,7 @@ def test_every_product_route_is_one_which_a_record_gets() -> None:
         {"action": "x", "actor": "y", "org": "z"},
         {"auditType": {}},
         {"event_type_id": 1},
+        {"event_type": "authentication", "factor": "x", "reason": "y"},
         {"apiVersion": "audit.k8s.io/v1"},
         {"logtype": 1, "node_id": "x"},
         {"type": "SYSCALL", "auid": "1"},

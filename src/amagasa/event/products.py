@@ -41,6 +41,18 @@ _ALIASES: Final[dict[str, dict[str, str]]] = {
         "cs-user-agent": "http.http_user_agent",
         "sc-status": "http.status",
     },
+    # Google's own names, and those that Beats and exports over Pub/Sub give to the same.
+    "gcp": {
+        "gcp.audit.method_name": "protoPayload.methodName",
+        "gcp.audit.service_name": "protoPayload.serviceName",
+        "data.protoPayload.methodName": "protoPayload.methodName",
+        "data.protoPayload.serviceName": "protoPayload.serviceName",
+        "data.protoPayload.logName": "logName",
+        "data.protoPayload.resource.type": "resource.type",
+        "data.protoPayload.authorizationInfo.permission": "protoPayload.authorizationInfo.permission",
+        "eventService": "protoPayload.serviceName",
+        "eventName": "protoPayload.metadata.event.eventName",
+    },
     "w3c": {"c-useragent": "cs-user-agent", "cs-referrer": "cs-referer", "cs-useragent": "cs-user-agent"},
     "zeek": {
         "id.orig_h": "id_orig_h",
@@ -96,6 +108,7 @@ def product_routes() -> tuple[Route, ...]:
         *(_route("azure", "signinlogs"), _route("azure", "auditlogs"), _route("azure", "activitylogs", "auditlogs")),
         *(_risk({}), _route("gcp", "gcp.audit"), _route("gcp", "google_workspace.admin", "gcp.audit")),
         *(_route("gcp", "google_workspace.login", "gcp.audit"), _route("onelogin", "onelogin.events")),
+        _route("cisco", "duo"),
         *(_KUBERNETES, _OPENCANARY, AUDITD, _IIS, _PROXY_LOG),
     )
     sensors = [_route("suricata", service) for service in sorted(SURICATA)]
@@ -214,6 +227,10 @@ def _github(record: Record) -> Route | None:
     return _route("github", "audit") if is_github else None
 
 
+def _duo(record: Record) -> Route | None:
+    return _route("cisco", "duo") if "access_device" in record or "reason" in record else None
+
+
 def _opencanary(record: Record) -> Route | None:
     if "node_id" not in record:
         return None
@@ -272,6 +289,7 @@ _BY_KEY: Final[tuple[tuple[str, Callable[[Record], Route | None]], ...]] = (
     ("auditType", lambda _record: _route("bitbucket", "audit")),
     ("logtype", _opencanary),
     ("action", _github),
+    ("factor", _duo),
     ("event_type_id", lambda _record: _route("onelogin", "onelogin.events")),
     ("type", _auditd),
 )
