@@ -322,3 +322,26 @@ def test_published_events_are_written_and_read_back_as_they_were() -> None:
         assert {where: set(held) for where, held in after.equal.items()} == {
             where: set(held) for where, held in before.equal.items()
         }, file.name
+
+
+@pytest.mark.parametrize(
+    ("tags", "tlp"),
+    [
+        (["tlp:green", "x"], Tlp.GREEN),
+        (["TLP:AMBER+STRICT", "tlp:white"], Tlp.AMBER_STRICT),
+        (["tlp:ex:chr"], Tlp.RED),
+        (["tlp:"], Tlp.RED),
+        (["misp-galaxy:x", ""], None),
+    ],
+)
+def test_misp_tags_of_event_object_and_attribute_are_read_as_the_strictest(tags: list[str], tlp: Tlp | None) -> None:
+    attribute = {"type": "ip-src", "value": "203.0.113.5", "to_ids": True}
+    said = [{"name": name} for name in tags]
+    places: list[dict[str, Any]] = [
+        {"Tag": said, "Attribute": [attribute]},
+        {"Attribute": [attribute | {"Tag": said}]},
+        {"Object": [{"Tag": said, "Attribute": [attribute]}]},
+    ]
+    for event in places:
+        (read,) = indicators_of({"Event": event}).indicators
+        assert marking_of(read) is tlp

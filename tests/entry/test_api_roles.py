@@ -42,6 +42,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("GET", "/api/campaigns"): (None, EVERY),
     ("GET", "/api/campaigns/{campaign_id}"): (None, EVERY),
     ("GET", "/api/campaigns/{campaign_id}/export"): (None, EVERY),
+    ("GET", "/api/agreements/{agreement_id}/export"): (None, EVERY),
     ("GET", "/api/incidents/{incident_id}/export"): (None, EVERY),
     ("GET", "/api/content/export"): (None, EVERY),
     ("POST", "/api/courier/parts"): ({"ally": "x"}, RELEASE),
@@ -123,6 +124,7 @@ def address(desktop: Desktop, path: str) -> str:
         "content_id": content.id,
         "name": "auditor",
         "campaign_id": "campaign--none",
+        "agreement_id": "agreement--none",
         "number": "1",
         "hunt_id": "none",
     }

@@ -113,3 +113,9 @@ def test_what_is_not_there_or_no_format_is_said(desktop: Desktop, token: str) ->
     assert (gone.status_code, gone.json()["code"]) == (404, "AMG-EXPORT-UNKNOWN")
     assert desktop.ask("GET", "/api/campaigns/none/export", token=token).status_code == 404
     assert desktop.ask("GET", "/api/content/export?format=word", token=token).status_code == 422
+
+
+def test_what_crossed_under_an_agreement_is_a_file(desktop: Desktop, token: str) -> None:
+    (agreement,) = desktop.ask("GET", "/api/agreements", token=token).json()
+    answer = file_of(desktop, token, f"/api/agreements/{agreement['id']}/export", "misp")
+    assert json.loads(answer.text)["Event"]["info"] == agreement["title"]

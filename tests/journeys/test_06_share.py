@@ -169,6 +169,27 @@ def test_incident_waits_for_consent_and_leaves_with_it(allies: Allies) -> None:
     assert allies.japan.command("share", "release", waiting[0]["id"]).code == 2
 
 
+def test_export_for_an_ally_is_in_the_record_and_holds_what_left_alone(allies: Allies, tmp_path: Path) -> None:
+    address = allies.attack()
+    eventually(lambda: indicators_naming(allies.america, address), about="its indicator is there")
+    incident = eventually(
+        lambda: [one for one in allies.japan.get("/api/incidents")["incidents"] if one["n_alerts"]],
+        about="there is an incident",
+    )[0]["id"]
+    ally = allies.japan.get("/api/allies")[0]["ally"]["name"]
+    target = tmp_path / "for-the-ally.misp.json"
+    told = allies.japan.command("share", "export", incident, "--for", ally, "--format", "misp", "--output", target)
+    assert told.code == 0, told.err
+    event = json.loads(target.read_text(encoding="utf-8"))["Event"]
+    given = {one["object_id"] for one in allies.japan.crossings(direction="out", state="delivered")}
+    given |= {one["object_id"] for one in allies.japan.crossings(direction="out", state="pending")}
+    uuids = {one.partition("--")[2] for one in given}
+    assert event["Attribute"]
+    assert {one["uuid"] for one in event["Attribute"] if one["type"] == "ip-src"} <= uuids
+    assert any(tag["name"].startswith("iep2-policy:") for one in event["Attribute"] for tag in one["Tag"])
+    assert allies.japan.command("share", "export", incident, "--for", "nobody").code == 2
+
+
 def test_incident_refused_by_a_person_stays(allies: Allies) -> None:
     allies.attack()
     known = {one["object_id"] for one in allies.japan.crossings(direction="out", state="delivered")}

@@ -34,16 +34,14 @@ def write_export(client: NodeClient, path: str, form: Form, output: Path | None)
 
 
 def keep(output: Path, content: bytes) -> None:
-    """The whole file or none of it."""
-    new = output.with_name(f".{output.name}.part")
+    """The whole file or none of it; what is no file (a device, a pipe) is written to as it is. Raises WorldError."""
     try:
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(output)
+        if output.exists() and not output.is_file():
+            with output.open("wb", buffering=0) as stream:
+                stream.write(content)
+            return
+        _replace(output, content)
     except OSError as problem:
-        new.unlink(missing_ok=True)
         raise WorldError(
             "AMG-OUT-WRITE",
             "the file cannot be written",
@@ -51,3 +49,16 @@ def keep(output: Path, content: bytes) -> None:
             got=f"{output}: {problem.strerror}",
             then="nothing was written",
         ) from None
+
+
+def _replace(output: Path, content: bytes) -> None:
+    new = output.with_name(f".{output.name}.part")
+    try:
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(output)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

@@ -31,6 +31,13 @@ def campaign_file(request: Asked, campaign_id: FromPath[str], form: Wanted = For
     return _file(_exported(request, ExportAsked(what=campaign_id, form=form)))
 
 
+@get("/api/agreements/{agreement_id:str}/export", tags=["share"])
+@threaded
+def agreement_file(request: Asked, agreement_id: FromPath[str], form: Wanted = Form.STIX) -> Response[bytes]:
+    """What crossed under an agreement, in both directions, as a file."""
+    return _file(_exported(request, ExportAsked(what=agreement_id, form=form)))
+
+
 @get("/api/content/export", tags=["content"])
 @threaded
 def content_file(request: Asked, form: Wanted = Form.STIX) -> Response[bytes]:
@@ -45,7 +52,7 @@ def export(request: Asked, data: JSONBody[ExportAsked]) -> Exported:
     return _exported(request, data)
 
 
-HANDLERS: tuple[BaseRouteHandler, ...] = (incident_file, campaign_file, content_file, export)
+HANDLERS: tuple[BaseRouteHandler, ...] = (incident_file, campaign_file, agreement_file, content_file, export)
 
 
 def _exported(request: Asked, asked: ExportAsked) -> Exported:
