@@ -37,6 +37,7 @@ from page import (
 from page_console import table_of_console
 from page_hunt import table_of_hunt
 from page_indicators import plots_of_indicators, table_of_indicators
+from page_ingest import table_of_chaos, table_of_ingest
 from page_whole import plots_of_growth, plots_of_whole, table_of_growth, table_of_peers, table_of_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,6 +216,27 @@ BENCHES = (
         "thread. A word that filters know passes by nearly all blocks; part of a word, a rule and a list of a million "
         "addresses look at every record.",
         show=table_of_hunt,
+    ),
+    Bench(
+        name="ingest",
+        title="Records into a node, end to end",
+        command="bench/ingest.py --json NAMED:rsyslogd",
+        short="bench/ingest.py --json --records 20000 --rounds 1 NAMED:rsyslogd",
+        what="The same lines of a web log come to an idle node with the built-in rules: from the first byte to the "
+        "commit of the last record, looked at and, but for one row, kept in the lake. rsyslog (Debian), where it is "
+        "given, tails the same file and copies it into another: it neither looks nor commits.",
+        show=table_of_ingest,
+    ),
+    Bench(
+        name="chaos",
+        title="Killed at random, and nothing lost",
+        command="bench/chaos.py --json --kills 200 --minutes 25 --seed 41",
+        short="bench/chaos.py --json --kills 5",
+        what="Sources of every kind send without pause while the node, or one of its processes, is killed (SIGKILL), "
+        "the disk fills, another connection locks the store, the broker is killed and the clock jumps up to two days. "
+        "Each record is accounted for. What was not confirmed is *sent again*, over HTTP and NATS under the same key, "
+        "over syslog as another record.",
+        show=table_of_chaos,
     ),
     Bench(
         name="link",

@@ -30,6 +30,7 @@ TOKEN: Final = "chaos-token"
 BATCH: Final = 12  # records of a batch, one of them an attack
 PULSE_S: Final = 0.1
 GIVE_UP_S: Final = 5.0
+UP_S: Final = 150.0
 _NETWORKS: Final = {"file": 10, "tcp": 11, "http": 12, "nats": 13}
 
 
@@ -213,7 +214,14 @@ class Chaos:
                 return httpx.get(f"{self.node.base}/readyz", timeout=GIVE_UP_S).status_code == 200
             return False
 
-        eventually(is_up, about="the node is up") if is_awaited else is_up()
+        if not is_awaited:
+            is_up()
+            return
+        try:
+            eventually(is_up, about="the node is up", deadline_s=UP_S)
+        except AssertionError as late:
+            late.add_note(self.node.told()[-4_000:])
+            raise
 
     def lock_store(self, seconds: float) -> None:
         """Another connection holds the store."""
