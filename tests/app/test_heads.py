@@ -5,89 +5,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from amagasa.app.head_book import HeadBook, head_book, keep_head_book
-from amagasa.app.heads import Exchange, HeadsDesk, root_at
-from amagasa.app.pages import Page
-from amagasa.app.ports import Bond
-from amagasa.app.turned_away import TurnedAway
+from amagasa.app.head_book import keep_head_book
+from amagasa.app.heads import Exchange, root_at
 from amagasa.share.heads import MAX_KEPT, HeadFault, Shown, thinned
-from amagasa.share.ledger import Act, Head, Leaf, SignedHead, counter_bytes, head_bytes, to_text
+from amagasa.share.ledger import Act, Head, SignedHead, counter_bytes, to_text
 from amagasa.vocab.errors import BadInputError
-from tests.entry.link_world import Node, agree, two_nodes
-
-
-class Keys:
-    """A party's signing key."""
-
-    certificate = ""
-
-    def __init__(self, seed: int) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
-
-    @property
-    def public_key(self) -> str:
-        return to_text(self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-
-    def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message)
-
-
-class Side:
-    """One node and what it says of heads."""
-
-    def __init__(self, node: Node, seed: int) -> None:
-        self.node, self.keys = node, Keys(seed)
-        node.party = replace(node.party, key=self.keys.public_key)
-        self.desk = HeadsDesk(store=node.store, signals=node.signals, signer=self.keys, party=node.party.id)
-
-    @property
-    def bond(self) -> Bond:
-        (bond,) = self.node.book.bonds()
-        return bond
-
-    @property
-    def name(self) -> str:
-        return self.bond.agreement.id
-
-    def act(self, n: int = 1) -> None:
-        """Leaves, as acts of the node make them."""
-        noting = TurnedAway(self.node.store, self.node.book, self.node.clock, self.node.signals)
-        for _ in range(n):
-            self.node.clock.advance(3_600)
-            noting.note(self.bond.ally.id, "AMG-TAXII-LARGE", "too large")
-
-    def ask(self, other: "Side") -> int | None:
-        question = self.desk.question(self.bond, now=self.node.clock.now())
-        return self.hear(other.desk.answer(other.bond, question, now=other.node.clock.now()))
-
-    def hear(self, answer: bytes) -> int | None:
-        return self.desk.hear(self.bond, answer, now=self.node.clock.now())
-
-    def book(self) -> HeadBook:
-        with self.node.store.read() as reading:
-            return head_book(reading, self.name)
-
-    def n_leaves(self) -> int:
-        with self.node.store.read() as reading:
-            return reading.ledgers.frontier(self.name).n
-
-    def alarms(self) -> list[str]:
-        with self.node.store.read() as reading:
-            return [alert.content_id for alert in reading.alerts(Page(limit=50))[0]]
-
-    def leaves(self) -> list[Leaf]:
-        with self.node.store.read() as reading:
-            return list(reading.ledgers.leaves(self.name))
-
-    def signed(self, n: int, root: str) -> SignedHead:
-        head = Head(agreement=self.name, party=self.node.party.id, n_leaves=n, root=root, at="2026-11-23T05:00:00Z")
-        return SignedHead(head=head, signature=to_text(self.keys.sign(head_bytes(head))))
+from tests.app.sides import Side
+from tests.entry.link_world import agree, two_nodes
 
 
 @pytest.fixture
@@ -165,7 +93,8 @@ def test_heads_of_an_ally_that_forgot_are_proved_from_where_it_stands(sides: tup
     since = japan.ask(states)
     assert since == newest(early.theirs)
     question = japan.desk.question(japan.bond, since=since, now=japan.node.clock.now())
-    assert japan.hear(states.desk.answer(states.bond, question, now=states.node.clock.now())) is None
+    answer = states.desk.answer(states.bond, question, now=states.node.clock.now())
+    assert japan.desk.hear(japan.bond, answer, question=question, now=japan.node.clock.now()) is None
     assert newest(japan.book().ours) == japan.n_leaves()
     assert states.book().faults == ()
 

@@ -86,6 +86,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/content/addresses"): ({"address": "203.0.113.9"}, WRITE),
     ("POST", "/api/content/files"): ({"file": "0123456789abcdef/bad.txt"}, WRITE),
     ("DELETE", "/api/content/{content_id}"): (None, WRITE),
+    ("POST", "/api/content/{content_id}/lift"): ({}, WRITE),
     ("GET", "/api/accounts"): (None, ADMINISTER),
     ("POST", "/api/accounts"): ({"name": "x", "password": PASSWORD, "roles": ["auditor"]}, ADMINISTER),
     ("POST", "/api/accounts/{name}"): ({"is_enabled": True}, ADMINISTER),

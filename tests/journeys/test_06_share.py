@@ -270,6 +270,26 @@ def test_records_are_countersigned_by_themselves_and_verify_offline(allies: Alli
     assert "countersigned" in allies.japan.command("ally", "status").out
 
 
+def test_retraction_is_acknowledged_by_the_holders_signature(allies: Allies) -> None:
+    added = allies.america.command("content", "add", "198.51.100.79", "--title", "a mistake", "--share", "--json")
+    identifier = str(added.json()["id"])
+    eventually(lambda: identifier in in_use(allies.japan), about="Japan looks with it")
+    taken = allies.america.command("share", "retract", identifier, "--why", "a mistake")
+    assert taken.code == 0, taken.err
+
+    def acknowledged() -> bool:
+        out = allies.america.crossings(direction="out")
+        return any(one["receipt"] and one["receipt"]["done_at"] for one in out if one["object_id"] == identifier)
+
+    eventually(acknowledged, about="the receipt is here")
+    assert identifier not in in_use(allies.japan)
+    assert "stopped" in allies.america.command("share", "log").out
+
+
+def in_use(node: JourneyNode) -> set[str]:
+    return {one["id"] for one in node.get("/api/content") if one["activated_at"]}
+
+
 def test_everything_that_left_is_strict_stix(allies: Allies) -> None:
     allies.attack()
     assert allies.america.command("content", "add", "198.51.100.78", "--title", "another", "--share").code == 0

@@ -35,7 +35,7 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 # A silent line is asked this often: its state is never older, and the next push finds it warm.
 GREET_S: Final = 30.0
-# Tree heads ride along with what is sent, at most this often.
+# Tree heads ride along with what is sent, at most this often; a receipt does not wait.
 HEADS_S: Final = 10.0
 
 _LOG = structlog.get_logger("amagasa.delivery")
@@ -141,6 +141,7 @@ class Delivery:
                 return LONGEST_WAIT_S
             batch, wait_s = await asyncio.to_thread(self._take, bond, now)
             if not batch:
+                await self._exchange_heads(bond, now)
                 return min(wait_s, await self._greet(bond, now))
             released = [released_of(crossing) for crossing in batch]
             beside = self._companions(released, bond)
@@ -161,7 +162,10 @@ class Delivery:
     async def _exchange_heads(self, bond: Bond, now: datetime) -> None:
         """Show the ally our record's head and hear of its own. That the line is down is for the next push to find."""
         heads, last = self._deps.heads, self._heads_at
-        if heads is None or (last is not None and (now - last).total_seconds() < HEADS_S):
+        if heads is None or self.state.is_up is not True:
+            return
+        since_s = (now - last).total_seconds() if last is not None else HEADS_S
+        if since_s < HEADS_S and not await asyncio.to_thread(heads.is_urgent, bond):
             return
         self._heads_at = now
         since: int | None = None
@@ -169,7 +173,9 @@ class Delivery:
             for _ in range(2):
                 question = await asyncio.to_thread(heads.question, bond, since=since, now=now)
                 told = await self._line.exchange_heads(question)
-                since = await asyncio.to_thread(heads.hear, bond, told, now=now) if told is not None else None
+                if told is None:
+                    return
+                since = await asyncio.to_thread(heads.hear, bond, told, question=question, now=now)
                 if since is None:
                     return
         except AmagasaError as error:

@@ -50,11 +50,14 @@ class HeadBook(Struct, frozen=True, kw_only=True):
         faults = (*self.faults, fault)
         return replace(self, faults=(faults[0], *faults[-MAX_FAULTS + 1 :]) if len(faults) > MAX_FAULTS else faults)
 
-    def knows(self, code: str, head: SignedHead, *, now: datetime) -> bool:
-        """Whether this fault was found before in a head of as many leaves and the same root, or often enough lately."""
+    def knows(self, code: str, head: SignedHead | None, *, now: datetime, why: str = "") -> bool:
+        """Whether it was found before, in a head of as many leaves and the same root; or often enough lately."""
         alike = [fault for fault in self.faults if fault.code == code]
-        tree = (head.head.n_leaves, head.head.root)
-        is_same = any((one.head.n_leaves, one.head.root) == tree for fault in alike for one in fault.evidence[:1])
+        if head is None:
+            is_same = any(fault.why == why for fault in alike)
+        else:
+            tree = (head.head.n_leaves, head.head.root)
+            is_same = any((one.head.n_leaves, one.head.root) == tree for fault in alike for one in fault.evidence[:1])
         return is_same or sum(now - fault.at < _DAY for fault in alike) >= MAX_ALIKE
 
 

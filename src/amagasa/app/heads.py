@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from amagasa.app.agreements import Signer
 from amagasa.app.alarms import Alarm, raise_alarm
 from amagasa.app.head_book import FoundFault, HeadBook, head_book, keep_head_book
-from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Reading, Store, Writing
+from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Reading, Store, Writing
+from amagasa.app.quarantine import Notice, hear, notices, tell_of
+from amagasa.app.receipts import is_urgent, reopen, take, to_tell, told_now
 from amagasa.app.recording import record
 from amagasa.app.signals import Signals
 from amagasa.share.heads import HeadFault, Shown, Whose, fault_of, proof_between, wants_proof
@@ -31,6 +33,7 @@ from amagasa.share.ledger import (
     to_text,
 )
 from amagasa.share.merkle import Frontier, range_root
+from amagasa.share.receipt import SignedReceipt
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.text import show
@@ -46,14 +49,23 @@ _WHY: Final = {
     HeadFault.LOST: "this node's own record is not the one that the ally countersigned",
 }
 _TITLE: Final = "The record of an agreement was altered"
+FORGED_RECEIPT: Final = "AMG-RECEIPT-FORGED"
+_FORGED_TITLE: Final = "An ally gave a false receipt"
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """What one side says. `held`: the newest head of the other's record that the sender countersigned."""
+    """What one side says. `held`: the newest head of the other's record that the sender countersigned.
+
+    With a question come receipts of what was taken back; the answer says of which objects they `got` there. `aside` is
+    what the sender put aside of the other's as noise (`app.quarantine`).
+    """
 
     agreement: str
     shown: Shown
     held: SignedHead | None = None
+    receipts: tuple[SignedReceipt, ...] = ()
+    got: tuple[str, ...] = ()
+    aside: tuple[Notice, ...] = ()
 
 
 class HeadsDesk(Struct, frozen=True, kw_only=True):
@@ -63,31 +75,50 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
     signals: Signals
     signer: Signer
     party: str
+    book: AgreementBook
+
+    def is_urgent(self, bond: Bond) -> bool:
+        """Whether a receipt waits to be told."""
+        with self.store.read() as reading:
+            return is_urgent(reading, bond.agreement.id)
 
     def question(self, bond: Bond, *, since: int | None = None, now: datetime) -> bytes:
         """What to ask the ally; the proof begins at the newest head that it countersigned, or at `since`."""
         with self.store.read() as reading:
-            return msgspec.json.encode(self._said(reading, bond, since=since, now=now))
+            said = self._said(reading, bond, since=since, now=now)
+            return msgspec.json.encode(replace(said, receipts=to_tell(reading, bond, self.signer)))
 
     def answer(self, bond: Bond, body: bytes, *, now: datetime) -> bytes:
         """What to say to the ally's question. Raises BadInputError (AMG-HEAD-FORM) where it is none."""
         asked = _read(body)
+        self._hear_aside(bond, asked, now=now)
         with self.store.write() as tx:
             self._take(tx, bond, asked, now=now)
+            got = self._take_receipts(tx, bond, asked.receipts, now=now)
+            further = reopen(tx, self.book, bond, got)
             since = asked.held.head.n_leaves if asked.held is not None else 0
-            answer = self._said(tx, bond, since=since, now=now)
+            answer = replace(self._said(tx, bond, since=since, now=now), got=tuple(got))
         self._alarm(bond, now)
+        for ally in further:
+            self.signals.publish("outbox", {"ally": ally})
+        if got:
+            self.signals.publish("crossing", {"ids": []})
         return msgspec.json.encode(answer)
 
-    def hear(self, bond: Bond, body: bytes, *, now: datetime) -> int | None:
-        """The ally's answer; where it wants a proof from another head, how many leaves that has: ask once more.
+    def hear(self, bond: Bond, body: bytes, *, question: bytes, now: datetime) -> int | None:
+        """The ally's answer to the question; where it wants a proof from another head, how many leaves that has.
 
-        Raises BadInputError (AMG-HEAD-FORM) where it is none.
+        Then ask once more. Raises BadInputError (AMG-HEAD-FORM) where it is none.
         """
         told = _read(body)
+        self._hear_aside(bond, told, now=now)
         with self.store.write() as tx:
             known = head_book(tx, bond.agreement.id).ours
             self._take(tx, bond, told, now=now)
+            if told.got:
+                got = set(told.got)
+                given = msgspec.json.decode(question, type=Exchange).receipts
+                told_now(tx, bond, [one for one in given if one.receipt.object_id in got], now=now)
             ours = head_book(tx, bond.agreement.id).ours
         self._alarm(bond, now)
         held = told.held.head.n_leaves if told.held is not None else 0
@@ -114,6 +145,7 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
             agreement=agreement,
             shown=Shown(head=newest, since=since, proof=proof),
             held=book.theirs[-1] if book.theirs else None,
+            aside=notices(reading, agreement),
         )
 
     def _take(self, tx: Writing, bond: Bond, told: Exchange, *, now: datetime) -> None:
@@ -131,6 +163,23 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
             else:
                 book = _found(tx, bond, fault, (told.shown.head, *book.theirs[-1:]), book=book, now=now)
         keep_head_book(tx, agreement, book)
+
+    def _hear_aside(self, bond: Bond, told: Exchange, *, now: datetime) -> None:
+        if told.aside:
+            with self.store.write() as tx:
+                heard = hear(tx, bond, told.aside)
+            tell_of(self.store, self.signals, bond, heard, now=now)
+
+    def _take_receipts(self, tx: Writing, bond: Bond, receipts: Sequence[SignedReceipt], *, now: datetime) -> list[str]:
+        got, false = take(tx, bond, receipts, now=now)
+        book = head_book(tx, bond.agreement.id)
+        for why in false:
+            if not book.knows(FORGED_RECEIPT, None, now=now, why=why):
+                book = book.with_fault(FoundFault(at=now, code=FORGED_RECEIPT, why=why))
+                record(tx, bond, [_leaf_of(bond, why, b"", now)], now=now, act=Act.ALARM)
+        if false:
+            keep_head_book(tx, bond.agreement.id, book)
+        return got
 
     def _countersigned(self, tx: Writing, bond: Bond, held: SignedHead, book: HeadBook, *, now: datetime) -> HeadBook:
         """What the ally says it countersigned: it must bear both signatures, and our record must still hold it."""
@@ -152,7 +201,8 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
             faults = head_book(reading, bond.agreement.id).faults
         for fault in faults:
             if fault.at == now:
-                alarm = Alarm(code=fault.code, title=_TITLE, ally=bond.ally.name, why=fault.why)
+                title = _FORGED_TITLE if fault.code == FORGED_RECEIPT else _TITLE
+                alarm = Alarm(code=fault.code, title=title, ally=bond.ally.name, why=fault.why)
                 raise_alarm(self.store, self.signals, alarm, now=now)
         self.signals.publish("ledger", {"agreement": bond.agreement.id})
 
@@ -200,7 +250,14 @@ def _found(
         return book
     counts = " and ".join(f"{one.head.n_leaves} leaves signed {show(one.head.at, 40)}" for one in evidence)
     why = f"{_WHY[fault]}: {counts} [{fault}]"
-    leaf = Crossing(
+    leaf = _leaf_of(bond, why, msgspec.json.encode(list(evidence)), now)
+    record(tx, bond, [leaf], now=now, act=Act.ALARM)
+    return book.with_fault(FoundFault(at=now, code=fault, why=why, evidence=tuple(evidence)))
+
+
+def _leaf_of(bond: Bond, why: str, content: bytes, now: datetime) -> Crossing:
+    """What the leaf of an alarm is made of."""
+    return Crossing(
         ally=bond.ally.id,
         agreement=bond.agreement.id,
         direction=Direction.IN,
@@ -208,9 +265,7 @@ def _found(
         object_id="",
         object_type="",
         version="",
-        content=msgspec.json.encode(list(evidence)),
+        content=content,
         why=why,
         created_at=now,
     )
-    record(tx, bond, [leaf], now=now, act=Act.ALARM)
-    return book.with_fault(FoundFault(at=now, code=fault, why=why, evidence=tuple(evidence)))

@@ -14,6 +14,7 @@ from amagasa.app.correlation_ports import KeptWindows
 from amagasa.app.lead_store import Leads
 from amagasa.app.ledger_ports import Ledgers
 from amagasa.app.pages import Page
+from amagasa.app.receipt_ports import Receipts
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -176,7 +177,7 @@ class StoredObject(Struct, frozen=True, kw_only=True):
 class Reading(Protocol):
     """Queries; each sees one consistent snapshot for as long as the context is open.
 
-    Only in `Writing` leads, windows, cases and ledgers change.
+    Only in `Writing` leads, windows, cases, ledgers and receipts change.
     """
 
     @property
@@ -187,6 +188,8 @@ class Reading(Protocol):
     def cases(self) -> Cases: ...
     @property
     def ledgers(self) -> Ledgers: ...
+    @property
+    def receipts(self) -> Receipts: ...
     def positions(self) -> list[Position]: ...
     def dead(self, page: Page) -> list[Dead]: ...
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:

@@ -15,6 +15,7 @@ from amagasa.app.left_out import ExcludedBy, GivenPlaceholder
 from amagasa.app.pages import Page
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import CrossingState, Dead, Direction, Reading, Store
+from amagasa.app.receipt_views import with_receipts
 from amagasa.app.titles import told_by
 from amagasa.app.views import (
     CONTENT_CHARACTERS,
@@ -41,6 +42,7 @@ from amagasa.incident.graph import graph_of
 from amagasa.incident.growing import MAX_ALERTS
 from amagasa.incident.score import score_of
 from amagasa.incident.story import story_of
+from amagasa.share.agreement import Agreement
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.ids import is_stix_id
@@ -196,6 +198,11 @@ class Queries:
             crossings, cursor = reading.crossings(page, ally=ally, direction=direction, state=state)
             views = _told_by_name(reading, [crossing_view(crossing, self._names) for crossing in crossings])
         return CrossingsView(crossings=views, next=cursor)
+
+    def with_receipts(self, found: CrossingsView, agreements: Sequence[Agreement], *, now: datetime) -> CrossingsView:
+        """The same page, each retraction with its receipt."""
+        with self._store.read() as reading:
+            return replace(found, crossings=with_receipts(reading, found.crossings, agreements, now=now))
 
     def crossing(self, actor: Actor, crossing_id: int) -> CrossingDetail:
         """One crossing with what it carries."""

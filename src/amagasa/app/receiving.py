@@ -24,9 +24,11 @@ from amagasa.app.ports import (
     StoredObject,
     Writing,
 )
+from amagasa.app.quarantine import is_aside
 from amagasa.app.recording import record
 from amagasa.app.sharing import announce, in_force, version_of
 from amagasa.app.signals import Signals
+from amagasa.app.taking_back import owe
 from amagasa.intel.marking import marking_of
 from amagasa.intel.stix import instant_of
 from amagasa.share.admit import admit
@@ -102,7 +104,11 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
             held = newer
             admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
         new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
-        content = _put_to_use(tx, [one for one in new if not _is_older(one.object, held)], bond, now)
+        newest = [one for one in new if not _is_older(one.object, held)]
+        elsewhere = _held_elsewhere(tx, newest, bond)
+        content = _put_to_use(tx, newest, bond, now, others=elsewhere)
+        taken_back = [one.object for one in newest if one.object.get("revoked") is True]
+        owe(tx, bond, taken_back, stopped=content, elsewhere=elsewhere, now=now)
         crossings = [_crossing(one, bond, now) for one in new]
         crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
         logged = [tx.add_crossing(crossing) for crossing in crossings]
@@ -158,7 +164,13 @@ def _stored(one: Admitted, bond: Bond, now: datetime) -> StoredObject:
     )
 
 
-def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: datetime) -> list[str]:
+def _held_elsewhere(tx: Writing, admitted: Sequence[Admitted], bond: Bond) -> set[str]:
+    """Those with which we look on our own word or another ally's."""
+    ids = {one.object["id"] for one in admitted if one.object["type"] == "indicator"}
+    return {item.id for item in tx.content_items(ids) if item.origin != bond.ally.id}
+
+
+def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: datetime, *, others: set[str]) -> list[str]:
     """Look with these indicators, or no longer with revoked ones; the identifiers of those that changed."""
     newest = {one.object["id"]: one for one in admitted if one.object["type"] == "indicator"}
     for one in admitted:
@@ -166,7 +178,7 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
             one.object, {one.object["id"]: newest[one.object["id"]].object}
         ):
             newest[one.object["id"]] = one
-    others = {item.id for item in tx.content_items(newest) if item.origin != bond.ally.id}
+    before = {item.id: item for item in tx.content_items(newest)}
     changed = []
     for identifier, one in newest.items():
         if identifier in others:
@@ -175,9 +187,16 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
             if tx.remove_content(identifier):
                 changed.append(identifier)
             continue
-        tx.save_content(_content(one, bond, now))
+        new, held = _content(one, bond, now), before.get(identifier)
+        if held is not None and is_aside(held) and _looked_for(held) == _looked_for(new):
+            continue  # the same again, in a newer version: it was noise and is
+        tx.save_content(new)
         changed.append(identifier)
     return changed
+
+
+def _looked_for(item: ContentItem) -> str:
+    return item.text if item.kind is ContentKind.SIGMA else str(msgspec.json.decode(item.text).get("pattern"))
 
 
 def _content(one: Admitted, bond: Bond, now: datetime) -> ContentItem:

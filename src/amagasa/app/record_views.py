@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from amagasa.app.head_book import head_book
 from amagasa.app.ports import Reading
+from amagasa.app.receipt_views import n_awaited
+from amagasa.share.agreement import Agreement
 
 
 class RecordFaultView(Struct, frozen=True, kw_only=True):
@@ -19,7 +21,8 @@ class RecordFaultView(Struct, frozen=True, kw_only=True):
 class RecordView(Struct, frozen=True, kw_only=True):
     """Of `n_leaves` the ally countersigned the first `n_countersigned`; we the first `n_theirs` of its own record.
 
-    `exchanged_at` is when heads were last exchanged by themselves, None where that never happened.
+    `exchanged_at` is when heads were last exchanged by themselves, None where that never was. The receipts are those
+    of what we took back.
     """
 
     n_leaves: int
@@ -28,10 +31,14 @@ class RecordView(Struct, frozen=True, kw_only=True):
     n_theirs: int
     exchanged_at: datetime | None
     faults: list[RecordFaultView]
+    n_receipts_awaited: int = 0
+    n_receipts_overdue: int = 0
 
 
-def record_view(reading: Reading, agreement: str) -> RecordView:
-    """Of the agreement of this identifier; zeros where nothing is recorded."""
+def record_view(reading: Reading, terms: Agreement, *, now: datetime) -> RecordView:
+    """Of this agreement; zeros where nothing is recorded."""
+    agreement = terms.id
+    n_waiting, n_late = n_awaited(reading, terms, now=now)
     book = head_book(reading, agreement)
     ours, theirs = (heads[-1].head if heads else None for heads in (book.ours, book.theirs))
     return RecordView(
@@ -41,4 +48,6 @@ def record_view(reading: Reading, agreement: str) -> RecordView:
         n_theirs=theirs.n_leaves if theirs is not None else 0,
         exchanged_at=book.exchanged_at,
         faults=[RecordFaultView(at=fault.at, code=fault.code, why=fault.why) for fault in reversed(book.faults)],
+        n_receipts_awaited=n_waiting,
+        n_receipts_overdue=n_late,
     )

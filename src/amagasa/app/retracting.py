@@ -1,7 +1,8 @@
 """Taking it back: what left goes out once more as revoked, to each ally that has it; what has not left does not leave.
 
 An ally's node stops looking with a revoked indicator in the transaction that admits it, and passes the revocation on to
-whomever it passed the object. Delivered means that the ally's node took it: until then `share log` shows it waiting.
+whomever it passed the object. Delivered means that the ally's node took it; that it looks for it no longer is what its
+receipt says (`app.receipts`): until then `share log` shows it awaited.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from amagasa.app.ports import Crossing, CrossingState, Direction, Store, Writing
 from amagasa.app.recording import record
 from amagasa.app.sharing import RETRACTED, announce, is_retraction
 from amagasa.app.signals import Signals
+from amagasa.app.taking_back import expect
 from amagasa.intel.stix import instant_of
 from amagasa.share.ledger import Act
 from amagasa.vocab.errors import BadInputError
@@ -62,6 +64,7 @@ def retract(  # noqa: PLR0913 - who takes what back from whom, why and when: non
                 then="nothing was changed",
             )
         record(tx, None, [*sent, *held], now=now, act=Act.RETRACTION)
+        expect(tx, sent, now=now)
     announce(signals, sent)
     announce(signals, held)
     return Retraction(sent=tuple(sent), held=tuple(held))

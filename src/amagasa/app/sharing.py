@@ -18,6 +18,7 @@ from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Dire
 from amagasa.app.provenance import Source, known_of, learnt_of
 from amagasa.app.recording import record
 from amagasa.app.signals import Signals
+from amagasa.app.taking_back import expect
 from amagasa.intel.stix import instant_of
 from amagasa.share.agreement import Agreement, Clause
 from amagasa.share.known import Known
@@ -171,6 +172,7 @@ class _Letting:
             if self._budget is not None and kept.state is CrossingState.PENDING and is_more:
                 spend(self._tx, self._bond.agreement.id, kept, self._now)
         record(self._tx, self._bond, made, now=self._now)
+        expect(self._tx, made, now=self._now)
         return made
 
     def _judge(self, obj: Mapping[str, Any], known: Known) -> Crossing:

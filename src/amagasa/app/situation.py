@@ -285,7 +285,7 @@ class Situation:
                 country=show(held[0].ally_of(self._party.id).country),
                 link=_link(reading, ally, is_in_force=held[0].is_in_force(now)),
                 agreements=[_agreement(one, self._party.id, now=now) for one in held],
-                record=record_view(reading, held[0].id),
+                record=record_view(reading, held[0], now=now),
                 heart=heart_view(heart_of(reading, ally), held[0]),
             )
             for ally, held in by_ally.items()

@@ -132,6 +132,19 @@ class AttackView(Struct, frozen=True, kw_only=True):
     techniques: list[TechniqueSeen]
 
 
+class ReceiptView(Struct, frozen=True, kw_only=True):
+    """Of what was taken back: `done_at` is when the holder signed that it looks for it no longer, None until it did.
+
+    `due_at` is the end of the agreement's clock; it had passed it on to `n_onward`, of whom `n_onward_done` signed.
+    """
+
+    due_at: datetime
+    is_overdue: bool
+    done_at: datetime | None
+    n_onward: int = 0
+    n_onward_done: int = 0
+
+
 class CrossingView(Struct, frozen=True, kw_only=True):
     """One object at the line. `marking` is TLP's word, e.g. `amber+strict`, "" where there is none.
 
@@ -164,6 +177,7 @@ class CrossingView(Struct, frozen=True, kw_only=True):
     n_wanted: int = 0
     consents: tuple[str, ...] = ()
     ours: str = ""
+    receipt: ReceiptView | None = None
 
 
 class CrossingsView(Struct, frozen=True, kw_only=True):

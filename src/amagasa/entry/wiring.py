@@ -17,6 +17,7 @@ from amagasa.adapters.store.library import open_library
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.agreement_book import AgreementBook
 from amagasa.app.agreements import AgreementFiles, load_book, read_card
+from amagasa.app.heads import HeadsDesk
 from amagasa.app.hearts import HeartDesk
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.permissions import Actor, Role
@@ -174,6 +175,11 @@ def ally_line(ally: Party, *, certificate: Path, key: Path) -> AllyLine:
     Raises what `tls.ally_client_context` raises.
     """
     return TaxiiLine(ally.name, ally.address, ally_client_context(certificate, key, ally.certificate))
+
+
+def heads_of(world: World) -> HeadsDesk:
+    """What exchanges tree heads and receipts for this node."""
+    return HeadsDesk(store=world.store, signals=world.signals, signer=world.keys, party=world.party.id, book=world.book)
 
 
 def agreement_files() -> AgreementFiles:

@@ -43,6 +43,8 @@ class Act(StrEnum):
     COURIER = "courier"
     TERMS = "terms"
     ALARM = "alarm"
+    RECEIPT = "receipt"
+    QUARANTINE = "quarantine"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,12 +146,12 @@ def to_text(value: bytes) -> str:
 
 def is_signed(signed: SignedHead, key: str) -> bool:
     """Whether its party's key signed it."""
-    return _is_true(key, signed.signature, head_bytes(signed.head))
+    return is_true_signature(key, signed.signature, head_bytes(signed.head))
 
 
 def is_countersigned(signed: SignedHead, ally: str, key: str) -> bool:
     """Whether the ally's key countersigned it."""
-    return signed.ally == ally and _is_true(key, signed.countersignature, counter_bytes(signed, ally))
+    return signed.ally == ally and is_true_signature(key, signed.countersignature, counter_bytes(signed, ally))
 
 
 def export_lines(header: Header, heads: Iterable[SignedHead], leaves: Iterable[Leaf]) -> Iterator[bytes]:
@@ -269,7 +271,8 @@ def _read(line: bytes, form: type[Any]) -> Any:
         return None
 
 
-def _is_true(key_text: str, value_text: str, message: bytes) -> bool:
+def is_true_signature(key_text: str, value_text: str, message: bytes) -> bool:
+    """Whether this Ed25519 key signed the message; both are base64url without padding. No for what is neither."""
     key, value = raw_of(key_text, KEY_BYTES), raw_of(value_text, SIGNATURE_BYTES)
     if key is None or value is None:
         return False

@@ -1,4 +1,4 @@
-"""Tree heads of a record that its party altered, each with the code under which a sound node alarms.
+"""Tree heads of a record that its party altered, and forged receipts, each with the code under which a node alarms.
 
 Told in order: the first is true, and the victim countersigns it; each of the others contradicts it.
 """
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from amagasa.share.heads import Shown
 from amagasa.share.ledger import Head, SignedHead, head_bytes, to_text
+from amagasa.share.receipt import Receipt, SignedReceipt, receipt_bytes
 
 HEADS: Final = "/taxii2/umbrella/heads"
 Sign = Callable[[bytes], bytes]
@@ -32,9 +33,12 @@ def false_heads(agreement: str, party: str, sign: Sign) -> Iterator[FalseHead]:
         head = Head(agreement=agreement, party=party, n_leaves=n, root=root * 32, at="2026-01-01T00:00:00.000Z")
         return SignedHead(head=head, signature=to_text(sign(head_bytes(head))))
 
-    def told(name: str, head: SignedHead, code: str, *, proof: tuple[str, ...] = ()) -> FalseHead:
+    def told(
+        name: str, head: SignedHead, code: str, *, proof: tuple[str, ...] = (), receipts: tuple[SignedReceipt, ...] = ()
+    ) -> FalseHead:
         shown = Shown(head=head, since=1_000 if proof else 0, proof=proof)
-        message = msgspec.json.encode({"agreement": agreement, "shown": shown, "held": None})
+        said = {"agreement": agreement, "shown": shown, "held": None, "receipts": receipts}
+        message = msgspec.json.encode(said)
         return FalseHead(name=name, message=message, code=code)
 
     first = signed(1_000, "ab")
@@ -45,3 +49,14 @@ def false_heads(agreement: str, party: str, sign: Sign) -> Iterator[FalseHead]:
     yield told("a forged signature", replace(signed(1_002, "01"), signature=first.signature), "AMG-HEAD-FORGED")
     other = replace(first, head=replace(first.head, agreement=f"{agreement}-another"))
     yield told("the head of another record", other, "AMG-HEAD-OTHER")
+    receipt = Receipt(
+        agreement=agreement,
+        object_id="indicator--00000000-0000-4000-8000-000000000001",
+        version=first.head.at,
+        holder=party,
+        at=first.head.at,
+        n_stopped=1,
+    )
+    for name, value in (("a receipt for nothing", sign(receipt_bytes(receipt))), ("a forged receipt", bytes(64))):
+        signed_receipt = SignedReceipt(receipt=receipt, signature=to_text(value))
+        yield told(name, first, "AMG-RECEIPT-FORGED", receipts=(signed_receipt,))

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from amagasa.adapters.store.cases import SqlCases
 from amagasa.adapters.store.leads import SqlLeads
 from amagasa.adapters.store.ledgers import SqlLedgers
+from amagasa.adapters.store.receipts import SqlReceipts
 from amagasa.adapters.store.windows import SqlWindows
 
 
@@ -33,3 +34,8 @@ class SqlParts:
     def cases(self) -> SqlCases:
         """What people did with incidents, and the queue."""
         return SqlCases(self._db)
+
+    @property
+    def receipts(self) -> SqlReceipts:
+        """Retractions and their receipts."""
+        return SqlReceipts(self._db)

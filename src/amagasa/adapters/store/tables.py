@@ -276,6 +276,22 @@ LEDGER_SUBTREE: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# Retractions: receipts awaited from the ally, and owed to it.
+RECEIPT: Final = Table(
+    "receipt",
+    METADATA,
+    Column("agreement", Words, primary_key=True),
+    Column("way", Words, primary_key=True),
+    Column("object_id", Words, primary_key=True),
+    Column("cause", Words, nullable=False),
+    Column("is_open", Integer, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("receipt_open", "way", "agreement", "is_open", "asked_at"),
+    Index("receipt_by_cause", "cause"),
+    sqlite_with_rowid=False,
+)
+
 SESSION: Final = Table(
     "session",
     METADATA,

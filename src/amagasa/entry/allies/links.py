@@ -6,6 +6,7 @@ They follow the agreements: one that begins opens a link, one that ends, is amen
 import asyncio
 import contextlib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from msgspec import Struct
 from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
 from amagasa.app.fetching import Fetching
 from amagasa.app.link_ports import AllyLine
+from amagasa.app.quarantine import quarantine
+from amagasa.app.receipts import find_overdue, settle
 from amagasa.app.sharing import in_force
 from amagasa.app.turned_away import TurnedAway
 from amagasa.entry.allies.desk import TaxiiDeps
@@ -77,9 +80,10 @@ class AllyLinks:
         loop = asyncio.get_running_loop()
 
         def heard(topic: str, payload: dict[str, Any]) -> None:
-            del payload
             if topic == "agreement" and not loop.is_closed():
                 loop.call_soon_threadsafe(self._changed.set)
+            if topic == "settled" and not loop.is_closed():
+                loop.call_soon_threadsafe(self._settle, payload["ids"], datetime.fromisoformat(payload["since"]))
 
         await self.door.start(host, port, self._pins())
         self._unsubscribe = self._deps.signals.subscribe(heard)
@@ -101,6 +105,18 @@ class AllyLinks:
         for ally in tuple(self._running):
             await self._hang_up(ally)
         await self.door.stop()
+
+    def _settle(self, ids: list[str] | None, since: datetime) -> None:
+        """Sign for what the worker looks with no longer."""
+        deps = self._deps
+
+        def act() -> None:
+            try:
+                settle(deps.store, deps.signals, deps.book, ids=ids, before=since, now=deps.clock.now())
+            except AmagasaError as error:
+                _LOG.error("receipts could not be kept", why=str(error))
+
+        _in_a_thread(act)
 
     def states(self) -> tuple[LineState, ...]:
         """How each line stands, those which could not be made included."""
@@ -124,8 +140,11 @@ class AllyLinks:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), LOOK_S)
             self._changed.clear()
+            deps = self._deps
             try:
                 await self.reload()
+                await asyncio.to_thread(find_overdue, deps.store, deps.signals, deps.book, now=deps.clock.now())
+                await asyncio.to_thread(quarantine, deps.store, deps.signals, deps.book, now=deps.clock.now())
             except AmagasaError as error:
                 _LOG.error("the links could not follow the agreements", why=str(error))
 

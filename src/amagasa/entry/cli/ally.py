@@ -54,7 +54,10 @@ def _record(record: dict[str, Any]) -> str:
     """How much of our record the ally stands by; what was found wrong goes before."""
     if record["faults"]:
         return f"ALTERED: {record['faults'][0]['why']}"
-    return f"{record['n_countersigned']} of {record['n_leaves']} countersigned"
+    said = f"{record['n_countersigned']} of {record['n_leaves']} countersigned"
+    if record["n_receipts_overdue"]:
+        return f"{record['n_receipts_overdue']} RECEIPTS OVERDUE, {said}"
+    return said + (f", {record['n_receipts_awaited']} receipts awaited" if record["n_receipts_awaited"] else "")
 
 
 def _watches(heart: dict[str, Any]) -> str:

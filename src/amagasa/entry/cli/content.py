@@ -96,6 +96,18 @@ def list_content(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
     show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty="none beside the built-in rules")
 
 
+@app.command("lift")
+def lift(
+    what: Annotated[str, typer.Argument(metavar="ID", help="Of what was put aside, as `content list` shows it.")],
+    *,
+    node: NodeFolder = HERE,
+) -> None:
+    """Look again with what an ally sent and was put aside as noise; from now on it is not put aside by itself."""
+    with client_of(node) as client:
+        client.post(f"/api/content/{quote(what, safe='')}/lift", {})
+    say(f"looked with again: {what}")
+
+
 @app.command("remove")
 def remove(
     what: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids; or files, folders, archives of rules.")],

@@ -18,7 +18,7 @@ app.add_typer(courier.app, name="courier")
 app.command("export")(export_command)
 MAX_ID = 2**63 - 1
 MAX_DIGITS = 19
-COLUMNS = ("id", "at", "way", "ally", "object", "state", "clause", "marking", "why")
+COLUMNS = ("id", "at", "way", "ally", "object", "state", "clause", "marking", "receipt", "why")
 Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID, help="Its number, as `share log` shows it.")]
 
 
@@ -182,4 +182,15 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "way": one["direction"],
         "ally": one["ally"]["name"],
         "object": one["title"] or one["object_type"],
+        "receipt": _receipt(one["receipt"]),
     }
+
+
+def _receipt(receipt: dict[str, Any] | None) -> str:
+    """Of what was taken back: since when the holder looks for it no longer, or until when it must say so."""
+    if receipt is None:
+        return ""
+    if receipt["done_at"] is None:
+        return f"{'OVERDUE since' if receipt['is_overdue'] else 'awaited until'} {receipt['due_at']}"
+    further = f", {receipt['n_onward_done']} of {receipt['n_onward']} further holders" if receipt["n_onward"] else ""
+    return f"stopped {receipt['done_at']}{further}"

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
@@ -54,6 +55,8 @@ class ContentKeeper:
         self._held = Held()
         # Only the thread writes these.
         self._under_way: deque[Gathered] = deque()
+        # By version: once the worker looks with it, what was changed and gathered then counts: (ids, or all; when).
+        self._settles: dict[int, tuple[frozenset[str] | None, datetime]] = {}
         self._has_begun = False
         self._thread = threading.Thread(target=self._run, name="content", daemon=True)
         self._unsubscribe = signals.subscribe(self._heard)
@@ -137,12 +140,21 @@ class ContentKeeper:
             raise
 
     def _gathered(self, changed: frozenset[str], *, is_all: bool) -> list[Gathered]:
-        version = self._held.version + 1
+        version, since = self._held.version + 1, self._clock.now()
         if not is_all:
             found = gather_change(self._store, self._compile, changed, self._held, version=version)
             if found is not None:
+                if found:
+                    self._settles[found[-1].message.version] = (changed, since)
+                else:
+                    self._settled(changed, since)
                 return found
+        self._settles[version] = (None, since)
         return [gather(self._store, self._compile, version=version)]
+
+    def _settled(self, ids: frozenset[str] | None, since: datetime) -> None:
+        """The worker looks with what the store held of these at `since`, and with nothing else of them."""
+        self._signals.publish("settled", {"ids": None if ids is None else sorted(ids), "since": since.isoformat()})
 
     def _tell(self, gathered: Gathered) -> None:
         with self._lock:
@@ -173,5 +185,7 @@ class ContentKeeper:
             self._under_way.popleft()
             if changed:
                 self._signals.publish("active", {"ids": changed})
+            if (settled := self._settles.pop(gathered.message.version, None)) is not None:
+                self._settled(*settled)
         with self._lock:
             del self._answers[: len(answers)]

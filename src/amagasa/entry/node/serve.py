@@ -12,7 +12,6 @@ import structlog
 
 from amagasa.app.bearing import Bearing
 from amagasa.app.delivery import DeliveryDeps
-from amagasa.app.heads import HeadsDesk
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.own_ground import OurGround
@@ -49,7 +48,7 @@ from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import owner_socket, people_socket, server_of
 from amagasa.entry.serving import Server
-from amagasa.entry.wiring import World, ally_line, hearts_of
+from amagasa.entry.wiring import World, ally_line, heads_of, hearts_of
 from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.vocab.errors import AmagasaError, WorldError
 
@@ -180,7 +179,7 @@ class Node:
             jitter=random.random,
             pass_on=world.telling.pass_on,
             own=OurGround(world.settings.share.own, self._missions),
-            heads=HeadsDesk(store=world.store, signals=world.signals, signer=world.keys, party=world.party.id),
+            heads=heads_of(world),
             hearts=self._hearts,
         )
         return AllyLinks(

@@ -12,6 +12,7 @@ from amagasa.app import content, indicator_files
 from amagasa.app.pages import Page
 from amagasa.app.ports import ContentItem, CrossingState, Direction
 from amagasa.app.previewing import Preview, PreviewAsked
+from amagasa.app.quarantine import lift
 from amagasa.app.situation import AllyView
 from amagasa.app.views import ContentView, CrossingDetail, CrossingsView, content_view
 from amagasa.entry.people.deps import Console, console_of, threaded
@@ -50,10 +51,9 @@ def crossings(
     before: Before = None,
 ) -> CrossingsView:
     """What crossed the line in both directions, waits at it, or was kept from it; newest first."""
-    page = Page(limit=limit, before=before)
-    return console_of(request).queries.crossings(
-        actor_of(request), page, ally=ally, direction=direction, state=state_of
-    )
+    console, page = console_of(request), Page(limit=limit, before=before)
+    found = console.queries.crossings(actor_of(request), page, ally=ally, direction=direction, state=state_of)
+    return console.queries.with_receipts(found, console.agreements(), now=console.now())
 
 
 @get("/api/crossings/{crossing_id:int}", tags=["share"])
@@ -248,6 +248,15 @@ def remove_content(request: Asked, content_id: FromPath[str]) -> None:
     _changed(request, content_id, is_shared=False)
 
 
+@post("/api/content/{content_id:str}/lift", status_code=200, tags=["content"])
+@threaded
+def lift_content(request: Asked, content_id: FromPath[str]) -> ContentView:
+    """Look again with what was put aside as noise."""
+    console, actor = console_of(request), actor_of(request)
+    lift(console.deps.store, console.deps.signals, actor, content_id)
+    return console.queries.content_item(actor, content_id)
+
+
 HANDLERS: tuple[BaseRouteHandler, ...] = (
     allies,
     crossings,
@@ -264,6 +273,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     add_file,
     remove_content,
     remove_many,
+    lift_content,
 )
 
 
