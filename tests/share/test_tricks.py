@@ -169,3 +169,11 @@ def test_pseudonyms_last_for_a_rotation_and_the_ally_can_correlate_within_it() -
         return str(json.loads(answer.content)["x_host"])
 
     assert token(20_760) == token(20_789) != token(20_790)
+
+
+@pytest.mark.parametrize("host", ["www.mil.example", "mail.mil.example"])
+def test_short_name_that_is_a_word_is_no_trace_of_a_host(host: str) -> None:
+    text = "mail came in, and www was slow"
+    answer = out(sighting(x_host=host, description=text), agreement(clause(strip=("x_host",))))
+    assert isinstance(answer, Released)
+    assert json.loads(answer.content)["description"] == text

@@ -1,8 +1,9 @@
 """Does a text still name a value that was taken out? In plain, or written another way that a reader would undo.
 
-Looked for: other case and width, invisible characters between, percent, HTML and backslash escapes, defanged dots,
-reversed, hexadecimal, Base64 (also inside a longer one, and of UTF-16), and the other spellings of an IP address.
-Not found: a value cut in pieces by words, translated, or enciphered. Cost: linear in the text for each value.
+Looked for: other case and width, invisible characters between, percent, HTML, backslash and quoted-printable escapes,
+defanged dots, dots as dashes, reversed, hexadecimal, Base32, Base64 (also inside a longer one, of UTF-16, and twice),
+the other spellings of an IP address, and the short name of a host (`dc01` of `dc01.base.example`).
+Not found: a value cut in pieces by words, translated, compressed, or enciphered. Cost: linear in the text for each.
 """
 
 import base64
@@ -24,7 +25,12 @@ MIN_DIGITS: Final = 5
 MAX_NEEDLES: Final = 20_000
 _ROUNDS: Final = 3  # an escape of an escape of an escape
 _PLAIN_KEY: Final = re.compile(r"[a-z_]*")
-_ESCAPED: Final = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPED: Final = re.compile(
+    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))", re.DOTALL
+)
+_PRINTABLE: Final = re.compile(r"=([0-9A-F]{2})|=\r?\n")
+# A host with a name of its own: with a digit or a dash in its first label, unlike `www` or `mail`.
+_HOST: Final = re.compile(r"(?=[a-z]*[0-9-])([a-z0-9][a-z0-9-]{2,62})(?:\.[a-z0-9-]{1,63})*\.[a-z][a-z0-9-]{1,62}")
 _DEFANGED: Final = re.compile(r"[\[({<]\s*(\.|:|dot|@|at)\s*[\])}>]", re.IGNORECASE)
 _UNFANGED: Final = {"dot": ".", "at": "@"}
 _HEX_GAPS: Final = re.compile(r"(?<=[0-9a-f]{2})[\s:-](?=[0-9a-f]{2}(?![0-9a-z]))")
@@ -53,10 +59,12 @@ def traces_of(values: Iterable[Any]) -> Traces:
         plain = _fold(text)
         if len(plain) < MIN_CHARACTERS:
             continue
-        for spelling in (plain, *_addresses(text)):
+        for spelling in (plain, *_addresses(text), *_host_names(plain)):
             folded |= dict.fromkeys((spelling, spelling[::-1]))
         for raw in {text.encode("utf-8", "surrogatepass"), text.encode("utf-16-le", "surrogatepass")}:
             folded[raw.hex()] = None
+            folded[base64.b32encode(raw).decode().rstrip("=")[:-1].lower()] = None
+            exact[_core(base64.b64encode(base64.b64encode(raw).rstrip(b"=")).decode())] = None
             exact |= dict.fromkeys(_base64(raw))
     return Traces(folded=tuple(folded), exact=tuple(exact))
 
@@ -108,7 +116,7 @@ def _readings(text: str) -> Iterator[str]:
     seen = {text}
     fresh = [text]
     for _ in range(_ROUNDS):
-        undone = {undo(one) for one in fresh for undo in (unquote, html.unescape, _unescape, _refang)}
+        undone = {undo(one) for one in fresh for undo in (unquote, html.unescape, _unescape, _refang, _printable)}
         fresh = [one for one in undone if one not in seen]
         seen.update(fresh)
     yield from seen
@@ -122,12 +130,19 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 def _unescape(text: str) -> str:
     def plain(found: re.Match[str]) -> str:
         digits = found[1] or found[2] or found[3]
+        if found[4]:
+            return chr(int(found[4], 8))
         if digits is None:
-            return found[4]
+            return found[5]
         point = int(digits, 16)
         return chr(point) if point < 0x110000 else ""
 
     return _ESCAPED.sub(plain, text)
+
+
+def _printable(text: str) -> str:
+    """Quoted-printable (RFC 2045), as mail writes it."""
+    return _PRINTABLE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
 
 
 def _refang(text: str) -> str:
@@ -145,6 +160,19 @@ def _base64(raw: bytes) -> Iterator[str]:
             yield inner
 
 
+def _core(encoded: str) -> str:
+    """Without the last characters, which what follows would change."""
+    return encoded.rstrip("=")[:-2]
+
+
+def _host_names(plain: str) -> Iterator[str]:
+    """A host's short name, and its whole one with dashes for dots."""
+    found = _HOST.fullmatch(plain)
+    if found is not None:
+        yield found[1]
+        yield plain.replace(".", "-")
+
+
 def _addresses(text: str) -> Iterator[str]:
     try:
         address = ipaddress.ip_address(text.strip())
@@ -156,6 +184,8 @@ def _addresses(text: str) -> Iterator[str]:
         yield "-".join(octets)
         yield ".".join(reversed(octets))
         yield ".".join(octet.zfill(3) for octet in octets)
+        yield ".".join(f"0{int(octet):o}" if int(octet) else "0" for octet in octets)
+        yield ".".join(f"0x{int(octet):x}" for octet in octets)
         yield address.packed.hex()
         yield str(ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed))
     else:
