@@ -143,7 +143,16 @@ export interface Attack {
   techniques: { technique: string; tactics: string[]; n_detections: number }[]
 }
 
+export interface Receipt {
+  due_at: Instant
+  is_overdue: boolean
+  done_at: Instant | null
+  n_onward: number
+  n_onward_done: number
+}
+
 export interface Crossing {
+  receipt?: Receipt | null
   id: number
   ally: Named
   agreement: string
@@ -404,6 +413,17 @@ export interface Ally {
   country: string
   link: Link
   agreements: Agreement[]
+  record: LedgerRecord
+}
+
+export interface LedgerRecord {
+  n_leaves: number
+  n_countersigned: number
+  n_theirs: number
+  exchanged_at: Instant | null
+  faults: { at: Instant; code: string; why: string }[]
+  n_receipts_awaited: number
+  n_receipts_overdue: number
 }
 
 export interface Status {

@@ -8,6 +8,7 @@ from amagasa.app.head_book import head_book
 from amagasa.app.ports import Reading
 from amagasa.app.receipt_views import n_awaited
 from amagasa.share.agreement import Agreement
+from amagasa.vocab.text import show
 
 
 class RecordFaultView(Struct, frozen=True, kw_only=True):
@@ -47,7 +48,9 @@ def record_view(reading: Reading, terms: Agreement, *, now: datetime) -> RecordV
         countersigned_at=ours.at if ours is not None else "",
         n_theirs=theirs.n_leaves if theirs is not None else 0,
         exchanged_at=book.exchanged_at,
-        faults=[RecordFaultView(at=fault.at, code=fault.code, why=fault.why) for fault in reversed(book.faults)],
+        faults=[
+            RecordFaultView(at=fault.at, code=fault.code, why=show(fault.why, 600)) for fault in reversed(book.faults)
+        ],
         n_receipts_awaited=n_waiting,
         n_receipts_overdue=n_late,
     )
