@@ -71,6 +71,20 @@ def test_stream_is_read_once_over_restarts_of_receiver_and_broker(server: Run, t
     assert [int(line) for line in lines_of(follower_in(tmp_path / "spool"))[0]] == list(range(1, 71))
 
 
+def test_reading_ends_when_it_is_asked_to_whatever_the_broker_does(server: Run, tmp_path: Path) -> None:
+    async def play(broker: Server) -> None:
+        await broker.publish(1, 2)
+        for _ in range(3):
+            async with reading(tmp_path, broker) as receiver:
+                await until(lambda: receiver.tally.away == "" and receiver._sequence == 2)
+                broker.kill()
+                await asyncio.sleep(0)
+            broker.start()
+            await broker.publish(1, 0)
+
+    server(play)
+
+
 def test_place_in_the_stream_comes_from_what_was_committed_where_the_spool_is_empty(
     server: Run, tmp_path: Path
 ) -> None:

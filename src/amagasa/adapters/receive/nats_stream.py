@@ -30,6 +30,7 @@ FORGOTTEN_S: Final = 60.0
 RETRY_FIRST_S: Final = 0.5
 RETRY_MOST_S: Final = 10.0
 ROOM_S: Final = 0.2
+STOP_S: Final = 0.5
 _MARK: Final = struct.Struct(">Q8s")
 
 
@@ -51,6 +52,7 @@ class NatsReceiver:
         kept = keeper.last_id if keeper.last_id != NO_ID else mark
         self._sequence, self._tag = _MARK.unpack(kept)
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self.tally = Tally()
 
     async def start(self, host: str, port: int) -> int:
@@ -64,14 +66,15 @@ class NatsReceiver:
 
     async def stop(self) -> None:
         """Read no more."""
-        if self._task is not None:
+        self._is_stopping = True
+        while self._task is not None and not self._task.done():
+            # The client turns a cancellation into an error of its own where its line is broken.
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=STOP_S)
 
     async def _run(self) -> None:
         wait_s = RETRY_FIRST_S
-        while True:
+        while not self._is_stopping:
             n_before = self.tally.n_messages
             try:
                 await self._read()

@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from amagasa.app.receiver_messages import FromReceiver, Listening, Receive, Rece
 from amagasa.app.spool_ports import Tally
 from amagasa.entry.node.frames import FrameReader, write_frame
 from amagasa.entry.wiring_receive import GroupSync, Receiver, receiver_of, spool_of
+from amagasa.vocab.errors import EXIT_COULD_NOT
 from amagasa.vocab.text import show
 
 TICK_S: Final = 0.1
 SYNC_S: Final = 1.0
 RETRY_S: Final = 1.0
 TOLD_EVERY_S: Final = 5.0
+LAST_S: Final = 8.0
 _STDIN: Final = 0
 
 
@@ -59,6 +62,13 @@ class Station:
         try:
             if self._spool is None:
                 self._spool = spool_of(spec)
+        except BlockingIOError:
+            self._fault = "the receiver of the run before still ends; it is waited for [AMG-RECEIVE-005]"
+            return False
+        except OSError as problem:
+            self._fault = f"its spool cannot be opened: {show(str(problem))}; it is tried again [AMG-RECEIVE-003]"
+            return False
+        try:
             self._sync = GroupSync(self._spool)
             made = receiver_of(spec, self._spool, self._sync, certificate=self._begin.certificate, key=self._begin.key)
             port = await made.start(spec.host, spec.port)
@@ -158,6 +168,10 @@ async def _serve(begin: Receive, reader: FrameReader, output: int) -> None:
         except EOFError:
             loop.remove_reader(_STDIN)
             stop.set()
+            # All that was kept outlives an end without ceremony; an old receiver must not stand before the next.
+            last = threading.Timer(LAST_S, os._exit, (EXIT_COULD_NOT,))
+            last.daemon = True
+            last.start()
 
     loop.add_reader(_STDIN, heard)
     await asyncio.gather(*(Station(spec, begin, tell).run(stop) for spec in begin.specs))
