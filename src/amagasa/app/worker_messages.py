@@ -51,6 +51,7 @@ class SourceSpec(Struct, frozen=True, kw_only=True):
     kind: SourceKind = SourceKind.FILE
     format: str = "auto"
     mapping: LogMapping | None = None
+    zone: str = ""
     interface: str = ""
     quota_bytes: int = 0
     token: dict[str, Any] | None = None

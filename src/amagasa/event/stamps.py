@@ -1,7 +1,7 @@
 """Time stamps as logs write them -> instants in UTC. What cannot be read is None: a record is never lost for it."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 
 MONTHS: Final = {
@@ -40,32 +40,34 @@ def from_clf(text: str) -> datetime | None:
     )
 
 
-def from_iso(text: str) -> datetime | None:
-    """ISO 8601 with `T` or a space, any number of decimals; UTC is taken where no offset stands."""
+def from_iso(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """ISO 8601 with `T` or a space, any number of decimals; where no offset stands it is in `zone`."""
     match = _ISO.fullmatch(text.strip())
     if match is None:
         return None
     *parts, fraction, sign, hours, minutes = match.groups()
+    if sign is None and not text.rstrip().endswith(("Z", "z")):
+        return _instant(tuple(parts), fraction, zone)
     return _instant(tuple(parts), fraction, _zone(sign, hours, minutes))
 
 
 def from_bsd(text: str, read_at: datetime) -> datetime | None:
-    """`Mar  7 13:06:56` (RFC 3164 section 4.1.2), with a weekday or a year if there is one; taken as UTC.
+    """`Mar  7 13:06:56` (RFC 3164 section 4.1.2), with a weekday or a year if there is one.
 
-    Without a year: the latest year in which the stamp is not more than a day after `read_at`. 29 February without a
-    year is of a leap year.
+    It is in the zone of `read_at`, which is UTC unless the source's is known to be another. Without a year: the latest
+    year in which the stamp is not more than a day after `read_at`. 29 February without a year is of a leap year.
     """
     match = _BSD.fullmatch(text)
     if match is None:
         return None
     month, day, early, hour, minute, second, fraction, late = match.groups()
-    number = MONTHS.get(month.lower(), 0)
+    number, zone = MONTHS.get(month.lower(), 0), read_at.tzinfo
     if year := early or late:
-        return _instant((year, number, day, hour, minute, second), fraction, UTC)
+        return _instant((year, number, day, hour, minute, second), fraction, zone)
     latest = read_at + MAY_RUN_AHEAD
     # Eight years hold a leap year even around 1900 and 2100.
     for candidate in range(latest.year, latest.year - 9, -1):
-        moment = _instant((candidate, number, day, hour, minute, second), fraction, UTC)
+        moment = _instant((candidate, number, day, hour, minute, second), fraction, zone)
         if moment is not None and moment <= latest:
             return moment
     return None
@@ -100,7 +102,7 @@ def _zone(sign: str | None, hours: str | None, minutes: str | None) -> timezone 
     return timezone(-span if sign == "-" else span)
 
 
-def _instant(parts: tuple[Any, ...], fraction: str | None, zone: timezone | None) -> datetime | None:
+def _instant(parts: tuple[Any, ...], fraction: str | None, zone: tzinfo | None) -> datetime | None:
     if zone is None:
         return None
     year, month, day, hour, minute, second = (int(part) for part in parts)

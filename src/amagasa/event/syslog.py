@@ -6,8 +6,8 @@ Sysmon's XML shows Sysmon's fields, auditd's lines those of `event.auditd`; Cisc
 `mnemonic` as IOS means them.
 
 One event satisfies several log sources: a line of sshd is {linux, sshd}, {linux, auth} and {linux, syslog}. A stamp
-without a year takes it from the instant of reading, one without an offset is taken as UTC. Only a program's tag decides
-the route, never the message, which an attacker may write.
+without a year takes it from the instant of reading, one without an offset is in the zone of that instant (UTC, unless
+the source names another). Only a program's tag decides the route, never the message, which an attacker may write.
 """
 
 import re
@@ -327,7 +327,7 @@ def _all_fields(parsed: _Line) -> dict[str, Value]:
 def _instant(parsed: _Line, read_at: datetime) -> datetime | None:
     if parsed.route is AUDITD and (match := RECORD.fullmatch(parsed.fields["message"])):
         return _epoch(float(match["at"]))
-    return from_iso(parsed.stamp) or from_bsd(parsed.stamp, read_at)
+    return from_iso(parsed.stamp, read_at.tzinfo or UTC) or from_bsd(parsed.stamp, read_at)
 
 
 def _epoch(seconds: float) -> datetime | None:

@@ -32,6 +32,7 @@ from amagasa.entry.cli.findings import (
     write_summary,
 )
 from amagasa.entry.cli.output import err, is_progress_wanted, plain_json, say, write_json
+from amagasa.entry.cli.zone import zoned
 from amagasa.entry.node.pool import look_here, look_in_processes
 from amagasa.entry.wiring_detect import (
     ContentFiles,
@@ -66,6 +67,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
     baseline: asked.BaselineFile = None,
     format_: asked.Form = None,
     mapping: asked.MappingFile = None,
+    zone: asked.Zone = "",
     output: asked.Output = None,
     ocsf: asked.OcsfFile = None,
     summary: asked.SummaryFile = None,
@@ -76,8 +78,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
 ) -> None:
     """Detect in files; no node needed.
 
-    Exit codes: 0 done, 1 findings at --fail-on or above, 2 bad input and nothing done, 3 some part (a file, a record,
-    a rule) could not be looked at.
+    Exit codes: 0 done, 1 findings at --fail-on or above, 2 bad input and nothing done, 3 part could not be looked at.
     """
     started, cpu_s = time.monotonic(), _cpu_s()
     _refuse_missing(paths)
@@ -91,7 +92,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         ageing=ageing,
     )
     _refuse_places([*paths, *map(str, files.paths())], {"--output": output, "--ocsf": ocsf, "--summary": summary})
-    read_by = None if mapping is None else mapping_in(mapping)
+    streams = zoned(zone)(streams_of(paths, format_, None if mapping is None else mapping_in(mapping)))
     findings, kept = Findings(), list[Detection]()
     watch = None if baseline is None else BaselineWatch(baseline_of(baseline))
     with ExitStack() as stack:
@@ -101,7 +102,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         sinks: list[Sink] = [findings.add, *([kept.append] if as_json else [])]
         sinks += _outputs(stack, output, ocsf, is_printed=as_ndjson)
         counts = detect_files(
-            _tapped(streams_of(paths, format_, read_by), watch),
+            _tapped(streams, watch),
             bar.reading(_look(loaded, processes if watch is None else 1), size_of(paths)),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
@@ -123,7 +124,7 @@ def _outputs(stack: ExitStack, output: Path | None, ocsf: Path | None, *, is_pri
         yield _printer(sys.stdout.buffer)
 
 
-def _tapped(streams: Iterator[Iterable[Item]], watch: BaselineWatch | None) -> Iterator[Iterable[Item]]:
+def _tapped(streams: Iterable[Iterable[Item]], watch: BaselineWatch | None) -> Iterable[Iterable[Item]]:
     return streams if watch is None else watch.tap(streams)
 
 

@@ -2,11 +2,13 @@
 
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from amagasa.entry.cli.output import plain_json
+from amagasa.entry.cli.zone import zoned
 from amagasa.entry.wiring_detect import open_all
 from amagasa.event.mapping import LogMapping
 from amagasa.event.normalise import detail, normalise
@@ -19,7 +21,7 @@ MAX_SHOWN: Final = 5
 _VALUE_CHARACTERS: Final = 200
 
 
-def tested(path: str, form: Format | None, mapping: LogMapping | None) -> dict[str, Any]:
+def tested(path: str, form: Format | None, mapping: LogMapping | None, zone: str) -> dict[str, Any]:
     """Read the head of the file as a source would be read."""
     kinds: dict[str, int] = {}
     rejects: list[str] = []
@@ -27,7 +29,7 @@ def tested(path: str, form: Format | None, mapping: LogMapping | None) -> dict[s
     events: list[dict[str, Any]] = []
     formats: dict[str, None] = {}
     n_read = n_rejected = n_bytes = 0
-    for item in open_all([path], form, mapping):
+    for item in chain.from_iterable(zoned(zone)([open_all([path], form, mapping)])):
         if isinstance(item, SourceFault):
             faults.append(f"{show(item.path)}: {item.why}")
             continue

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from amagasa.entry.cli.client import is_running
-from amagasa.entry.cli.detect_options import MappingFile
+from amagasa.entry.cli.detect_options import MappingFile, Zone
 from amagasa.entry.cli.node_options import HERE, AsJson, NodeFolder
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.cli.source_probe import probed
@@ -23,6 +23,7 @@ def try_source(
     *,
     format_: Annotated[Format | None, typer.Option("--format", help="Overrides what the content says.")] = None,
     mapping: MappingFile = None,
+    zone: Zone = "",
     node: NodeFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +36,7 @@ def try_source(
         report = probed(source, node, is_running=is_running(node))
         is_good = bool(report["is_good"])
     else:
-        report = tested(path, format_, None if mapping is None else mapping_in(mapping))
+        report = tested(path, format_, None if mapping is None else mapping_in(mapping), zone)
         is_good = not (report["n_rejected"] or report["not_looked_at"])
     if as_json:
         write_json(report)

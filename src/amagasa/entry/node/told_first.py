@@ -29,6 +29,7 @@ def begin_of(world: World) -> Begin:
                 kind=source.kind,
                 format=source.format,
                 mapping=mapping_in(world.folder / source.mapping) if source.mapping else None,
+                zone=source.zone,
                 interface=source.interface,
                 quota_bytes=settings.limits.spool_mib * _MIB,
                 token=known[source.name].token or None if source.name in known else None,

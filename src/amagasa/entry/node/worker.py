@@ -59,6 +59,7 @@ from amagasa.entry.node.spool_desk import SpoolDesk
 from amagasa.entry.wiring_detect import Follower, Loaded, begin_with, follower_of
 from amagasa.event.normalise import newest_instant
 from amagasa.event.record import Chunk, Reject
+from amagasa.event.zones import in_zone, zone_of
 
 COMPILING_EVERY_S: Final = 0.25
 POLL_S: Final = 0.02  # a line waits half of this on average; an idle look at a source costs some 20 us
@@ -223,7 +224,10 @@ class Worker:
         for note in step.notes:
             self._send(SourceState(source=spec.name, fault=fault, lag_bytes=step.lag_bytes, note=note))
         for piece in step.pieces:
-            yield self._batch(spec, piece.item, piece.token, step.lag_bytes)
+            item = piece.item
+            if isinstance(item, Chunk):
+                item = in_zone(item, zone_of(spec.zone) or UTC)
+            yield self._batch(spec, item, piece.token, step.lag_bytes)
 
     def _batch(self, spec: SourceSpec, item: Chunk | Reject, token: dict[str, object], lag_bytes: int) -> Batch:
         self._lake.keep(spec.name, item)

@@ -64,6 +64,15 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             max_length=4_096,
         ),
     ] = ""
+    zone: Annotated[
+        str,
+        said(
+            "Zone of stamps that name none, in syslog and logs of devices. Empty: UTC.",
+            "syslog や機器のログで、時差の書かれていない時刻のタイムゾーン。空なら UTC。",
+            form='a name such as "Asia/Tokyo", an offset such as "+09:00", or empty',
+            max_length=64,
+        ),
+    ] = ""
     enabled: Annotated[bool, said("Whether it is followed.", "読むかどうか。")] = True
     silence: Annotated[
         bool,

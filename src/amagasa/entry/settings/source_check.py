@@ -8,6 +8,7 @@ from typing import Final
 from amagasa.app.receiver_messages import Transport
 from amagasa.app.worker_messages import SourceKind
 from amagasa.entry.settings.source import SourceSettings
+from amagasa.event.zones import zone_of
 from amagasa.vocab.errors import BadInputError
 
 _SERVER: Final = re.compile(r"(?:nats|tls)://(?:[A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -39,21 +40,28 @@ def check_source(source: SourceSettings, place: Place, *, then: str) -> None:
             then=then,
         )
 
-    for key, path in (("path", source.path), ("clients", source.clients)):
-        if "\0" in path:
-            refuse(key, "a path without NUL", path)
-    if source.kind is SourceKind.CAPTURE:
-        if not source.interface or source.interface.startswith("-"):
-            refuse("interface", "the name of a network interface", source.interface)
-        return
-    if not source.kind.is_received:
-        if not source.path:
-            refuse("path", "a path", "")
+    for key, expected, got in _unfit_anywhere(source):
+        refuse(key, expected, got)
+    if source.kind is SourceKind.CAPTURE or not source.kind.is_received:
         return
     for key, expected, got in _misfits(source) if source.kind.is_listening else _unfit_broker(source):
         refuse(key, expected, got)
     if source.kind.is_listening:
         _check_exposed(source, place, then=then)
+
+
+def _unfit_anywhere(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
+    """(key, what is expected there, what stands there) of what is wrong whichever way its records come."""
+    for key, path in (("path", source.path), ("clients", source.clients)):
+        if "\0" in path:
+            yield key, "a path without NUL", path
+    if zone_of(source.zone) is None:
+        yield "zone", 'UTC, an offset such as "+09:00", or a name this machine knows: "Asia/Tokyo"', source.zone
+    if source.kind is SourceKind.CAPTURE:
+        if not source.interface or source.interface.startswith("-"):
+            yield "interface", "the name of a network interface", source.interface
+    elif not source.kind.is_received and not source.path:
+        yield "path", "a path", ""
 
 
 def _misfits(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
