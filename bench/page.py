@@ -93,7 +93,7 @@ def table_of_detect(output: str) -> str:
         else:
             others.append(line.strip()[:1].upper() + line.strip()[1:] + ".")
     if not rows:
-        return _as_it_came(output)
+        return as_it_came(output)
     head = ("", "events a second", "CPU seconds", "ratio to orjson", "detections")
     return table(head, rows) + "\n\n" + " ".join(others)
 
@@ -113,7 +113,7 @@ def table_of_normalise(output: str) -> str:
             path, _, kind = line.partition(": ")
             rows.append([f"{kind} ({path.rpartition('/')[2].split('.')[0]})"])
     if not rows:
-        return _as_it_came(output)
+        return as_it_came(output)
     return table(("records a second", *names), rows)
 
 
@@ -190,5 +190,15 @@ def table_of_store(output: str) -> str:
     return scalars + "\n\n" + table(("page", *next(iter(pages.values()))), rows)
 
 
-def _as_it_came(output: str) -> str:
+def table_of_mission(output: str) -> str:
+    """Milliseconds, the best and the median."""
+    found = json.loads(output)
+    rows = [(f"operability, {name}", *one.values()) for name, one in found.pop("operability").items()]
+    rows += [(name.replace("_", " "), *one.values()) for name, one in found.items() if isinstance(one, dict)]
+    head = f"{found['n_nodes']:,} nodes, {found['n_dependencies']:,} dependencies, {found['toml_bytes'] / 1e6:.1f} MB."
+    return table(("", "best, ms", "median, ms"), rows) + f"\n\n{head}"
+
+
+def as_it_came(output: str) -> str:
+    """The output itself."""
     return f"```\n{output.rstrip()}\n```"

@@ -23,11 +23,13 @@ import msgspec
 from machine import machine
 from msgspec import Struct
 from page import (
+    as_it_came,
     page,
     table_of_content,
     table_of_correlate,
     table_of_detect,
     table_of_link,
+    table_of_mission,
     table_of_normalise,
     table_of_stix,
     table_of_store,
@@ -257,6 +259,29 @@ BENCHES = (
         "Answers that are the same for everyone are made once a second or once a change; *made anew* is the queue "
         "without that.",
         show=table_of_console,
+    ),
+    Bench(
+        name="mission",
+        title="Missions of ten thousand nodes",
+        command="bench/mission.py --json",
+        short="bench/mission.py --json --nodes 500",
+        what="A made-up model: 50 missions on five layers of services on assets, two to four feeders a node. What each "
+        "method takes for the whole model, what 200 incidents do to it, which assets hurt most, what to restore first.",
+        show=table_of_mission,
+    ),
+    Bench(
+        name="agree",
+        title="The engine beside a plain reference, on every event",
+        command="-m tests.detect.engine.corpora --processes 2 --rules DATA/rules/sigma-rules.tar.gz --web "
+        "DATA/web/*.gz --windows DATA/windows/compound/*.zst DATA/windows/atomic/*.zst",
+        short="-m tests.detect.engine.corpora --rules DATA/rules/sigma-rules.tar.gz --hard 50 --windows "
+        "DATA/windows/compound/GoldenSAML*.zst",
+        what="Not how fast, but whether right: every event of the bench corpus and of the web logs, and 5,000 of the "
+        "hard one, against every rule whose log source it has. The reference is a walk over pySigma's tree without any "
+        "code of the engine. An answer depends on the values of a rule's fields alone, so the reference is asked once "
+        "for each different tuple of them. The engine answers twice: as it is, and behind the sieve. Reading the "
+        "records is shared, and therefore not compared here.",
+        show=as_it_came,
     ),
     Bench(
         name="store",
