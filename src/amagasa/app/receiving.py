@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import Struct
 
+from amagasa.app.intake import within_quota
 from amagasa.app.ports import (
     AgreementBook,
     Bond,
@@ -103,6 +104,7 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
         if (newer := _held(tx, objects)) != held:
             held = newer
             admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
+        admission = within_quota(tx, admission, bond, held, now=now)
         new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
         newest = [one for one in new if not _is_older(one.object, held)]
         elsewhere = _held_elsewhere(tx, newest, bond)
