@@ -8,7 +8,7 @@ import pytest
 from tests.journeys.nodes import JourneyNode, node_in
 
 # More than one wait of `nodes.DEADLINE_S`: what was waited for is then said, and not only that time was up.
-TIMEOUT_S: Final = 600
+TIMEOUT_S: Final = 1_800
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
