@@ -199,10 +199,10 @@ def test_link_object_over_the_allys_limit_fails_with_the_reason(nodes: tuple[Nod
     japan, states = nodes
 
     async def act(stack: AsyncExitStack, japan: Node, states: Node) -> None:
-        _, theirs = await linked(stack, japan, states)
+        ours, theirs = await linked(stack, japan, states)
         line = japan.line_to(states, theirs.door.address)
         stack.push_async_callback(line.close)
-        japan.signals = type(japan.signals)()
+        await ours.stop()  # the ally would fetch it, or our own delivery send it, before it grew
         (made,) = japan.release([japan.indicator()])
         # No object of ours is that large; a later limit of the ally's might still be smaller than what waits.
         with japan.store.write() as tx:
