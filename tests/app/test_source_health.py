@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -12,9 +13,10 @@ from amagasa.app.casework import Asked, do
 from amagasa.app.pages import Page
 from amagasa.app.permissions import NODE
 from amagasa.app.ports import Store
-from amagasa.app.source_health import SILENCE, SourceHealth, Ticked, health_in
+from amagasa.app.source_health import SILENCE, Health, SourceHealth, Ticked, health_in
 from amagasa.app.worker_messages import Batch
-from amagasa.event.skew import ClockState
+from amagasa.detect.baseline.rhythm import Rhythm
+from amagasa.event.skew import ClockState, Sample
 from amagasa.incident.alert import Incident, Status
 from amagasa.incident.case import DeedKind
 from amagasa.vocab.errors import WorldError
@@ -61,8 +63,17 @@ class Run:
 
 
 def learnt(store: Store, *, is_wanted: bool = True) -> Run:
-    run = Run(store, is_wanted=is_wanted)
-    assert run.minutes(26 * 60, speaks=True) == []
+    """A node whose source spoke in each of the minutes of 26 hours before."""
+    at = BEGIN + timedelta(hours=26)
+    minute = int(at.timestamp()) // 60
+    rhythm = Rhythm()
+    for one in range(minute - 26 * 60, minute):
+        rhythm.take(one, has_records=True)
+    samples = tuple(Sample(at=at - timedelta(minutes=9 - n), ahead_s=-0.2) for n in range(9))
+    with store.write() as tx:
+        tx.save_meta("health:web", msgspec.json.encode(Health(rhythm=rhythm, samples=samples)).decode())
+    run = Run(store, at=at, is_wanted=is_wanted)
+    assert run.minutes(2, speaks=True) == []
     return run
 
 
@@ -73,17 +84,17 @@ def incidents(store: Store) -> list[Incident]:
 
 def test_source_that_falls_silent_is_one_alert_that_says_since_when(store: Store) -> None:
     run = learnt(store)
-    (told,) = run.minutes(60, speaks=False)
+    (told,) = run.minutes(12, speaks=False)
     (alert,) = told.recorded.alerts
     assert (alert.content_id, alert.source) == (SILENCE, "web")
-    assert alert.examples[0].fields["silent_since"] == "2026-11-03T02:00:00.000Z"
+    assert alert.examples[0].fields["silent_since"] == "2026-11-03T02:02:00.000Z"
     (incident,) = incidents(store)
     assert incident.status is Status.OPEN
 
 
 def test_silence_that_ends_closes_its_incident_by_itself(store: Store) -> None:
     run = learnt(store)
-    run.minutes(60, speaks=False)
+    run.minutes(12, speaks=False)
     (over,) = run.minutes(5, speaks=True)
     (incident,) = incidents(store)
     assert over.ended == (incident.id,)
@@ -92,7 +103,7 @@ def test_silence_that_ends_closes_its_incident_by_itself(store: Store) -> None:
 
 def test_silence_that_somebody_took_up_is_not_closed_but_noted(store: Store) -> None:
     run = learnt(store)
-    run.minutes(60, speaks=False)
+    run.minutes(12, speaks=False)
     (incident,) = incidents(store)
     do(store, NODE, incident.id, Asked(kind=DeedKind.OWNER, text="sato"), now=run.at)
     run.minutes(5, speaks=True)
@@ -104,23 +115,23 @@ def test_silence_that_somebody_took_up_is_not_closed_but_noted(store: Store) -> 
 
 def test_silence_over_a_restart_is_told_once_and_ends_after_it(store: Store) -> None:
     run = learnt(store)
-    assert len(run.minutes(60, speaks=False)) == 1
+    assert len(run.minutes(12, speaks=False)) == 1
     again = Run(store, at=run.at + timedelta(hours=3))
-    assert again.minutes(120, speaks=False) == []
+    assert again.minutes(12, speaks=False) == []
     (over,) = again.minutes(3, speaks=True)
     assert len(over.ended) == 1
 
 
 def test_minutes_in_which_the_node_did_not_look_are_no_silence(store: Store) -> None:
     run = learnt(store)
-    assert run.minutes(24 * 60, speaks=False, is_looking=False) == []
+    assert run.minutes(60, speaks=False, is_looking=False) == []
     run.at += timedelta(days=2)  # asleep
     assert run.minutes(2, speaks=False) == []
 
 
 def test_silence_that_is_not_wanted_is_shown_and_not_alarmed_of(store: Store) -> None:
     run = learnt(store, is_wanted=False)
-    assert run.minutes(60, speaks=False) == []
+    assert run.minutes(12, speaks=False) == []
     with store.read() as reading:
         assert health_in(reading, "web").rhythm.is_alarmed
 
@@ -134,7 +145,7 @@ def test_silence_that_could_not_be_committed_is_told_later(store: Store, monkeyp
 
     with monkeypatch.context() as broken:
         broken.setattr("amagasa.app.source_health.record_silence", full)
-        for _ in range(30):
+        for _ in range(9):
             run.at += timedelta(minutes=1)
             with pytest.raises(WorldError):
                 run.health.tick(now=run.at, is_looking=True)
@@ -144,8 +155,8 @@ def test_silence_that_could_not_be_committed_is_told_later(store: Store, monkeyp
 
 def test_silence_that_comes_again_opens_its_incident_or_another(store: Store) -> None:
     run = learnt(store)
-    run.minutes(60, speaks=False)
-    run.minutes(60, speaks=True)
+    run.minutes(12, speaks=False)
+    run.minutes(4, speaks=True)
     assert len(run.minutes(60, speaks=False)) == 1
     assert [one.status for one in incidents(store)].count(Status.OPEN) == 1
 
