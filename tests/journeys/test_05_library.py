@@ -157,6 +157,21 @@ def test_a_collection_gives_no_more_than_its_bounds_and_the_account(node: Journe
         assert client.get(f"/exercise/collections/{OPEN}/objects/").status_code == 401
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/taxii+json;version=2.1",
+        "application/taxii+json; version=2.1",  # as MISP writes it
+        "application/taxii+json",
+        "application/taxii+json; version=2.1, */*;q=0.1",
+    ],
+)
+def test_a_poll_is_answered_however_the_media_type_is_written(node: JourneyNode, base: str, accept: str) -> None:
+    for address in ("/taxii2/", "/exercise/", f"/exercise/collections/{READ}/objects/?limit=1"):
+        got = asked(node, base, address, headers={"accept": accept})
+        assert (got.status_code, got.headers["content-type"]) == (200, TAXII), address
+
+
 def test_nobody_learns_anything_without_an_account(node: JourneyNode, base: str) -> None:
     with httpx.Client(verify=trusting(node), base_url=base, headers={"accept": TAXII}) as client:
         for address in ("/taxii2/", "/exercise/", "/nowhere/", f"/exercise/collections/{READ}/objects/"):
@@ -266,18 +281,3 @@ def test_what_is_exported_into_a_collection_is_polled_by_any_client(node: Journe
     assert collection.get_objects()["objects"] == held, "a second export of the same adds nothing"
     assert newest <= collection.get_manifest()["objects"][-1]["date_added"]
     assert run("share", "export", "content", "--into", "feeds/none", "--node", node.folder).code == 2
-
-
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "application/taxii+json;version=2.1",
-        "application/taxii+json; version=2.1",  # as MISP writes it
-        "application/taxii+json",
-        "application/taxii+json; version=2.1, */*;q=0.1",
-    ],
-)
-def test_a_poll_is_answered_however_the_media_type_is_written(node: JourneyNode, base: str, accept: str) -> None:
-    for address in ("/taxii2/", "/exercise/", f"/exercise/collections/{READ}/objects/?limit=1"):
-        got = asked(node, base, address, headers={"accept": accept})
-        assert (got.status_code, got.headers["content-type"]) == (200, TAXII), address

@@ -190,7 +190,9 @@ class LyingAlly:
                 with contextlib.suppress(OSError):
                     writer.write("\r\n".join(head).encode())
                     async for chunk in body:
-                        if answering.done():
+                        # A line that was cut takes everything and says nothing: look whether it stands.
+                        await asyncio.sleep(0)
+                        if answering.done() or reader.at_eof() or writer.transport.is_closing():
                             break
                         writer.write(chunk)
                         await writer.drain()
