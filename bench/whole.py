@@ -61,8 +61,8 @@ def cost_of(
 ) -> Cost:
     """Run it to its end; what it says is not kept, or in the file `stdout`.
 
-    Raises ChildProcessError where it ends otherwise than it may: of ours, to find something, or that some part could not
-    be read, is no failure.
+    Raises ChildProcessError where it ends otherwise than it may: of ours, to find something, or that some part could
+    not be read, is no failure.
     """
     began = time.monotonic()
     quiet = [
