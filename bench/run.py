@@ -244,7 +244,7 @@ BENCHES = (
         name="link",
         title="The line between two nodes",
         command="-m bench.link",
-        short="-m bench.link --pushes 100 --bulk 1000",
+        short="-m bench.link --seconds 3 --bulk 3000 --limit 5",
         what="Two processes, real stores, mutual TLS with pinned certificates: from the transaction that releases an "
         "object to the ally's answer that it holds it, one at a time; then many at once.",
         show=table_of_link,

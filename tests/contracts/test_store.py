@@ -474,6 +474,15 @@ def test_pressing_behind_many_the_new_and_each_urgency_have_their_share(store: S
     assert (kinds_found.count("report"), kinds_found[-1]) == (5, "note")
 
 
+def test_pressing_behind_many_of_one_urgency_the_new_have_their_share(store: Store) -> None:
+    with store.write() as write:
+        for n in range(40):
+            write.add_crossing(crossing(n, object_type="indicator", content=b"{}"))
+    with store.read() as read:
+        found = [int(one.object_id[-6:]) for one in read.pressing("identity--us", now=after(0), limit=16)]
+    assert found == [*range(12), 36, 37, 38, 39]
+
+
 def test_crossing_when_delivered_is_no_longer_due(store: Store) -> None:
     with store.write() as write:
         added = [write.add_crossing(crossing(n)) for n in range(4)]

@@ -25,7 +25,7 @@ def pressing(db: Connection, ally: str, *, now: datetime, limit: int) -> list[in
         CROSSING.c.next_try_at <= micros(now),
     )
     oldest = {
-        urgency: list(_ids(db, *due, CROSSING.c.urgency == urgency.value, order=CROSSING.c.id, limit=limit))
+        urgency: list(_ids(db, *due, CROSSING.c.urgency == urgency.value, order=CROSSING.c.id, limit=limit + 1))
         for urgency in Urgency
     }
     chosen = dict.fromkeys(islice((each for some in oldest.values() for each in some), limit + 1))
