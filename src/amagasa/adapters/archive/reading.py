@@ -65,6 +65,15 @@ class _Unpacked:
             n_bytes -= len(data)
         return b"".join(parts)
 
+    def end(self) -> None:
+        """Nothing but empty blocks may come; and what came was as it was written, says the checksum of the packing."""
+        try:
+            rest = self._reader.read(_STEP)
+            if any(rest) or self._reader.read(1):
+                raise damaged("more stands behind its end")
+        except zstandard.ZstdError as error:
+            raise damaged(str(error)) from None
+
     def body(self, n_bytes: int) -> Iterator[bytes]:
         """In pieces, the padding passed over."""
         left = n_bytes
@@ -94,6 +103,7 @@ def check(path: Path, *, room_bytes: int) -> Checked:
                 digest.update(data)
             found.append(Member(name=name, n_bytes=size, sha256=digest.hexdigest()))
             n_bytes += size
+        tar.end()
     return _agreed(found, kept, n_bytes)
 
 
