@@ -20,6 +20,7 @@ export class Listing<T extends { id: string | number }> {
   isFocused = $state(false)
   private held: Part<T> | null = null
   private turn = 0
+  private latest: Promise<void> = Promise.resolve()
 
   constructor(private readonly page: (before: string | null) => Promise<Part<T>>) {}
 
@@ -27,12 +28,16 @@ export class Listing<T extends { id: string | number }> {
     return this.isHeld || this.isOver || this.isFocused
   }
 
-  /** Look at the newest page; while frozen it is only counted. */
-  async refresh(): Promise<void> {
+  /** Look at the newest page; while frozen it is only counted. Overtaken by another look, it is done when that one is. */
+  refresh(): Promise<void> {
+    return (this.latest = this.look())
+  }
+
+  private async look(): Promise<void> {
     const turn = ++this.turn
     try {
       const head = await this.page(null)
-      if (turn !== this.turn) return
+      if (turn !== this.turn) return this.latest
       this.refusal = null
       if (this.isFrozen && this.isLoaded) this.hold(head)
       else this.show(head)
