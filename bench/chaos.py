@@ -1,6 +1,6 @@
 """Everything at once against a real node: is anything lost, is any alert doubled.
 
-    python bench/chaos.py [--kills 200] [--minutes N] [--seed N] [--json]
+    python -m bench.chaos [--kills 200] [--minutes N] [--seed N] [--json]
 
 Sources of every kind send without pause: a log that grows, syslog over TCP, records over HTTP, and a stream of NATS
 where a server is installed. Meanwhile the node, or one of its processes, is killed (SIGKILL) at random instants; every
@@ -19,12 +19,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from machine import machine  # noqa: E402
-from tests.journeys.chaos import Chaos  # noqa: E402
-from tests.journeys.nodes import eventually, node_in  # noqa: E402
+from bench.machine import machine
+from tests.journeys.chaos import Chaos
+from tests.journeys.nodes import eventually, node_in
 
 LOCKED_S = 7.0  # longer than the store waits
 FULL_S = 1.5

@@ -1,6 +1,6 @@
 """How the console stands with a million alerts: the queue at the server, the page in a browser, 100 watchers at once.
 
-    python bench/console.py [--alerts 1000000] [--watchers 100] [--seconds 60] [--folder DIR]
+    python -m bench.console [--alerts 1000000] [--watchers 100] [--seconds 60] [--folder DIR]
 
 The store is that of bench/store.py: ten alerts an incident, every tenth incident open, and the demo's map of missions.
 The server is a process of its own on loopback. Each watcher holds a WebSocket and a session; told that something
@@ -26,25 +26,22 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import httpx
+import msgspec
+import uvicorn
+from bench import store as filling
+from playwright.sync_api import sync_playwright
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.seed import JAPAN
+from tests.browser.served import Present
+from tests.entry.console import Desktop
+from websockets.asyncio.client import connect
 
-import httpx  # noqa: E402
-import msgspec  # noqa: E402
-import store as filling  # noqa: E402
-import uvicorn  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
-from tests.browser.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
-from tests.browser.seed import JAPAN  # noqa: E402
-from tests.browser.served import Present  # noqa: E402
-from tests.entry.console import Desktop  # noqa: E402
-from websockets.asyncio.client import connect  # noqa: E402
-
-from amagasa.app.mission_views import ModelText  # noqa: E402
-from amagasa.app.missions import Missions  # noqa: E402
-from amagasa.app.permissions import NODE, Role  # noqa: E402
-from amagasa.entry.people.door import people_socket  # noqa: E402
-from amagasa.entry.people.security import cookie_name  # noqa: E402
+from amagasa.app.mission_views import ModelText
+from amagasa.app.missions import Missions
+from amagasa.app.permissions import NODE, Role
+from amagasa.entry.people.door import people_socket
+from amagasa.entry.people.security import cookie_name
 
 EVERY_S = 3.0
 STATUS_EVERY_S = 5.0

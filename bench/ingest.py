@@ -1,6 +1,6 @@
 """How fast records come into a node, end to end: looked at by all built-in rules, committed, and kept in the lake.
 
-    python bench/ingest.py [--records N] [--rounds N] [--peer rsyslogd=PATH] [--json]
+    python -m bench.ingest [--records N] [--rounds N] [--peer rsyslogd=PATH] [--json]
 
 The same lines of a web log come to a node that runs and is idle: appended to a followed file at once, over syslog TCP,
 and pushed over HTTP in parts of 2,000 (gzip). Time counts from the first byte to the commit of the last record; CPU
@@ -16,18 +16,14 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import httpx  # noqa: E402
-from machine import machine  # noqa: E402
-from tests.journeys.nodes import JourneyNode, children_of, eventually, free_port, node_in  # noqa: E402
+import httpx
+from bench.machine import machine
+from tests.journeys.nodes import JourneyNode, children_of, eventually, free_port, node_in
 
 TOKEN = "bench-token"  # noqa: S105 - of a node that lives for a minute
 PART = 2_000

@@ -222,8 +222,8 @@ BENCHES = (
     Bench(
         name="ingest",
         title="Records into a node, end to end",
-        command="bench/ingest.py --json NAMED:rsyslogd",
-        short="bench/ingest.py --json --records 20000 --rounds 1 NAMED:rsyslogd",
+        command="-m bench.ingest --json NAMED:rsyslogd",
+        short="-m bench.ingest --json --records 20000 --rounds 1 NAMED:rsyslogd",
         what="The same lines of a web log come to an idle node with the built-in rules: from the first byte to the "
         "commit of the last record, looked at and, but for one row, kept in the lake. rsyslog (Debian), where it is "
         "given, tails the same file and copies it into another: it neither looks nor commits.",
@@ -232,8 +232,8 @@ BENCHES = (
     Bench(
         name="chaos",
         title="Killed at random, and nothing lost",
-        command="bench/chaos.py --json --kills 200 --minutes 25 --seed 41",
-        short="bench/chaos.py --json --kills 5",
+        command="-m bench.chaos --json --kills 200 --minutes 25 --seed 41",
+        short="-m bench.chaos --json --kills 5",
         what="Sources of every kind send without pause while the node, or one of its processes, is killed (SIGKILL), "
         "the disk fills, another connection locks the store, the broker is killed and the clock jumps up to two days. "
         "Each record is accounted for. What was not confirmed is *sent again*, over HTTP and NATS under the same key, "
@@ -252,8 +252,8 @@ BENCHES = (
     Bench(
         name="console",
         title="The console with a million alerts",
-        command="bench/console.py",
-        short="bench/console.py --alerts 20000 --watchers 10 --seconds 10",
+        command="-m bench.console",
+        short="-m bench.console --alerts 20000 --watchers 10 --seconds 10",
         what="The queue and other answers of the server over loopback, for one person and for many who are told of "
         "each change at once; and the page in headless Chromium, from its address to the first row of the queue. "
         "Answers that are the same for everyone are made once a second or once a change; *made anew* is the queue "
