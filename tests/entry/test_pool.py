@@ -168,6 +168,16 @@ def test_look_in_processes_loses_nothing_of_a_file_that_ends_a_child(
     assert ".log" in said[0]
 
 
+@pytest.mark.parametrize("wants_records", [True, False])
+def test_look_in_processes_passes_records_on_where_they_are_wanted(tmp_path: Path, *, wants_records: bool) -> None:
+    streams = [log(tmp_path / f"{n}.log", 30) for n in range(6)]
+    done = look_in_processes(sight(), 3, pytest.fail, wants_records=wants_records)(streams)
+    hits = [hit for one in done if isinstance(one, Looked) for hit in one.seen.report.detections]
+    assert len(hits) == 24
+    # What this process looked at itself has its records in any case.
+    assert all(hit.event and hit.raw for hit in hits) == wants_records
+
+
 def test_look_in_processes_leaves_no_process_behind_where_it_is_not_read_to_its_end() -> None:
     answers = look_in_processes(sight(), 3, pytest.fail)([stream("a.log", ["evil"] * 50)])
     next(answers)

@@ -103,7 +103,7 @@ def detect_command(  # noqa: PLR0913 - one parameter an option of the command li
         sinks += _outputs(stack, output, ocsf, is_printed=as_ndjson)
         counts = detect_files(
             _tapped(streams, watch),
-            bar.reading(_look(loaded, processes if watch is None else 1), size_of(paths)),
+            bar.reading(_look(loaded, 1 if watch else processes, wants_records=bool(ocsf)), size_of(paths)),
             _all(sinks),
             correlate=stack.enter_context(file_correlation(loaded.links, now=datetime.now(UTC))),
             fail_on=fail_on,
@@ -169,13 +169,15 @@ def _say_and_exit(counts: Summary, loaded: Loaded, kept: list[Detection] | None)
     raise typer.Exit(counts.exit_code())
 
 
-def _look(loaded: Loaded, processes: int) -> Look:
+def _look(loaded: Loaded, processes: int, *, wants_records: bool) -> Look:
     """Look here, or here and in children; the matchers that had to be made here are kept for the next start."""
     sight = loaded.sight()
     # What was loaded stays to the end: the collector need not walk it again and again, nor copy it for children.
     gc.freeze()
     gc.enable()
-    inner = look_here(sight) if processes == 1 else look_in_processes(sight, processes, _warn)
+    inner = (
+        look_here(sight) if processes == 1 else look_in_processes(sight, processes, _warn, wants_records=wants_records)
+    )
 
     def run(streams: Iterable[Iterable[Item]]) -> Iterator[Looked | Reject | SourceFault]:
         yield from inner(streams)

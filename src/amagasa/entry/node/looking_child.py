@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from mmap import mmap
 from multiprocessing.connection import Connection
@@ -65,13 +65,21 @@ class _Task(Struct):
 class Child:
     """The parent's side. `give`, `begin` and `take` raise OSError or EOFError where the process is gone."""
 
-    def __init__(self, sight: Sight, older: list["Child"]) -> None:
-        """Begin a process that looks with a copy of `sight` as it stands. `older`: the children begun before."""
+    def __init__(self, sight: Sight, older: list["Child"], *, wants_records: bool) -> None:
+        """Begin a process that looks with a copy of `sight` as it stands. `older`: the children begun before.
+
+        Detections come with the records themselves only where these are wanted: to pass them on takes long.
+        """
         context = multiprocessing.get_context("fork")
         self._memory = mmap(-1, N_PLACES * PLACE_BYTES)
         self.pipe, far = context.Pipe()
         theirs = [self.pipe, *(child.pipe for child in older)]
-        self.process = context.Process(target=_serve, args=(sight, self._memory, far, theirs), daemon=True)
+        self.process = context.Process(
+            target=_serve,
+            args=(sight, self._memory, far, theirs),
+            kwargs={"passed_on": _whole if wants_records else _short},
+            daemon=True,
+        )
         self.process.start()
         far.close()
         self._decoder = msgspec.msgpack.Decoder(Said)
@@ -127,7 +135,9 @@ def look_at(chunk: Chunk, sight: Sight) -> Seen:
     return look(chunk, sight, now=datetime.now(UTC))
 
 
-def _serve(sight: Sight, memory: mmap, pipe: Connection, theirs: list[Connection]) -> None:
+def _serve(
+    sight: Sight, memory: mmap, pipe: Connection, theirs: list[Connection], *, passed_on: Callable[[Seen], Seen]
+) -> None:
     """In the child, until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted and ends us
     for end in theirs:
@@ -139,19 +149,19 @@ def _serve(sight: Sight, memory: mmap, pipe: Connection, theirs: list[Connection
             if task.chunk is not None:
                 start = task.place * PLACE_BYTES
                 chunk = replace(task.chunk, data=memory[start : start + task.n_bytes])
-                pipe.send_bytes(encode(Said(seen=_short(look_at(chunk, sight)))))
-            for said in _answers(task.stream, sight) if task.stream is not None else ():
+                pipe.send_bytes(encode(Said(seen=passed_on(look_at(chunk, sight)))))
+            for said in _answers(task.stream, sight, passed_on) if task.stream is not None else ():
                 pipe.send_bytes(encode(said))
     except (EOFError, OSError):
         return
 
 
-def _answers(stream: Movable, sight: Sight) -> Iterator[Said]:
+def _answers(stream: Movable, sight: Sight, passed_on: Callable[[Seen], Seen]) -> Iterator[Said]:
     n_lines = 0
     for item in stream:
         match item:
             case Chunk():
-                yield Said(seen=_short(look_at(item, sight)), n_bytes=len(item.data))
+                yield Said(seen=passed_on(look_at(item, sight)), n_bytes=len(item.data))
             case Reject():
                 yield Said(reject=item)
             case SourceFault():
@@ -161,8 +171,12 @@ def _answers(stream: Movable, sight: Sight) -> Iterator[Said]:
     yield Said(n_lines=n_lines)
 
 
+def _whole(seen: Seen) -> Seen:
+    return seen
+
+
 def _short(seen: Seen) -> Seen:
-    """Without the records themselves: who looks in files is shown none, and to pass them on takes long."""
+    """Without the records themselves."""
     if not seen.report.detections:
         return seen
     detections = tuple(replace(one, event={}, raw="") for one in seen.report.detections)

@@ -39,19 +39,20 @@ def look_here(sight: Sight) -> Look:
     return run
 
 
-def look_in_processes(sight: Sight, processes: int, tell: Tell) -> Look:
+def look_in_processes(sight: Sight, processes: int, tell: Tell, *, wants_records: bool = True) -> Look:
     """Look in this process and in `processes` - 1 children, which are copies of it as it stands when reading begins.
 
     A child reads by itself what it can (files, in pieces where they are long); of other streams it is given chunks.
     Each keeps to a stream while there are enough: what it has learnt there serves it there. What a child held that died
-    is looked at here, by the exact engine alone; `tell` is given one sentence of it.
+    is looked at here, by the exact engine alone; `tell` is given one sentence of it. Detections of children come with
+    `event` and `raw` only where the records are wanted.
     """
 
     def run(streams: Iterable[Iterable[Item]]) -> Iterator[Done]:
         children: list[Child] = []
         try:
             for _ in range(processes - 1):
-                children.append(Child(sight, children))
+                children.append(Child(sight, children, wants_records=wants_records))
             yield from _Pool(sight, streams, children, tell).run()
         finally:
             for child in children:
