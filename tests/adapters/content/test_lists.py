@@ -1,6 +1,7 @@
 """Flat lists on disk: headers of public lists, quotes, hostile lines, and tables that are made once."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from amagasa.adapters.content.lists import MAX_LINE_BYTES, key_of, name_of, table_of
 from amagasa.adapters.content.tables import SUFFIX, Tables
+from amagasa.adapters.content.unchanged import Unchanged
 from amagasa.detect.indicators.table import Table
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "cti" / "indicators" / "indicators.csv.zst"
@@ -92,7 +94,7 @@ def test_key_of_a_file_changes_with_its_bytes_and_its_name(tmp_path: Path) -> No
     paths = [tmp_path / name for name in ("a.txt", "b.txt", "c.txt")]
     for path, content in zip(paths, ("x", "x", "y"), strict=True):
         path.write_text(content)
-    assert len({key_of(path) for path in paths}) == 3
+    assert len({key_of(path, Unchanged(tmp_path)) for path in paths}) == 3
     assert name_of(Path("feed.csv.zst")) == "feed"
     assert name_of(Path(".csv")) == ".csv"
 
@@ -104,6 +106,31 @@ def test_tables_with_a_damaged_file_are_as_if_it_were_not_there(tmp_path: Path) 
         stored.write_bytes(damaged)
         assert Tables(tmp_path / "cache").open(stored.stem) is None
     assert texts(table_of(tmp_path / "list.csv", Tables(tmp_path / "cache"))) == ["bad.example"]
+
+
+def test_tables_at_the_second_start_read_neither_the_list_nor_the_table_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amagasa.adapters.content.unchanged.SETTLED_S", 0)
+    table(tmp_path, "bad.example\n")
+    table_of(tmp_path / "list.csv", Tables(tmp_path / "cache"))
+    monkeypatch.setattr("amagasa.adapters.content.tables._is_whole", lambda _: pytest.fail("hashed again"))
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("hashed again"))
+    assert texts(table_of(tmp_path / "list.csv", Tables(tmp_path / "cache"))) == ["bad.example"]
+
+
+def test_tables_damaged_after_they_were_known_as_whole_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amagasa.adapters.content.unchanged.SETTLED_S", 0)
+    table(tmp_path, "bad.example\n")
+    (stored,) = (tmp_path / "cache").glob("*" + SUFFIX)
+    assert Tables(tmp_path / "cache").open(stored.stem) is not None
+    body = bytearray(stored.read_bytes())
+    body[-1] ^= 1
+    stored.write_bytes(body)
+    os.utime(stored, ns=(1, 1))
+    assert Tables(tmp_path / "cache").open(stored.stem) is None
 
 
 def test_tables_in_a_folder_that_cannot_be_are_kept_in_memory(tmp_path: Path) -> None:
@@ -120,7 +147,7 @@ def test_tables_beyond_the_limit_go_oldest_first(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("amagasa.adapters.content.tables.MAX_TABLES_BYTES", 2 * size)
     table(tmp_path, "worse.example\n", name="last.txt")
     assert len(list((tmp_path / "cache").glob("*" + SUFFIX))) <= 2
-    assert Tables(tmp_path / "cache").open(key_of(tmp_path / "last.txt")) is not None
+    assert Tables(tmp_path / "cache").open(key_of(tmp_path / "last.txt", Unchanged(tmp_path))) is not None
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='a.,"\n\r;\t#|1', max_size=80).map(str.encode))

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from amagasa.adapters.content.tables import Tables
+from amagasa.adapters.content.unchanged import Unchanged
 from amagasa.adapters.content.unpacking import blocks_of
 from amagasa.detect.indicators.flat import FlatList
 from amagasa.detect.indicators.kinds import kind_of
@@ -54,7 +55,7 @@ class _Head(Struct, frozen=True):
 
 def table_of(file: Path, tables: Tables) -> Table:
     """The table of a flat list. Raises one of `unpacking.UNREADABLE`."""
-    key = key_of(file)
+    key = key_of(file, tables.unchanged)
     known = tables.open(key)
     if known is not None:
         return known
@@ -68,12 +69,24 @@ def read_list(flat: Taker, file: Path) -> None:
     _read(flat, _lines_of(blocks_of(file)))
 
 
-def key_of(file: Path) -> str:
+def key_of(file: Path, unchanged: Unchanged) -> str:
     """The name of the table of this very file: its bytes, its name and how we read it decide what comes of it."""
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
-    digest.update(f"\0{name_of(file)}\0{VERSION}\0".encode("utf-8", "surrogateescape") + MAGIC)
+    named = f"\0{name_of(file)}\0{VERSION}\0".encode("utf-8", "surrogateescape") + MAGIC
+    digest = hashlib.sha256(_digest_of(file, unchanged).encode() + named)
     return f"list-{digest.hexdigest()}"
+
+
+def _digest_of(file: Path, unchanged: Unchanged) -> str:
+    """Of all its bytes, which are read only where the file may have changed."""
+    name = str(file.absolute())
+    with file.open("rb") as stream:
+        known = unchanged.known(name, stream.fileno())
+        if known:
+            return known
+        beginning = unchanged.begun(stream.fileno())
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        unchanged.remember(name, stream.fileno(), beginning, digest)
+        return digest
 
 
 def name_of(file: Path) -> str:

@@ -1,7 +1,8 @@
-"""Tables of indicators on disk, mapped into memory: made once, then a start costs what reading a hash costs.
+"""Tables of indicators on disk, mapped into memory: made once, then a start costs nearly nothing.
 
 Every process which looks with a list maps the same file, so they share its pages. A file carries its own hash and is
-replaced by renaming; one that does not fit is as if it were not there. Where the disk takes nothing, a table lives in
+replaced by renaming; one that does not fit is as if it were not there. The hash is compared once a boot, and again
+whenever the file changed (`unchanged`). Where the disk takes nothing, a table lives in
 memory: slower to start, not wrong.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from amagasa.adapters.content.unchanged import Unchanged
 from amagasa.detect.indicators.building import Piece
 from amagasa.detect.indicators.table import Table
 
@@ -28,16 +30,16 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.unchanged = Unchanged(folder)
 
     def open(self, key: str) -> Table | None:
         """The table of this name, mapped; None where there is none that can be relied on."""
         path = self.path(key)
         try:
             with path.open("rb") as file:
-                if not _is_whole(file.fileno()):
+                if self.unchanged.known(path.name, file.fileno()) is None and not self._is_whole(path, file.fileno()):
                     return None
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            os.utime(path)
         except (OSError, ValueError):
             return None
         try:
@@ -58,6 +60,13 @@ class Tables:
     def path(self, key: str) -> Path:
         """Where the table of this name is, or would be."""
         return self._folder / (key + SUFFIX)
+
+    def _is_whole(self, path: Path, descriptor: int) -> bool:
+        beginning = self.unchanged.begun(descriptor)
+        if not _is_whole(descriptor):
+            return False
+        self.unchanged.remember(path.name, descriptor, beginning, "")
+        return True
 
     def _is_written(self, key: str, pieces: Iterator[Piece]) -> bool:
         handle, name = -1, ""
@@ -93,13 +102,15 @@ class Tables:
                 status = path.stat()
             except OSError:
                 continue  # another process removed it
-            files.append((status.st_mtime, status.st_size, path))
+            used_at = max(status.st_mtime, self.unchanged.last_used_at(path.name))
+            files.append((used_at, status.st_size, path))
         total = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
             if total <= MAX_TABLES_BYTES:
                 return
             if path != self.path(newest):
                 path.unlink(missing_ok=True)
+                self.unchanged.forget(path.name)
                 total -= size
 
 
