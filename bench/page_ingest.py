@@ -40,6 +40,7 @@ def table_of_chaos(output: str) -> str:
     events = ", ".join(f"{what} {n} times" for what, n in found["events"].items())
     text = (
         f"{found['n_kills']} kills in {found['sent_s']:,.0f} s under load: {events}. Lost: {found['n_lost']}. Alerts "
-        f"doubled: {found['n_doubled']}."
+        f"doubled: {found['n_doubled']}. After a kill the node worked again in {found['up_s']['median']} s, and in "
+        f"{found['up_s']['most']} s at most."
     )
     return table(head, rows) + "\n\n" + text

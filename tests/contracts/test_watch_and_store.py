@@ -92,6 +92,29 @@ def test_watch_of_an_impossible_instant_goes_on(at: datetime) -> None:
             assert read.n_alerts() == 1
 
 
+def test_watch_of_a_record_sent_again_after_the_clock_was_set_back_is_one_alert() -> None:
+    # Syslog acknowledges nothing: a sender whose line broke sends the record again, as another record of the spool.
+    first, again = (found(0, address("203.0.113.9"), event_at=NOW, record=n) for n in (1, 2))
+    with opened() as store:
+        record_batch(store, batch_of((), 0), silent, now=NOW)
+        record_batch(store, batch_of((first,), 1), silent, now=NOW - timedelta(days=2))
+        record_batch(store, batch_of((again,), 2), silent, now=NOW + timedelta(minutes=1))
+        check(store, [first, again])
+        with store.read() as read:
+            (alert,) = read.alerts(Page())[0]
+    assert (alert.first_seen_at, alert.last_seen_at, alert.n_detections) == (NOW, NOW, 2)
+
+
+def test_watch_of_a_time_beyond_all_that_the_clock_ever_stood_is_now() -> None:
+    early = NOW - timedelta(days=2)
+    with opened() as store:
+        record_batch(store, batch_of((), 0), silent, now=NOW)
+        future = found(0, address("203.0.113.9"), event_at=NOW + timedelta(days=1))
+        record_batch(store, batch_of((future,), 1), silent, now=early)
+        with store.read() as read:
+            assert [one.first_seen_at for one in read.alerts(Page())[0]] == [early]
+
+
 def test_watch_of_a_scanner_in_many_batches_is_one_incident() -> None:
     with opened() as store:
         for number in range(20):

@@ -13,6 +13,7 @@ import random
 import resource
 import socket
 import sqlite3
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ BATCH: Final = 12  # records of a batch, one of them an attack
 PULSE_S: Final = 0.1
 GIVE_UP_S: Final = 5.0
 UP_S: Final = 150.0
+STEADY_S: Final = 1.0
+SHOWN: Final = 5
 _NETWORKS: Final = {"file": 10, "tcp": 11, "http": 12, "nats": 13}
 
 
@@ -147,6 +150,7 @@ class Chaos:
         self.log.touch()
         self.ports = {"tcp": free_port(), "http": free_port()}
         self.n: dict[str, int] = {}
+        self.up_s: list[float] = []  # of each kill that was awaited: until the node worked again
         self._clock = clock
         self._broker = Server(home) if NATS.exists() else None
         token = hashlib.sha256(TOKEN.encode()).hexdigest()
@@ -217,11 +221,13 @@ class Chaos:
         if not is_awaited:
             is_up()
             return
+        began = time.monotonic()
         try:
             eventually(is_up, about="the node is up", deadline_s=UP_S)
         except AssertionError as late:
             late.add_note(self.node.told()[-4_000:])
             raise
+        self.up_s.append(time.monotonic() - began)
 
     def lock_store(self, seconds: float) -> None:
         """Another connection holds the store."""
@@ -275,6 +281,12 @@ class Chaos:
             source = wanted[sender.name]
             with contextlib.suppress(AssertionError):  # what is lost is counted, below
                 eventually(partial(self._has_read, source, sender), about=f"all of {source}", deadline_s=deadline_s)
+        # Records that were sent again make up the number before the last has come; and too many are to be seen as well.
+        with contextlib.suppress(AssertionError):
+            eventually(partial(self._has_told, senders), about="all attacks", deadline_s=deadline_s)
+        n_read = -1
+        while n_read != (n_read := sum(self._n_read(source) for source in wanted.values())):
+            time.sleep(STEADY_S)
         return self.account(senders, wanted)
 
     def account(self, senders: tuple[Sender, ...], sources: dict[str, str]) -> dict[str, Any]:
@@ -293,11 +305,13 @@ class Chaos:
                 "n_read": n_read,
                 "n_sent_again": sent.n_again * BATCH,
                 "n_lost": max(0, sent.n_records - n_read) + sum(one not in alerts for one in sent.attacks),
+                "lost": [one for one in sent.attacks if one not in alerts][:SHOWN],
                 "n_attacks": len(sent.attacks),
                 "n_doubled": n_twice + sum(sum(alerts.get(one, ())) > most for one, most in may.items()),
                 "n_read_twice": max(0, n_read - sent.n_records),
             }
         return {
+            "up_s": {"median": round(statistics.median(self.up_s), 1), "most": round(max(self.up_s), 1)},
             "events": dict(sorted(self.n.items())),
             "sources": rows,
             "n_lost": sum(row["n_lost"] for row in rows.values()),
@@ -306,6 +320,10 @@ class Chaos:
 
     def _has_read(self, source: str, sender: Sender) -> bool:
         return self._n_read(source) >= sender.counted.n_records
+
+    def _has_told(self, senders: tuple[Sender, ...]) -> bool:
+        told = {alert["subject"] for alert in self.node.alerts()}
+        return all(one in told for sender in senders for one in sender.counted.attacks)
 
     def _n_read(self, source: str) -> int:
         try:

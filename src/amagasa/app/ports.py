@@ -32,7 +32,8 @@ class Clock(Protocol):
 class Position(Struct, frozen=True, kw_only=True):
     """How far a source has been read *and committed*: enough to resume after a kill at any instant.
 
-    `token` is the source adapter's own (device, inode, offset, head hash, ...), opaque to the store.
+    `token` is the source adapter's own (device, inode, offset, head hash, ...), opaque to the store. `read_at` is the
+    furthest that our clock stood at a commit of this source: it does not go back with the clock.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Position(Struct, frozen=True, kw_only=True):
     n_rejected: int = 0
     last_record_at: datetime | None = None
     fault: str = ""
+    read_at: datetime | None = None
 
 
 class Dead(Struct, frozen=True, kw_only=True):

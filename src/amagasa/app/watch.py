@@ -90,7 +90,7 @@ def record_past(
 def _untold(tx: Writing, source: str, detections: Sequence[Detection], now: datetime) -> list[Detection]:
     if not detections:
         return []
-    first, last = _span(detections, now)
+    first, last = _span(detections, now, _stood_at(tx))
     keys = {key_of(detection, source) for detection in detections}
     told = {alert.key for alert in tx.alerts_by_key(keys, since=first - FOLD_WINDOW, until=last + FOLD_WINDOW)}
     return [detection for detection in detections if key_of(detection, source) not in told]
@@ -136,10 +136,11 @@ def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, n
     detections = [detection for some in found.values() for detection in some]
     if not detections:
         return _NOTHING
-    first, _ = _span(detections, now)
+    stood_at = _stood_at(tx)
+    first, _ = _span(detections, now, stood_at)
     grown: dict[str, Alert] = {}
     for source, some in found.items():
-        grown |= {one.id: one for one in _alerts(tx, source, some, grown, now=now)}
+        grown |= {one.id: one for one in _alerts(tx, source, some, grown, now=now, stood_at=stood_at)}
     alerts = tuple(grown.values())
     named = tx.incidents_by_id(alert.incident_id for alert in alerts if alert.incident_id is not None)
     linked = [
@@ -160,7 +161,13 @@ def _record(tx: Writing, found: Mapping[str, Sequence[Detection]], tell: Tell, n
 
 
 def _alerts(
-    tx: Writing, source: str, detections: Sequence[Detection], grown: Mapping[str, Alert], *, now: datetime
+    tx: Writing,
+    source: str,
+    detections: Sequence[Detection],
+    grown: Mapping[str, Alert],
+    *,
+    now: datetime,
+    stood_at: datetime | None,
 ) -> tuple[Alert, ...]:
     """The alerts that are new or have grown; what one list says and nothing confirms is kept as a lead.
 
@@ -168,18 +175,19 @@ def _alerts(
     """
     if not detections:
         return ()
-    first, last = _span(detections, now)
+    first, last = _span(detections, now, stood_at)
     keys = {key_of(detection, source) for detection in detections}
     span = {"since": first - FOLD_WINDOW, "until": last + FOLD_WINDOW}
     recent = {alert.id: alert for alert in tx.alerts_by_key(keys, **span)} | dict(grown)
-    standing = fold([one for one in detections if stands(one)], list(recent.values()), source=source, now=now)
+    ours = [one for one in detections if stands(one)]
+    standing = fold(ours, list(recent.values()), source=source, now=now, stood_at=stood_at)
     tx.leads.speak(spoken_by(standing))
     recent |= {alert.id: alert for alert in standing}
     hearsay = [one for one in detections if not stands(one)]
     raised: dict[str, Alert] = {}
     if hearsay:
         held = tx.leads.by_key({key_of(detection, source) for detection in hearsay}, **span)
-        folded = fold(hearsay, [*recent.values(), *held], source=source, now=now)
+        folded = fold(hearsay, [*recent.values(), *held], source=source, now=now, stood_at=stood_at)
         raised = {alert.id: alert for alert in folded if alert.id in recent}
         leads = [alert for alert in folded if alert.id not in recent]
         spoken = tx.leads.spoken(asked_by(leads), since=first - CORROBORATION)
@@ -192,8 +200,13 @@ def _alerts(
     return tuple(({alert.id: alert for alert in standing} | raised).values())
 
 
-def _span(detections: Sequence[Detection], now: datetime) -> tuple[datetime, datetime]:
-    seen = [seen_at(detection, now) for detection in detections]
+def _stood_at(tx: Writing) -> datetime | None:
+    """The furthest that our clock stood at a commit of any source."""
+    return max((one.read_at for one in tx.positions() if one.read_at is not None), default=None)
+
+
+def _span(detections: Sequence[Detection], now: datetime, stood_at: datetime | None) -> tuple[datetime, datetime]:
+    seen = [seen_at(detection, now, stood_at) for detection in detections]
     return min(seen), max(seen)
 
 
@@ -209,6 +222,7 @@ def _advance(tx: Writing, batch: Batch, now: datetime) -> None:
             n_accepted=before.n_accepted + batch.n_accepted,
             n_rejected=before.n_rejected + batch.n_rejected,
             last_record_at=batch.last_record_at or before.last_record_at,
+            read_at=now if before.read_at is None else max(now, before.read_at),
         )
     )
     if batch.again:

@@ -3,7 +3,9 @@
 Time is the event's own where the record carries it, so that the log of last March folds as it happened and not as it
 was read; a record without an instant, or with one from the future, happened when it was read. Only the clock of a
 machine may run ahead a little (`CLOCK_SKEW`): an event of the year 2099 must not hold an alert open until then. An
-instant before 1970 is what programs write who know none (0001-01-01, 1601-01-01).
+instant before 1970 is what programs write who know none (0001-01-01, 1601-01-01). Where this machine's own clock was
+set back, the future begins beyond the furthest that it ever stood (`stood_at`): else a record which a sender sends
+again would be a second alert, seen at another time.
 
 An alert grows while a detection comes within `FOLD_WINDOW` of its span. Within a call detections are taken in the
 order of time, path and record, so the order in which they are handed in makes no difference; and folding a log chunk
@@ -46,26 +48,34 @@ def key_of(detection: Detection, source: str) -> str:
     return stable_id("fold", detection.content_id, detection.origin, subject.kind, *subject.parts)
 
 
-def seen_at(detection: Detection, now: datetime) -> datetime:
+def seen_at(detection: Detection, now: datetime, stood_at: datetime | None = None) -> datetime:
     """When it happened, as far as the record can be believed."""
     at = detection.event_at
-    return at if at is not None and EARLIEST <= at <= now + CLOCK_SKEW else now
+    latest = now if stood_at is None else max(now, stood_at)
+    return at if at is not None and EARLIEST <= at <= latest + CLOCK_SKEW else now
 
 
-def fold(detections: Sequence[Detection], recent: Sequence[Alert], *, source: str, now: datetime) -> tuple[Alert, ...]:
+def fold(
+    detections: Sequence[Detection],
+    recent: Sequence[Alert],
+    *,
+    source: str,
+    now: datetime,
+    stood_at: datetime | None = None,
+) -> tuple[Alert, ...]:
     """The alerts that are new or have grown, by first sight.
 
     `recent` are the stored alerts of these keys whose span comes within `FOLD_WINDOW` of the detections; those which
-    did not grow do not come back. `now` is when the records were read. An alert's id is made of its key and of its
-    first detection (source, path, record and instant: a rotated log counts its records from 1 again), so folding the
-    same input again gives the same ids.
+    did not grow do not come back. `now` is when the records were read, `stood_at` the furthest that this clock ever
+    stood. An alert's id is made of its key and of its first detection (source, path, record
+    and instant: a rotated log counts its records from 1 again), so folding the same input again gives the same ids.
     """
     growing: dict[str, list[_Growing]] = {}
     for alert in sorted(recent, key=lambda one: (one.last_seen_at, one.id)):
         growing.setdefault(alert.key, []).append(_Growing(alert))
-    for detection in sorted(detections, key=lambda one: (seen_at(one, now), one.path, one.record)):
+    for detection in sorted(detections, key=lambda one: (seen_at(one, now, stood_at), one.path, one.record)):
         key = key_of(detection, source)
-        at = seen_at(detection, now)
+        at = seen_at(detection, now, stood_at)
         alerts = growing.setdefault(key, [])
         home = next((alert for alert in reversed(alerts) if alert.reaches(at)), None)
         if home is None:
