@@ -508,6 +508,25 @@ def test_crossing_when_delivered_is_no_longer_due(store: Store) -> None:
         write.update_crossing(crossing(1, id=99))
 
 
+def test_crossings_changed_together_are_counted_as_those_changed_one_by_one(store: Store) -> None:
+    with store.write() as write:
+        added = [one for n in range(900) if (one := write.add_crossing(crossing(n))) is not None]
+    with store.write() as write:
+        write.update_crossings([replace(one, state=CrossingState.DELIVERED) for one in added[:850]])
+        write.update_crossings([])
+    with store.read() as read:
+        found = read.crossings_numbered([one.id for one in added] + [10_000])
+        assert found == {
+            one.id: replace(one, state=CrossingState.DELIVERED) if n < 850 else one for n, one in enumerate(added)
+        }
+        assert read.n_crossings(ally="identity--us") == {
+            (Direction.OUT, CrossingState.PENDING): 50,
+            (Direction.OUT, CrossingState.DELIVERED): 850,
+        }
+    with store.write() as write, pytest.raises(LookupError):
+        write.update_crossings([added[0], crossing(1, id=99_999)])
+
+
 def test_crossings_are_listed_newest_first_by_any_filter(store: Store) -> None:
     with store.write() as write:
         for n in range(12):

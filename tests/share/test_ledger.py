@@ -6,10 +6,12 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -66,6 +68,16 @@ def key_of(private: Ed25519PrivateKey) -> str:
 
 
 KEYS = {JAPAN_ID: key_of(JAPAN), STATES_ID: key_of(STATES)}
+
+
+_TEXTS = [name for name in Leaf.__struct_fields__ if name not in {"n", "act"}]
+
+
+@given(st.integers(0, 2**53 - 1), st.sampled_from(Act), st.lists(st.text(), min_size=len(_TEXTS), max_size=len(_TEXTS)))
+@example(1, Act.OFFER, ["".join(map(chr, range(300))), '"\\/', "雨傘 \U0001f302", *[""] * (len(_TEXTS) - 3)])
+def test_leaf_in_sorted_json_is_canonical_json(n: int, act: Act, texts: list[str]) -> None:
+    leaf = Leaf(n=n, act=act, **dict(zip(_TEXTS, texts, strict=True)))
+    assert leaf_bytes(leaf) == rfc8785.dumps(msgspec.to_builtins(leaf))
 
 
 @pytest.mark.parametrize("n", range(9))

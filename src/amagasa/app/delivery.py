@@ -5,7 +5,7 @@ takes the second as held already. So what is delivered at least once is received
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -213,8 +213,7 @@ class Delivery:
         stays = [crossing for crossing in due if not may_still_leave(crossing, bond)]
         if stays:
             with self._deps.store.write() as tx:
-                for crossing in stays:
-                    self._settle(tx, crossing, state=CrossingState.WITHHELD, why=_WITHDRAWN)
+                self._settle(tx, [(one, {"state": CrossingState.WITHHELD, "why": _WITHDRAWN}) for one in stays])
                 self._record(tx)
             self._deps.signals.publish("crossing", {"ids": [one.id for one in stays]})
         batch = batch_of([crossing for crossing in due if may_still_leave(crossing, bond)])
@@ -235,16 +234,18 @@ class Delivery:
         """Write down what the ally took and what it refused; what it said nothing about is tried again."""
         now = self._deps.clock.now()
         taken, refused = set(pushed.taken), dict(pushed.refused)
+        became: list[tuple[Crossing, dict[str, Any]]] = []
+        for crossing in batch:
+            if crossing.object_id in refused:
+                why = f"refused by the ally: {show(refused[crossing.object_id], 300)}"
+                became.append((crossing, {"state": CrossingState.FAILED, "why": why}))
+            elif crossing.object_id in taken:
+                became.append((crossing, {"state": CrossingState.DELIVERED, "delivered_at": now}))
+            else:
+                again_at = now + timedelta(seconds=_wait_s(crossing.n_tries, self._deps.jitter()))
+                became.append((crossing, {"why": "the ally did not say what became of it", "next_try_at": again_at}))
         with self._deps.store.write() as tx:
-            for crossing in batch:
-                if crossing.object_id in refused:
-                    why = f"refused by the ally: {show(refused[crossing.object_id], 300)}"
-                    self._settle(tx, crossing, state=CrossingState.FAILED, why=why)
-                elif crossing.object_id in taken:
-                    self._settle(tx, crossing, state=CrossingState.DELIVERED, delivered_at=now)
-                else:
-                    wait = timedelta(seconds=_wait_s(crossing.n_tries, self._deps.jitter()))
-                    self._settle(tx, crossing, why="the ally did not say what became of it", next_try_at=now + wait)
+            self._settle(tx, became)
             self._record(tx)
             self._is_catching_up = False
             self._succeeded(n_pending=self._n_pending(tx))
@@ -254,8 +255,8 @@ class Delivery:
     def _keep_trying(self, batch: Sequence[Crossing]) -> None:
         """Keep the line's state, and with a batch that did not go why and until when: a restart goes on from there."""
         with self._deps.store.write() as tx:
-            for crossing in batch:
-                self._settle(tx, crossing, why=self.state.why, next_try_at=self.state.next_try_at)
+            again = {"why": self.state.why, "next_try_at": self.state.next_try_at}
+            self._settle(tx, [(crossing, again) for crossing in batch])
             self.state = replace(self.state, n_pending=self._n_pending(tx))
             tx.save_meta(meta_key(self._ally), msgspec.json.encode(self.state).decode())
 
@@ -264,19 +265,23 @@ class Delivery:
         settled, self._settled = self._settled, []
         record(tx, None, settled, now=self._deps.clock.now())
 
-    def _settle(self, tx: Writing, crossing: Crossing, **fields: Any) -> None:
-        """Change the stored crossing, unless its object has grown meanwhile: then the newer version waits its turn."""
-        stored = tx.crossing(crossing.id)
-        if stored is None or stored.state is not CrossingState.PENDING:
-            return
-        if stored.version != crossing.version:
-            due_at = self._deps.clock.now() + timedelta(seconds=THROTTLE_S)
-            tx.update_crossing(replace(stored, next_try_at=fields.get("next_try_at", due_at)))
-            return
-        settled = replace(stored, **{"why": "", "n_tries": stored.n_tries + 1, **fields})
-        tx.update_crossing(settled)
-        if settled.state is not CrossingState.PENDING:
-            self._settled.append(settled)
+    def _settle(self, tx: Writing, became: Sequence[tuple[Crossing, Mapping[str, Any]]]) -> None:
+        """Change the stored crossings, unless an object has grown meanwhile: then the newer version waits its turn."""
+        stored = tx.crossings_numbered(crossing.id for crossing, _ in became)
+        changed: list[Crossing] = []
+        for crossing, fields in became:
+            now = stored.get(crossing.id)
+            if now is None or now.state is not CrossingState.PENDING:
+                continue
+            if now.version != crossing.version:
+                due_at = self._deps.clock.now() + timedelta(seconds=THROTTLE_S)
+                changed.append(replace(now, next_try_at=fields.get("next_try_at", due_at)))
+                continue
+            settled = replace(now, **{"why": "", "n_tries": now.n_tries + 1, **fields})
+            changed.append(settled)
+            if settled.state is not CrossingState.PENDING:
+                self._settled.append(settled)
+        tx.update_crossings(changed)
 
     def _back_off(self, error: AmagasaError) -> float:
         """Seconds until the next try: 1, 2, 4 ... 60, each between half and the whole of it."""

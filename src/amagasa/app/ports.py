@@ -240,6 +240,7 @@ class Reading(Protocol):
         state: CrossingState | None = None,
     ) -> tuple[list[Crossing], str | None]: ...
     def crossing(self, crossing_id: int) -> Crossing | None: ...
+    def crossings_numbered(self, ids: Iterable[int]) -> dict[int, Crossing]: ...
     def n_crossings(self, *, ally: str | None = None) -> dict[tuple[Direction, CrossingState], int]:
         """How many crossings stand where; what has none is absent."""
 
@@ -315,6 +316,9 @@ class Writing(Reading, Protocol):
 
     def update_crossing(self, crossing: Crossing) -> None:
         """Replace the row of that `id`: every field, `version`, `content` and `created_at` included."""
+
+    def update_crossings(self, crossings: Sequence[Crossing]) -> None:
+        """The same for many, each `id` once. Raises LookupError where one is not there."""
 
     def save_object(self, stored: StoredObject) -> bool:
         """False where this very version is held already."""

@@ -31,6 +31,8 @@ def show(value: str | bytes, limit: int = SHOWN_CHARACTERS) -> str:
     limit = max(limit, 1)
     # A character has at most four bytes: no need to decode a whole body for its first line.
     text = value[: 4 * (limit + 1)].decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     shown = "".join(_escape(character) for character in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 

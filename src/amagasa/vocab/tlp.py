@@ -44,13 +44,13 @@ _READ: Final = {identifier: tlp for tlp, identifier in _MARKING_IDS.items()} | {
     "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82": Tlp.AMBER,
     "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed": Tlp.RED,
 }
+_WORDS: Final = {tlp.word: tlp for tlp in Tlp} | {"white": Tlp.CLEAR}
 
 
 def tlp_of_word(word: str) -> Tlp | None:
     """`amber`, `AMBER+STRICT`, `TLP:AMBER`, `white` -> the marking; None for anything else."""
     bare = word.strip().lower().removeprefix("tlp:").replace("-", "+").replace("_", "+")
-    bare = {"white": "clear"}.get(bare, bare)
-    return next((tlp for tlp in Tlp if tlp.word == bare), None)
+    return _WORDS.get(bare)
 
 
 def tlp_of_marking(marking_id: str) -> Tlp | None:

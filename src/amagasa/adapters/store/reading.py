@@ -195,6 +195,11 @@ class SqlReading(SqlParts):
         row = self._db.execute(select(CROSSING.c.id, CROSSING.c.body).where(CROSSING.c.id == crossing_id)).first()
         return None if row is None else _crossing(row)
 
+    def crossings_numbered(self, ids: Iterable[int]) -> dict[int, Crossing]:
+        """By number; what is not there is left out."""
+        parts = (self._crossings_where(CROSSING.c.id.in_(part), limit=len(part)) for part in in_lists(ids))
+        return {one.id: one for one in chain.from_iterable(parts)}
+
     def n_crossings(self, *, ally: str | None = None) -> dict[tuple[Direction, CrossingState], int]:
         """Where they stand."""
         counts: dict[tuple[Direction, CrossingState], int] = {}
@@ -220,8 +225,7 @@ class SqlReading(SqlParts):
     def pressing(self, ally: str, *, now: datetime, limit: int) -> list[Crossing]:
         """See `pressing.pressing`."""
         chosen = pressing(self._db, ally, now=now, limit=limit)
-        parts = [self._crossings_where(CROSSING.c.id.in_(part), limit=limit) for part in in_lists(chosen)]
-        found = {one.id: one for one in chain.from_iterable(parts)}
+        found = self.crossings_numbered(chosen)
         return [found[each] for each in chosen]
 
     def released_after(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from amagasa.adapters.store import bodies
@@ -200,15 +200,26 @@ class SqlWriting(SqlReading):
 
     def update_crossing(self, crossing: Crossing) -> None:
         """Replace every field. Raises LookupError where there is no such number."""
-        stored = select(CROSSING.c.ally, CROSSING.c.direction, CROSSING.c.state)
-        old = self._db.execute(stored.where(CROSSING.c.id == crossing.id)).mappings().first()
-        if old is None:
-            message = f"no crossing has the number {crossing.id}"
+        self.update_crossings((crossing,))
+
+    def update_crossings(self, crossings: Sequence[Crossing]) -> None:
+        """Two statements for all of them, whose numbers differ."""
+        if not crossings:
+            return
+        query = select(CROSSING.c.id, CROSSING.c.ally, CROSSING.c.direction, CROSSING.c.state)
+        old: dict[int, RowMapping] = {}
+        for part in in_lists(one.id for one in crossings):
+            old |= {row["id"]: row for row in self._db.execute(query.where(CROSSING.c.id.in_(part))).mappings()}
+        missing = next((one.id for one in crossings if one.id not in old), None)
+        if missing is not None:
+            message = f"no crossing has the number {missing}"
             raise LookupError(message)
-        row = _row_of_crossing(crossing)
-        self._db.execute(_CHANGE_CROSSING, {"its_id": crossing.id, **row})
-        self._counts[_stands(row)] += 1
-        self._counts[_stands(old)] -= 1
+        rows = [_row_of_crossing(one) for one in crossings]
+        self._db.execute(
+            _CHANGE_CROSSING, [{"its_id": one.id, **row} for one, row in zip(crossings, rows, strict=True)]
+        )
+        self._counts.update(_stands(row) for row in rows)
+        self._counts.subtract(_stands(row) for row in old.values())
 
     def save_object(self, stored: StoredObject) -> bool:
         """Whether it was new."""
