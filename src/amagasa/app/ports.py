@@ -314,6 +314,9 @@ class Writing(Reading, Protocol):
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """Insert; None where the same (ally, direction, object_id, version) is there already."""
 
+    def add_crossings(self, crossings: Sequence[Crossing]) -> list[Crossing]:
+        """The same for many: those that were not there, in their order."""
+
     def update_crossing(self, crossing: Crossing) -> None:
         """Replace the row of that `id`: every field, `version`, `content` and `created_at` included."""
 
@@ -323,7 +326,11 @@ class Writing(Reading, Protocol):
     def save_object(self, stored: StoredObject) -> bool:
         """False where this very version is held already."""
 
+    def save_objects(self, stored: Sequence[StoredObject]) -> set[tuple[str, str]]:
+        """(id, version) of those that were not held."""
+
     def save_content(self, item: ContentItem) -> None: ...
+    def save_contents(self, items: Sequence[ContentItem]) -> None: ...
     def remove_content(self, content_id: str) -> bool: ...
     def save_account(self, account: Account) -> None: ...
     def save_session(self, session: Session) -> None: ...

@@ -105,7 +105,9 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
             held = newer
             admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
         admission = within_quota(tx, admission, bond, held, now=now)
-        new = [one for one in admission.admitted if tx.save_object(_stored(one, bond, now))]
+        stored = [_stored(one, bond, now) for one in admission.admitted]
+        unheld = tx.save_objects(stored)
+        new = [one for one, kept in zip(admission.admitted, stored, strict=True) if (kept.id, kept.version) in unheld]
         newest = [one for one in new if not _is_older(one.object, held)]
         elsewhere = _held_elsewhere(tx, newest, bond)
         content = _put_to_use(tx, newest, bond, now, others=elsewhere)
@@ -113,10 +115,10 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
         owe(tx, bond, taken_back, stopped=content, elsewhere=elsewhere, now=now)
         crossings = [_crossing(one, bond, now) for one in new]
         crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
-        logged = [tx.add_crossing(crossing) for crossing in crossings]
-        record(tx, bond, [one for one in logged if one is not None], now=now)
+        logged = tx.add_crossings(crossings)
+        record(tx, bond, logged, now=now)
         passed = _pass_on(tx, new, bond, pass_on, now=now) if pass_on is not None else []
-    ids = [one.id for one in logged if one is not None]
+    ids = [one.id for one in logged]
     if content:
         signals.publish("content", {"ids": content})
     if ids:
@@ -181,7 +183,8 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
         ):
             newest[one.object["id"]] = one
     before = {item.id: item for item in tx.content_items(newest)}
-    changed = []
+    changed: list[str] = []
+    kept: list[ContentItem] = []
     for identifier, one in newest.items():
         if identifier in others:
             continue  # ours, or another ally's: the object is kept, what we look with stays
@@ -192,8 +195,9 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
         new, held = _content(one, bond, now), before.get(identifier)
         if held is not None and is_aside(held) and _looked_for(held) == _looked_for(new):
             continue  # the same again, in a newer version: it was noise and is
-        tx.save_content(new)
+        kept.append(new)
         changed.append(identifier)
+    tx.save_contents(kept)
     return changed
 
 

@@ -48,8 +48,6 @@ def whole_marking(obj: Any) -> Marking:
     """
     found = Marking()
     for value, depth in _walk(obj):
-        if not isinstance(value, dict):
-            continue
         if "object_marking_refs" in value:
             found = found.with_(_read_refs(value["object_marking_refs"]))
         if depth and "granular_markings" in value:
@@ -110,16 +108,16 @@ def _read_granular(entries: Any) -> Marking:
     return found
 
 
-def _walk(root: Any) -> Iterator[tuple[Any, int]]:
-    """Every value inside, with its depth (0: the root). Iterative, and each container once even where it recurs."""
+def _walk(root: Any) -> Iterator[tuple[dict[Any, Any], int]]:
+    """Every object inside, with its depth (0: the root). Iterative, and each container once even where it recurs."""
     waiting: list[tuple[Any, int]] = [(root, 0)]
     seen: set[int] = set()
     while waiting:
         value, depth = waiting.pop()
-        if isinstance(value, dict | list):
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            inner = value.values() if isinstance(value, dict) else value
-            waiting.extend((item, depth + 1) for item in inner)
-        yield value, depth
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            yield value, depth
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(item, depth + 1) for item in inner if isinstance(item, dict | list)]

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ MAX_COUNT: Final = 999_999_999
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z")
+_LONGEST_INSTANT: Final = len("2026-11-23T04:05:06.123456789Z")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 # Section 6 of STIX 2.1: observables have no created, modified or created_by_ref.
@@ -181,7 +183,12 @@ _ORDERED: Final = (
 
 def instant_of(value: Any) -> datetime | None:
     """The instant that a STIX timestamp (RFC 3339 with Z) names; None for anything else."""
-    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+    return _instant_named(value) if isinstance(value, str) and len(value) <= _LONGEST_INSTANT else None
+
+
+@lru_cache(maxsize=1024)  # an object is asked for its few instants some thirty times
+def _instant_named(value: str) -> datetime | None:
+    if _INSTANT.fullmatch(value) is None:
         return None
     try:
         return from_rfc3339(value)

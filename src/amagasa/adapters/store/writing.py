@@ -75,8 +75,12 @@ _ADD_TECHNIQUE: Final = _add_up(TECHNIQUE, "n_detections")
 _ADD_TACTIC: Final = insert(TECHNIQUE_TACTIC).on_conflict_do_nothing()
 _ADD_ENTITY: Final = insert(INCIDENT_ENTITY).on_conflict_do_nothing()
 _ADD_INCIDENT_LINK: Final = insert(INCIDENT_LINK).on_conflict_do_nothing()
-_ADD_CROSSING: Final = insert(CROSSING).on_conflict_do_nothing().returning(CROSSING.c.id)
-_ADD_OBJECT: Final = insert(OBJECT).on_conflict_do_nothing().returning(OBJECT.c.seq)
+_ADD_CROSSING: Final = (
+    insert(CROSSING)
+    .on_conflict_do_nothing()
+    .returning(CROSSING.c.id, CROSSING.c.ally, CROSSING.c.direction, CROSSING.c.object_id, CROSSING.c.version)
+)
+_ADD_OBJECT: Final = insert(OBJECT).on_conflict_do_nothing().returning(OBJECT.c.id, OBJECT.c.version)
 _MOVE_ALERT: Final = update(ALERT).where(ALERT.c.id == bindparam("its_id")).values(incident_id=bindparam("into"))
 _CHANGE_CROSSING: Final = (
     update(CROSSING)
@@ -191,12 +195,21 @@ class SqlWriting(SqlReading):
 
     def add_crossing(self, crossing: Crossing) -> Crossing | None:
         """The crossing with its number."""
-        row = _row_of_crossing(crossing)
-        found = self._db.execute(_ADD_CROSSING, row).scalar()
-        if found is None:
-            return None
-        self._counts[_stands(row)] += 1
-        return replace(crossing, id=found)
+        return next(iter(self.add_crossings((crossing,))), None)
+
+    def add_crossings(self, crossings: Sequence[Crossing]) -> list[Crossing]:
+        """In their order, numbered upwards; those that are there already are left out."""
+        rows = [_row_of_crossing(one) for one in crossings]
+        if not rows:
+            return []
+        numbers = {tuple(row[1:]): row.id for row in self._db.execute(_ADD_CROSSING, rows)}
+        added: list[Crossing] = []
+        for crossing, row in zip(crossings, rows, strict=True):
+            number = numbers.pop((row["ally"], row["direction"], row["object_id"], row["version"]), None)
+            if number is not None:
+                self._counts[_stands(row)] += 1
+                added.append(replace(crossing, id=number))
+        return added
 
     def update_crossing(self, crossing: Crossing) -> None:
         """Replace every field. Raises LookupError where there is no such number."""
@@ -223,19 +236,32 @@ class SqlWriting(SqlReading):
 
     def save_object(self, stored: StoredObject) -> bool:
         """Whether it was new."""
-        row = {
-            "id": stored.id,
-            "version": stored.version,
-            "version_at": _instant_of(stored.version),
-            "type": stored.type,
-            "origin": stored.origin,
-            "body": bodies.OBJECT.pack(stored),
-        }
-        return self._db.execute(_ADD_OBJECT, row).scalar() is not None
+        return bool(self.save_objects((stored,)))
+
+    def save_objects(self, stored: Sequence[StoredObject]) -> set[tuple[str, str]]:
+        """(id, version) of those that were new."""
+        rows = [
+            {
+                "id": one.id,
+                "version": one.version,
+                "version_at": _instant_of(one.version),
+                "type": one.type,
+                "origin": one.origin,
+                "body": bodies.OBJECT.pack(one),
+            }
+            for one in stored
+        ]
+        return {(row.id, row.version) for row in self._db.execute(_ADD_OBJECT, rows)} if rows else set()
 
     def save_content(self, item: ContentItem) -> None:
         """Insert or replace."""
-        self._db.execute(_SAVE_CONTENT, {"id": item.id, "kind": item.kind.value, "body": bodies.CONTENT.pack(item)})
+        self.save_contents((item,))
+
+    def save_contents(self, items: Sequence[ContentItem]) -> None:
+        """Insert or replace."""
+        rows = [{"id": one.id, "kind": one.kind.value, "body": bodies.CONTENT.pack(one)} for one in items]
+        if rows:
+            self._db.execute(_SAVE_CONTENT, rows)
 
     def remove_content(self, content_id: str) -> bool:
         """Whether it was there."""
