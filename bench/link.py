@@ -1,12 +1,13 @@
 """How fast the link is: two nodes in two processes on loopback, real stores, real certificates, mutual TLS.
 
-    python -m bench.link [--rate 1000] [--seconds 10] [--bulk 100000] [--medallion CHECKOUT --python PYTHON]
+    python -m bench.link [--rate 1000] [--seconds 10] [--bulk 100000] [--peer MEDALLION_CHECKOUT,PYTHON]
 
 Prints one JSON document: (a) from the transaction that releases an object to our note that the ally holds it, one at a
 time and at `rate` a second; (b) after a partition: `bulk` objects wait, objects a second until the last, and meanwhile
 the latency of what is new; CPU and memory of both; bytes on the wire; (c) the same number of objects taken in over HTTP
 by our ally door and by medallion, the OASIS reference server (memory backend), envelope by envelope by one client that
-is the same for both, each for at most `--limit` seconds.
+is the same for both, each for at most `--limit` seconds; then (d) what each holds given out, page by page of ENVELOPE
+objects, for as long.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import json
 import multiprocessing
 import os
 import resource
-import signal
 import socket
 import subprocess
 import sys
@@ -72,9 +72,12 @@ class Relay:
                 threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
 
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        while data := one.recv(65_536):
-            self.n_bytes += len(data)
-            other.sendall(data)
+        try:
+            while data := one.recv(65_536):
+                self.n_bytes += len(data)
+                other.sendall(data)
+        except OSError:
+            pass  # the other half of the line was closed first
         other.close()
 
 
@@ -295,6 +298,65 @@ def taken_in(send: Callable[[bytes], httpx.Response], bodies: Iterator[bytes], *
     return {"n": n_objects, "per_s": round(n_objects / spent_s, 1), "per_s_at_the_end": round(ENVELOPE / last_s, 1)}
 
 
+def given_out(ask: Callable[[dict[str, str]], httpx.Response], *, limit_s: float) -> dict[str, Any]:
+    """Objects a second, page by page from the first on as far as the time goes; our own door and the peer alike."""
+    n_objects, spent_s, last_s, first_s = 0, 0.0, 0.0, 0.0
+    query: dict[str, str] | None = {"limit": str(ENVELOPE)}
+    while query is not None and spent_s < limit_s:
+        began = time.perf_counter()
+        try:
+            answer = ask(query)
+        except httpx.ReadTimeout:
+            return {"n": n_objects, "no_answer_in_s": round(time.perf_counter() - began)}
+        last_s = time.perf_counter() - began
+        first_s = first_s or last_s
+        spent_s += last_s
+        page = answer.raise_for_status().json()
+        n_objects += len(page.get("objects", ()))
+        query = {"limit": str(ENVELOPE), "next": page["next"]} if page.get("more") else None
+    return {
+        "n": n_objects,
+        "per_s": round(n_objects / spent_s, 1),
+        "per_s_at_the_end": round(ENVELOPE / last_s, 1),
+        "first_page_s": round(first_s, 3),
+        "is_whole": query is None,
+    }
+
+
+def give(folder: str, states: Party, pipe: Connection) -> None:
+    """Our own door in a process of its own, over the store that the sender filled."""
+
+    async def run() -> None:
+        node = Node(Path(folder), "japan", "JP", Role.SUPPORTED)
+        node.clock = RunningClock()  # type: ignore[assignment]
+        node.agreements.append(make_agreement(node.party, states))
+        door = node.door()
+        await door.start("127.0.0.1", 0, [states.certificate])
+        pipe.send((door.address, node.papers.pem))
+        await asyncio.to_thread(pipe.recv)
+        await door.stop()
+        node.store.close()
+
+    asyncio.run(run())
+
+
+def from_our_door(folder: str, states: Party, *, limit_s: float) -> dict[str, Any]:
+    """What was released to the ally, over mutual TLS, as it would fetch it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    giver = context.Process(target=give, args=(folder, states, theirs))
+    giver.start()
+    address, pem = ours.recv()
+    mine = Path(folder) / "states"
+    tls = ally_client_context(mine / "states.crt", mine / "states.key", pem)
+    url = f"https://{address[0]}:{address[1]}/taxii2/umbrella/collections/outbox/objects/"
+    with httpx.Client(verify=tls, trust_env=False, headers={"accept": KIND}, timeout=120) as client:
+        found = given_out(lambda query: client.get(url, params=query), limit_s=limit_s)
+    ours.send("stop")
+    giver.join()
+    return found
+
+
 def by_our_door(node: Node, ally: Party, n: int, *, limit_s: float) -> dict[str, Any]:
     """Over mutual TLS; each object is judged, kept with its leaf in the record, and put to use."""
     context = ally_client_context(node.papers.certificate, node.papers.key, ally.certificate)
@@ -304,8 +366,8 @@ def by_our_door(node: Node, ally: Party, n: int, *, limit_s: float) -> dict[str,
         return taken_in(lambda body: client.post(url, content=body), envelopes(node, n), limit_s=limit_s)
 
 
-def by_medallion(checkout: Path, python: str, node: Node, n: int, *, limit_s: float) -> dict[str, Any]:
-    """Over plain HTTP, kept in memory: its own way to run without MongoDB."""
+def by_medallion(checkout: Path, python: str, node: Node, n: int, *, limit_s: float) -> tuple[dict[str, Any], ...]:
+    """What it takes in and what it gives out, over plain HTTP, kept in memory: its way to run without MongoDB."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
     command = [python, "-m", "medallion.scripts.run", "--host", "127.0.0.1", "--port", str(port)]
@@ -320,9 +382,11 @@ def by_medallion(checkout: Path, python: str, node: Node, n: int, *, limit_s: fl
             trust_env=False, headers=headers, auth=("admin", "Password0"), timeout=600,
             transport=httpx.HTTPTransport(retries=8),
         ) as client:  # fmt: skip
-            return taken_in(lambda body: client.post(url, content=body), envelopes(node, n), limit_s=limit_s)
+            took = taken_in(lambda body: client.post(url, content=body), envelopes(node, n), limit_s=limit_s)
+            gave = given_out(lambda query: client.get(url, params=query, timeout=2 * limit_s), limit_s=limit_s)
+            return took, gave
     finally:
-        server.send_signal(signal.SIGTERM)
+        server.kill()
         server.wait(10)
 
 
@@ -333,8 +397,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--bulk", type=int, default=100_000)
     parser.add_argument("--limit", type=float, default=60)
-    parser.add_argument("--medallion", type=Path)
-    parser.add_argument("--python", default="python3")
+    parser.add_argument("--peer", dest="medallion", metavar="CHECKOUT,PYTHON")
     asked = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
@@ -360,12 +423,15 @@ def main() -> None:
         door = by_our_door(node, sender.ally, asked.bulk, limit_s=asked.limit)
         figures["taken_in"] = {"amagasa": door}
         if asked.medallion is not None:
-            peer = by_medallion(asked.medallion.resolve(), asked.python, node, asked.bulk, limit_s=asked.limit)
-            figures["taken_in"]["medallion"] = peer
+            checkout, python = (Path(part) for part in asked.medallion.split(","))
+            took, gave = by_medallion(checkout.resolve(), str(python), node, asked.bulk, limit_s=asked.limit)
+            figures["taken_in"]["medallion"], figures["given_out"] = took, {"medallion": gave}
         ours.send("stop")
         figures["n_received_companions_included"] = ours.recv()
         ally.join()
         node.store.close()
+        out = from_our_door(folder, sender.ally, limit_s=asked.limit)
+        figures["given_out"] = {"amagasa": out} | figures.get("given_out", {})
     print(json.dumps(figures, indent=2))
 
 

@@ -129,17 +129,6 @@ def table_of_correlate(output: str) -> str:
     return table(("hits a second", "files", "node", "node, a tenth late"), rows) + "\n\n" + text
 
 
-def table_of_link(output: str) -> str:
-    """Milliseconds of a push, objects a second in bulk."""
-    found = json.loads(output)
-    rows = [
-        *((f"one push, {share}, ms", ms) for share, ms in found["push_ms"].items()),
-        ("the first push, which opens the line, ms", found["first_push_ms"]),
-        (f"{found['n_bulk']:,} objects waiting, objects a second", f"{found['bulk_objects_per_s']:,}"),
-    ]
-    return table(("", "figure"), rows) + f"\n\n{found['n_pushes']:,} pushes."
-
-
 def table_of_triage(output: str) -> str:
     """What is left to read of each data set, and how right; campaigns; rates."""
     found = json.loads(output)

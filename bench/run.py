@@ -28,7 +28,6 @@ from page import (
     table_of_content,
     table_of_correlate,
     table_of_detect,
-    table_of_link,
     table_of_mission,
     table_of_normalise,
     table_of_stix,
@@ -40,6 +39,7 @@ from page_console import table_of_console
 from page_hunt import table_of_hunt
 from page_indicators import plots_of_indicators, table_of_indicators
 from page_ingest import table_of_chaos, table_of_ingest
+from page_link import table_of_link
 from page_whole import plots_of_growth, plots_of_whole, table_of_growth, table_of_peers, table_of_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -243,8 +243,8 @@ BENCHES = (
     Bench(
         name="link",
         title="The line between two nodes",
-        command="-m bench.link",
-        short="-m bench.link --seconds 3 --bulk 3000 --limit 5",
+        command="-m bench.link PEER:medallion",
+        short="-m bench.link PEER:medallion --seconds 3 --bulk 3000 --limit 5",
         what="Two processes, real stores, mutual TLS with pinned certificates: from the transaction that releases an "
         "object to the ally's answer that it holds it, one at a time; then many at once.",
         show=table_of_link,

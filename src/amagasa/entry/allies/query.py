@@ -84,18 +84,19 @@ def find(reading: Reading, bond: Bond, ask: Ask, *, now: datetime) -> Found:
     ally = bond.ally.id
     fitting: list[Crossing] = []
     added_after, after_id, n_scanned = ask.added_after, ask.after_id, 0
+    n_rows = min(ask.limit + 1, LONGEST_PAGE)  # mostly each is given out, and one more says that there is more
     while n_scanned < SCANNED:
         rows = reading.released_after(
-            ally, added_after=added_after, after_id=after_id, limit=LONGEST_PAGE, object_ids=ask.ids or None
+            ally, added_after=added_after, after_id=after_id, limit=n_rows, object_ids=ask.ids or None
         )
         open_ = [row for row in rows if row.created_at <= now and may_still_leave(row, bond)]
         for row in _fitting(reading, ally, open_, ask):
             if len(fitting) == ask.limit:
                 return _page(fitting, fitting[-1])
             fitting.append(row)
-        if len(rows) < LONGEST_PAGE:
+        if len(rows) < n_rows:
             return Found(crossings=tuple(fitting))
-        n_scanned += len(rows)
+        n_scanned, n_rows = n_scanned + len(rows), LONGEST_PAGE
         added_after, after_id = rows[-1].created_at, rows[-1].id
     return _page(fitting, rows[-1])
 
