@@ -1,7 +1,5 @@
 """A node with its signing key, and what it shows its ally of its record."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
 from amagasa.app.head_book import HeadBook, head_book
@@ -11,22 +9,7 @@ from amagasa.app.ports import Bond
 from amagasa.app.turned_away import TurnedAway
 from amagasa.share.ledger import Head, Leaf, SignedHead, head_bytes, to_text
 from tests.entry.link_world import Node
-
-
-class Keys:
-    """A party's signing key."""
-
-    certificate = ""
-
-    def __init__(self, seed: int) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
-
-    @property
-    def public_key(self) -> str:
-        return to_text(self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-
-    def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message)
+from tests.share.keys import Keys
 
 
 class Side:

@@ -17,15 +17,18 @@ from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 from amagasa.vocab.tlp import Tlp
+from tests.share.keys import Keys
 
 NOW: Final = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 HOSTILE: Final = '<img src=x onerror="window.pwned=1">{{7*7}}\u202egnp.exe\x1b[31m<script>window.pwned=1</script>'
+JAPAN_KEYS: Final = Keys(1)
+STATES_KEYS: Final = Keys(2)
 JAPAN: Final = Party(
     id=stable_id("identity", "japan"),
     name="Japan",
     country="JP",
     role=Role.SUPPORTED,
-    key="A" * 43,
+    key=JAPAN_KEYS.public_key,
     certificate="-----BEGIN CERTIFICATE-----",
     address="https://127.0.0.1:9443/taxii2/",
 )
@@ -34,7 +37,7 @@ STATES: Final = Party(
     name="United States",
     country="US",
     role=Role.SUPPORTING,
-    key="B" * 43,
+    key=STATES_KEYS.public_key,
     certificate="-----BEGIN CERTIFICATE-----",
     address="https://127.0.0.1:9444/taxii2/",
 )

@@ -10,14 +10,16 @@ from typing import Any, Final, cast
 
 import httpx
 from litestar import Litestar
-from tests.browser.seed import JAPAN, NOW, Book, agreement
+from tests.browser.seed import JAPAN, JAPAN_KEYS, NOW, Book, agreement
 
 from amagasa.adapters.spool.rejects import FolderRejects
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.accounts import hash_of
+from amagasa.app.ledger_export import Ours
 from amagasa.app.permissions import Role
 from amagasa.app.plant import Plant
 from amagasa.app.ports import Account, Session
+from amagasa.app.record_desk import RecordDesk
 from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.telling import Telling
@@ -85,6 +87,9 @@ class Desktop:
             "agreements": book,
             "sharing": sharing,
             "plant": Plant(self.store, lambda: self.baseline, self.signals),
+            "records": RecordDesk(
+                store=self.store, book=book, ours=Ours(party=JAPAN.id, signer=JAPAN_KEYS), part_leaves=200
+            ),
             "rejects": Rejects(self.store, FolderRejects(folder / "rejects"), self.signals),
         }
         self.deps = ConsoleDeps(**(given | changes))

@@ -45,6 +45,12 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("GET", "/api/agreements/{agreement_id}/export"): (None, EVERY),
     ("GET", "/api/incidents/{incident_id}/export"): (None, EVERY),
     ("GET", "/api/content/export"): (None, EVERY),
+    ("GET", "/api/records"): (None, EVERY),
+    ("GET", "/api/records/{agreement}/leaves"): (None, EVERY),
+    ("GET", "/api/records/{agreement}/leaves/{number}"): (None, EVERY),
+    ("POST", "/api/records/{agreement}/heads"): ({}, EVERY),
+    ("POST", "/api/records/{agreement}/check"): ({}, EVERY),
+    ("GET", "/api/records/{agreement}/export"): (None, EVERY),
     ("POST", "/api/courier/parts"): ({"ally": "x"}, RELEASE),
     ("POST", "/api/courier/read"): ({"content": "eA=="}, RELEASE),
     ("GET", "/api/attack"): (None, EVERY),
@@ -127,6 +133,7 @@ def address(desktop: Desktop, path: str) -> str:
         "campaign_id": "campaign--none",
         "agreement_id": "agreement--none",
         "number": "1",
+        "agreement": seed.agreement().id,
         "hunt_id": "none",
     }
     return path.format(**known)

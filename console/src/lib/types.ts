@@ -426,6 +426,99 @@ export interface LedgerRecord {
   n_receipts_overdue: number
 }
 
+export interface TreeHead {
+  n_leaves: number
+  root: string
+  at: Instant
+  by: Named
+  countersigned_by: Named | null
+}
+
+export interface LedgerFault {
+  at: Instant
+  code: string
+  why: string
+  heads: TreeHead[]
+}
+
+/** The record under one agreement; heads are the newest first. */
+export interface Ledger {
+  agreement: string
+  title: string
+  ally: Named | null
+  is_in_force: boolean
+  n_leaves: number
+  root: string
+  keys: { party: Named; is_ours: boolean; key: string }[]
+  ours: TreeHead[]
+  theirs: TreeHead[]
+  exchanged_at: Instant | null
+  faults: LedgerFault[]
+}
+
+export interface Leaf {
+  n: number
+  at: Instant
+  act: string
+  ally: Named | null
+  object_id: string
+  object_type: string
+  version: string
+  clause: string
+  marking: string
+  content: string
+  by: string
+  why: string
+  terms: string
+  fault: string
+}
+
+export interface Leaves {
+  leaves: Leaf[]
+  next: number | null
+  looked_to: number
+  n_leaves: number
+}
+
+export interface LeafProof {
+  leaf: Leaf
+  text: string
+  hash: string
+  n_leaves: number
+  root: string
+  path: string[]
+  head: TreeHead | null
+  why: string
+}
+
+export interface HeadChecked {
+  head: TreeHead
+  n_hashes: number
+  why: string
+}
+
+export interface HeadsChecked {
+  ours: HeadChecked[]
+  theirs: HeadChecked[]
+  n_leaves: number
+  root: string
+}
+
+export interface Tree {
+  n: number
+  peaks: string[]
+}
+
+export interface PartChecked {
+  tree: Tree
+  n_leaves: number
+  is_done: boolean
+  misfit: { leaf: number | null; why: string } | null
+  root: string
+  n_heads: number
+  countersigned: number
+}
+
 export interface Status {
   node: { id: string; name: string; country: string; lang: Lang }
   now_at: Instant

@@ -32,7 +32,7 @@ from amagasa.share.ledger import (
     is_signed,
     to_text,
 )
-from amagasa.share.merkle import Frontier, range_root
+from amagasa.share.merkle import Frontier, SubtreeRoot, range_root
 from amagasa.share.receipt import SignedReceipt
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.instants import to_rfc3339
@@ -140,7 +140,7 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
                 agreement=agreement, party=self.party, n_leaves=tree.n, root=tree.root.hex(), at=to_rfc3339(now)
             )
             newest = SignedHead(head=head, signature=to_text(self.signer.sign(head_bytes(head))))
-        proof = proof_between(since, tree.n, _subtrees(reading, agreement))
+        proof = proof_between(since, tree.n, subtrees_of(reading, agreement))
         return Exchange(
             agreement=agreement,
             shown=Shown(head=newest, since=since, proof=proof),
@@ -211,19 +211,12 @@ def root_at(reading: Reading, agreement: str, n: int) -> str | None:
     """The root of the first `n` leaves, in hex; None where the record does not hold so many."""
     if not 0 <= n <= reading.ledgers.frontier(agreement).n:
         return None
-    return range_root((0, n), _subtrees(reading, agreement)).hex() if n else Frontier().root.hex()
+    return range_root((0, n), subtrees_of(reading, agreement)).hex() if n else Frontier().root.hex()
 
 
-class _Subtrees:
-    def __init__(self, reading: Reading, agreement: str) -> None:
-        self._ledgers, self._agreement = reading.ledgers, agreement
-
-    def __call__(self, level: int, index: int) -> bytes:
-        return self._ledgers.subtree(self._agreement, level, index)
-
-
-def _subtrees(reading: Reading, agreement: str) -> _Subtrees:
-    return _Subtrees(reading, agreement)
+def subtrees_of(reading: Reading, agreement: str) -> SubtreeRoot:
+    """The roots from which proofs about this record are made, while `reading` is open."""
+    return lambda level, index: reading.ledgers.subtree(agreement, level, index)
 
 
 def _holds(reading: Reading, head: Head) -> bool:

@@ -50,6 +50,23 @@ def export(
 ) -> Iterator[bytes]:
     """The lines; `heads` are those which stand already, and a fresh one is signed. Read while `reading` is open.
 
+    Raises as `opening`.
+    """
+    header, standing, _ = opening(reading, agreement, ours, book=book, heads=heads, now=now)
+    return export_lines(header, standing, reading.ledgers.leaves(agreement))
+
+
+def opening(
+    reading: Reading,
+    agreement: str,
+    ours: Ours,
+    *,
+    book: AgreementBook,
+    heads: Sequence[SignedHead],
+    now: datetime,
+) -> tuple[Header, list[SignedHead], int]:
+    """What stands before the leaves, and how many there are: of `heads` those of this record, then a fresh one.
+
     Raises BadInputError (AMG-LEDGER-UNKNOWN) where there is no such record.
     """
     keys = keys_of(book, agreement)
@@ -61,7 +78,7 @@ def export(
     fresh = SignedHead(head=head, signature=to_text(ours.signer.sign(head_bytes(head))))
     header = Header(format=FORMAT, agreement=agreement, party=ours.party, keys=keys)
     standing = [one for one in heads if one.head.agreement == agreement and one.head.party == ours.party]
-    return export_lines(header, [*standing, fresh], reading.ledgers.leaves(agreement))
+    return header, [*standing, fresh], tree.n
 
 
 def countersign(

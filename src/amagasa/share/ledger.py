@@ -158,6 +158,32 @@ def is_countersigned(signed: SignedHead, ally: str, key: str) -> bool:
     return signed.ally == ally and is_true_signature(key, signed.countersignature, counter_bytes(signed, ally))
 
 
+def untrue(signed: SignedHead, about: tuple[str, str], keys: Mapping[str, str]) -> str:
+    """Why this is no head of `about` (agreement, party) under these keys; "" where each signature on it is true."""
+    head = signed.head
+    if (head.agreement, head.party) != about:
+        return "a head is of another record"
+    if not is_signed(signed, keys.get(head.party, "")):
+        return f"the head over {head.n_leaves} leaves is not signed by {show(head.party)}"
+    is_other = signed.ally in keys and signed.ally != head.party
+    if signed.countersignature and not (is_other and is_countersigned(signed, signed.ally, keys[signed.ally])):
+        return f"the countersignature over {head.n_leaves} leaves is not true"
+    return ""
+
+
+def misplaced(leaf: Leaf, tree: Frontier) -> str:
+    """Why this is not the leaf that comes after this tree; "" where it is."""
+    if leaf.n != tree.n:
+        return f"here stands the leaf of number {leaf.n}"
+    return "" if leaf.before == tree.root.hex() else "it does not follow from the leaves before it"
+
+
+def altered(head: Head) -> Misfit:
+    """Where the leaves are others than those of the head: all that is known is that it is one of them."""
+    why = "one of the leaves up to this one is another than when the head over them was signed"
+    return Misfit(leaf=max(0, head.n_leaves - 1), why=why)
+
+
 def export_lines(header: Header, heads: Iterable[SignedHead], leaves: Iterable[Leaf]) -> Iterator[bytes]:
     """The lines of an export, in order."""
     yield rfc8785.dumps(msgspec.to_builtins(header)) + b"\n"
@@ -205,26 +231,13 @@ class _Verifying:
                 return Misfit(leaf=None, why=f"it has more than {MAX_HEADS} heads")
         if newest is None:
             return Misfit(leaf=None, why="no signed head stands before the leaves")
-        wrong = next((why for head in self._heads if (why := self._untrue(head))), "")
+        about = (self._header.agreement, self._header.party)
+        wrong = next((why for head in self._heads if (why := untrue(head, about, self._keys))), "")
         if wrong:
             return Misfit(leaf=None, why=wrong)
         wanted = {head.head.n_leaves for head in self._heads}
         misfit = self._leaves(first, lines, wanted)
         return misfit or self._end(newest)
-
-    def _untrue(self, signed: SignedHead) -> str:
-        head = signed.head
-        if head.agreement != self._header.agreement or head.party != self._header.party:
-            return "a head is of another record"
-        if not is_signed(signed, self._keys.get(head.party, "")):
-            return f"the head over {head.n_leaves} leaves is not signed by {show(head.party)}"
-        if signed.countersignature and not self._is_counter(signed):
-            return f"the countersignature over {head.n_leaves} leaves is not true"
-        return ""
-
-    def _is_counter(self, signed: SignedHead) -> bool:
-        is_other = signed.ally in self._keys and signed.ally != self._header.party
-        return is_other and is_countersigned(signed, signed.ally, self._keys[signed.ally])
 
     def _leaves(self, first: bytes | None, rest: Iterator[bytes], wanted: set[int]) -> Misfit | None:
         line = first
@@ -236,10 +249,9 @@ class _Verifying:
             data = leaf_bytes(found.leaf)
             if leaf_hash(data).hex() != found.hash or line.rstrip(b"\n") != line_of(found.leaf).rstrip(b"\n"):
                 return Misfit(leaf=number, why="its content does not fit its hash")
-            if found.leaf.n != number:
-                return Misfit(leaf=number, why=f"here stands the leaf of number {found.leaf.n}")
-            if found.leaf.before != self._tree.root.hex():
-                return Misfit(leaf=number, why="it does not follow from the leaves before it")
+            why = misplaced(found.leaf, self._tree)
+            if why:
+                return Misfit(leaf=number, why=why)
             self._tree = self._tree.append(bytes.fromhex(found.hash))
             if self._tree.n in wanted:
                 self._roots[self._tree.n] = self._tree.root.hex()
@@ -253,8 +265,7 @@ class _Verifying:
                 why = f"the record ends here, and a signed head counts {head.n_leaves} leaves"
                 return Misfit(leaf=self._tree.n, why=why)
             if self._roots[head.n_leaves] != head.root:
-                why = "one of the leaves up to this one is another than when the head over them was signed"
-                return Misfit(leaf=max(0, head.n_leaves - 1), why=why)
+                return altered(head)
         if newest.head.n_leaves < self._tree.n:
             return Misfit(leaf=newest.head.n_leaves, why="no signed head covers this leaf")
         covered = [one.head.n_leaves for one in self._heads if one.countersignature]

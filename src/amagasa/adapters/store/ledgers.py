@@ -1,13 +1,15 @@
 """The records of agreements: a row a leaf, and the frontier of each tree."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select
+import rfc8785
+from sqlalchemy import Connection, Text, cast, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from amagasa.adapters.store.tables import LEDGER_LEAF, LEDGER_SUBTREE, LEDGER_TREE
+from amagasa.app.ledger_ports import Wanted
 from amagasa.share.ledger import Leaf, leaf_bytes
 from amagasa.share.merkle import KEPT_LEVEL, Frontier, Subtree, leaf_hash, node_hash, root_of
 
@@ -57,7 +59,7 @@ class SqlLedgers:
         query = select(LEDGER_LEAF.c.body).where(
             LEDGER_LEAF.c.agreement == agreement, LEDGER_LEAF.c.n >= first, LEDGER_LEAF.c.n < first + size
         )
-        hashes = [leaf_hash(body) for body in self._db.execute(query.order_by(LEDGER_LEAF.c.n)).scalars()]
+        hashes = [leaf_hash(_as_kept(body)) for body in self._db.execute(query.order_by(LEDGER_LEAF.c.n)).scalars()]
         if len(hashes) != size:
             message = f"leaves {first} to {first + size} are not all there"
             raise LookupError(message)
@@ -71,7 +73,31 @@ class SqlLedgers:
                 LEDGER_LEAF.c.agreement == agreement, LEDGER_LEAF.c.n >= number
             )
             rows = self._db.execute(query.order_by(LEDGER_LEAF.c.n).limit(_PAGE)).all()
-            yield from (msgspec.json.decode(row.body, type=Leaf) for row in rows)
+            yield from (msgspec.json.decode(_as_kept(row.body), type=Leaf) for row in rows)
             if len(rows) < _PAGE:
                 return
             number = rows[-1].n + 1
+
+    def rows(self, agreement: str, start: int, end: int) -> list[tuple[int, bytes]]:
+        """By number."""
+        table = LEDGER_LEAF.c
+        query = select(table.n, table.body).where(table.agreement == agreement, table.n >= start, table.n < end)
+        return [(row.n, _as_kept(row.body)) for row in self._db.execute(query.order_by(table.n))]
+
+    def found(self, agreement: str, wanted: Wanted) -> tuple[list[tuple[int, bytes]], int]:
+        """A leaf is kept as canonical JSON, so its act stands in it in one way only, and never inside another text."""
+        table, least = LEDGER_LEAF.c, max(0, wanted.end - wanted.depth)
+        query = select(table.n, table.body).where(table.agreement == agreement, table.n < wanted.end, table.n >= least)
+        if wanted.acts:
+            query = query.where(or_(*(func.instr(table.body, b'"act":"%s"' % act.encode()) for act in wanted.acts)))
+        if wanted.text:
+            written = rfc8785.dumps(wanted.text)[1:-1].decode()
+            query = query.where(func.instr(func.lower(cast(table.body, Text)), func.lower(written)))
+        rows = self._db.execute(query.order_by(table.n.desc()).limit(wanted.limit)).all()
+        found = [(row.n, _as_kept(row.body)) for row in rows]
+        return found, found[-1][0] if len(found) == wanted.limit else least
+
+
+def _as_kept(body: Any) -> bytes:
+    """Whoever altered the file may have left another type in the column."""
+    return body if isinstance(body, bytes) else str(body).encode()

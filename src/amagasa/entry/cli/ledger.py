@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -15,12 +15,12 @@ from amagasa.app.ports import Reading
 from amagasa.entry.cli.client import require_node
 from amagasa.entry.cli.options import HERE, AsJson, NodeFolder
 from amagasa.entry.cli.output import say, write_json
+from amagasa.entry.node.kept_heads import FOLDER, kept_heads, read_head
 from amagasa.entry.wiring import World, agreement_files, open_world
 from amagasa.share.ledger import Fits, Header, Misfit, SignedHead, is_countersigned, is_signed, verify_lines
 from amagasa.vocab.errors import EXIT_FINDINGS, BadInputError, WorldError
 
 app = typer.Typer()
-FOLDER: Final = "ledger"
 Cards = Annotated[
     list[Path] | None,
     typer.Option("--card", help="A party's card (party.json) whose key you trust; both parties'. Else the export's."),
@@ -70,7 +70,7 @@ def verify_command(
 ) -> None:
     """Check a record: exit 0 with its leaves, root and how many are countersigned, or exit 1 and the first misfit."""
     del as_json  # the answer is one JSON document either way
-    known = [one for file in head or () for one in [_read_head(file)]]
+    known = [one for file in head or () for one in [read_head(file)]]
     if path is None:
         _verify_own(node, known)
         return
@@ -91,7 +91,7 @@ def countersign_command(
         keys = keys_of(world.book, header.agreement)
         with world.store.read() as reading:
             exchanged = head_book(reading, header.agreement).theirs
-        known = [one for one in (*_heads(node / FOLDER), *exchanged) if one.head.party == header.party]
+        known = [one for one in (*kept_heads(node), *exchanged) if one.head.party == header.party]
         known = [one for one in known if one.head.agreement == header.agreement]
         signed = countersign(_lines(path), newest, _ours(world), keys=keys, known=known)
     data = msgspec.json.encode(signed)
@@ -109,7 +109,7 @@ def accept_command(
     node: NodeFolder = HERE,
 ) -> None:
     """Keep the ally's countersignature: it stands in every export from now on."""
-    signed = _read_head(path)
+    signed = read_head(path)
     with _opened(node) as world:
         keys = keys_of(world.book, signed.head.agreement)
         is_ours = signed.head.party == world.party.id and is_signed(signed, keys.get(world.party.id, ""))
@@ -212,20 +212,9 @@ def _begin(path: Path) -> tuple[Header, SignedHead]:
     return header, newest
 
 
-def _read_head(path: Path) -> SignedHead:
-    try:
-        return msgspec.json.decode(agreement_files().read(path, what="the head"), type=SignedHead)
-    except msgspec.MsgspecError as error:
-        raise BadInputError("AMG-LEDGER-FORM", f"{path} is no signed head", got=str(error)) from error
-
-
-def _heads(folder: Path) -> list[SignedHead]:
-    return [_read_head(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
-
-
 def standing_heads(node: Path, reading: Reading, agreement: str) -> list[SignedHead]:
     """Heads of our record which the ally countersigned: by file, and by themselves over the link."""
-    return [*_heads(node / FOLDER), *head_book(reading, agreement).ours]
+    return [*kept_heads(node), *head_book(reading, agreement).ours]
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -24,6 +24,7 @@ from amagasa.entry.people import mission as api_mission
 from amagasa.entry.people import node as api_node
 from amagasa.entry.people import plant as api_plant
 from amagasa.entry.people import queue as api_queue
+from amagasa.entry.people import records as api_records
 from amagasa.entry.people import share as api_share
 from amagasa.entry.people import sources as api_sources
 from amagasa.entry.people.deps import Console, ConsoleDeps, console_of, threaded
@@ -69,6 +70,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             *api_courier.HANDLERS,
             *api_plant.HANDLERS,
             *api_queue.HANDLERS,
+            *api_records.HANDLERS,
             *api_share.HANDLERS,
             *api_sources.HANDLERS,
         ],

@@ -1,14 +1,18 @@
 """The console of an opened node as an application: for people over the network, and for the owner's own socket."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 
 from amagasa.app.courier import CourierDesk
+from amagasa.app.ledger_export import Ours
 from amagasa.app.missions import Missions
 from amagasa.app.own_ground import OurGround
+from amagasa.app.record_desk import RecordDesk
+from amagasa.entry.node.kept_heads import kept_heads
 from amagasa.entry.people.api import build_console
 from amagasa.entry.people.deps import ConsoleDeps, always_ready
 from amagasa.entry.people.front import front
@@ -50,6 +54,12 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
                 pass_on=world.telling.pass_on,
                 hearts=hearts_of(world),
                 own=OurGround(settings.share.own, Missions(world.store, world.book)),
+            ),
+            records=RecordDesk(
+                store=world.store,
+                book=world.book,
+                ours=Ours(party=world.party.id, signer=world.keys),
+                kept_heads=partial(kept_heads, world.folder),
             ),
         )
     )

@@ -21,6 +21,7 @@ from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.plant import Plant
 from amagasa.app.ports import AgreementBook, Clock, Passwords, Store
 from amagasa.app.queries import Queries
+from amagasa.app.record_desk import RecordDesk
 from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.situation import Situation
@@ -89,6 +90,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     plant: Plant | None = None
     shifts: Shifts = DEFAULT
     courier: CourierDesk | None = None
+    records: RecordDesk | None = None
 
 
 class Console:
