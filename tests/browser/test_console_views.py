@@ -9,9 +9,10 @@ from playwright.sync_api import Page, expect
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.incident.alert import Alert
+from amagasa.incident.case import Deed, DeedKind
 from tests.app.umbrella import crossed, take
 from tests.browser.conftest import Watched
-from tests.browser.seed import HOSTILE, incident_id
+from tests.browser.seed import HOSTILE, NOW, incident_id
 from tests.browser.served import Served
 from tests.browser.test_console import CONTRAST, fresh, publish
 from tests.browser.test_console_missions import load
@@ -62,6 +63,41 @@ def test_whole_matrix_has_enterprise_and_ics(officer: Watched, node: Served) -> 
     expect(page.get_by_text("of 691 techniques")).to_be_visible()
     expect(page.locator(".cell")).to_have_count(page.locator(".cell .id").count())
     assert "Unauthorized Command Message" not in kept(page, "SVG").decode()
+
+
+def test_cell_of_the_matrix_leads_to_its_alerts_and_back(officer: Watched) -> None:
+    page = officer.open("attack")
+    page.locator(".cell").filter(has_text="T1003").locator("a.name").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("T1003 OS Credential Dumping")
+    expect(page.locator("table.alerts tbody tr")).to_have_count(1)
+    expect(page.locator("table.alerts")).to_contain_text("Memory of LSASS read")
+    page.get_by_label("Where you are").get_by_role("link", name="ATT&CK").click()
+    expect(page.locator(".matrix")).to_be_visible()
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_search_finds_by_host_and_by_note_in_any_language(officer: Watched, node: Served, lang: str) -> None:
+    note = Deed(incident_id=incident_id("base"), kind=DeedKind.NOTE, at=NOW, by="mori", text="営業所に電話で確認した")
+    with node.desktop.store.write() as tx:
+        tx.cases.add(note)
+    page = officer.page
+    page.add_init_script(f"localStorage.setItem('amagasa.lang', '{lang}')")
+    officer.open("incidents")
+    page.locator("#nav").wait_for()
+    page.keyboard.press("/")
+    box = page.get_by_role("search").get_by_role("textbox")
+    expect(box).to_be_focused()
+    box.fill("電話で確認")
+    page.keyboard.press("Enter")
+    expect(page.locator("table.incidents tbody tr")).to_have_count(1)
+    box = page.get_by_role("search").get_by_role("textbox")
+    box.fill("lsass")
+    page.keyboard.press("Enter")
+    expect(page.locator("table.alerts tbody tr")).to_have_count(1)
+    box.fill("nobody has this")
+    page.keyboard.press("Enter")
+    expect(page.locator("main p.quiet")).to_have_count(2)
+    assert page.evaluate(CONTRAST) == []
 
 
 def test_campaign_is_drawn_by_party_with_what_ties_it(officer: Watched, node: Served, tmp_path: Path) -> None:

@@ -135,6 +135,22 @@ def test_leads_are_told_beside_the_queue_and_not_in_it(desktop: Desktop) -> None
     assert desktop.ask("GET", "/api/alerts", token=token).json()["n_all"] == 0
 
 
+def test_alerts_and_incidents_are_found_by_words_and_technique(seeded: Desktop) -> None:
+    token = seeded.session(Role.AUDITOR)
+
+    def titles(path: str, key: str) -> list[str]:
+        return [one["title"] for one in seeded.ask("GET", path, token=token).json()[key]]
+
+    found = titles("/api/alerts?q=lsass", "alerts")
+    assert found
+    assert all("LSASS" in title for title in found)
+    told = seeded.ask("GET", "/api/alerts?technique=t1003&limit=1", token=token).json()
+    assert told["n_all"] == len(titles("/api/alerts?technique=T1003", "alerts")) > 0
+    assert titles("/api/alerts?q=nobody-has-this", "alerts") == []
+    assert titles("/api/incidents?q=203.0.113.77", "incidents")
+    assert titles("/api/incidents?q=%20%22%20", "incidents") == []
+
+
 # Errors
 
 
@@ -154,6 +170,9 @@ def test_leads_are_told_beside_the_queue_and_not_in_it(desktop: Desktop) -> None
         ("GET", "/api/alerts?limit=501", 422),
         ("GET", "/api/alerts?limit=x", 422),
         ("GET", "/api/alerts?before=junk", 422),
+        ("GET", "/api/alerts?q=" + "x" * 201, 422),
+        ("GET", "/api/alerts?q=x&before=junk", 422),
+        ("GET", "/api/alerts?technique=" + "T" * 21, 422),
         ("GET", "/api/incidents?status=half", 422),
         ("GET", "/api/crossings?direction=up", 422),
         ("GET", "/api/crossings?state=x", 422),

@@ -28,6 +28,9 @@ export function local(text: string): string {
 
 export const number = (n: number): string => n.toLocaleString(words.lang)
 
+/** A number that the node counts up to 10,000 and no further. */
+export const counted = (n: number): string => (n < 10_000 ? number(n) : `${number(n)}+`)
+
 export function rate(perSecond: number | null): string {
   if (perSecond === null) return '–'
   return perSecond.toLocaleString(words.lang, { maximumFractionDigits: perSecond < 10 ? 1 : 0 })

@@ -1,9 +1,10 @@
-// Shortcuts: `g` and a letter goes to a page, `j` and `k` walk the rows, `?` shows them all.
+// Shortcuts: `g` and a letter goes to a page, `j` and `k` walk the rows, `/` searches, `?` shows them all.
 import { router } from './router.svelte'
 
 export const GO: Record<string, string> = {
   w: 'watch',
   i: 'incidents',
+  f: 'search',
   p: 'campaigns',
   o: 'missions',
   h: 'hunt',
@@ -31,6 +32,10 @@ export function listen(): () => void {
     }
     if (event.key === 'g') goesUntil = event.timeStamp + PATIENCE_MS
     else if (event.key === '?') router.go('/keys')
+    else if (event.key === '/') {
+      event.preventDefault() // or the sign stands in the box
+      router.go('/search')
+    }
     else if (event.key === 'j') walk(1)
     else if (event.key === 'k') walk(-1)
   }

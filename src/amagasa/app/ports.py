@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from amagasa.app.case_ports import Cases
 from amagasa.app.correlation_ports import KeptWindows
+from amagasa.app.finding_ports import Finding
 from amagasa.app.lead_store import Leads
 from amagasa.app.ledger_ports import Ledgers
 from amagasa.app.pages import Page
@@ -188,6 +189,8 @@ class Reading(Protocol):
     def windows(self) -> KeptWindows: ...
     @property
     def cases(self) -> Cases: ...
+    @property
+    def finding(self) -> Finding: ...
     @property
     def ledgers(self) -> Ledgers: ...
     @property

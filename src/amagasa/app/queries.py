@@ -49,6 +49,7 @@ from amagasa.vocab.ids import is_stix_id
 from amagasa.vocab.text import show
 
 INCIDENT_ALERTS: Final = 500
+MOST_COUNTED: Final = 10_000
 
 
 class RuleFaultView(Struct, frozen=True, kw_only=True):
@@ -119,6 +120,14 @@ class Queries:
                 alerts=[alert_view(alert, self._names) for alert in alerts], next=cursor, n_all=reading.n_alerts()
             )
 
+    def found_alerts(self, actor: Actor, page: Page, *, words: str, technique: str) -> AlertsView:
+        """Those which have all the words and the technique, the last made first. Counted up to `MOST_COUNTED`."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            alerts, cursor = reading.finding.alerts(page, words=words, technique=technique)
+            n_all = reading.finding.n_alerts(words=words, technique=technique, most=MOST_COUNTED)
+        return AlertsView(alerts=[alert_view(alert, self._names) for alert in alerts], next=cursor, n_all=n_all)
+
     def leads(self, actor: Actor, page: Page) -> AlertsView:
         """What one list says and nothing else yet: alerts which were not raised."""
         require(actor, Act.READ)
@@ -146,6 +155,13 @@ class Queries:
         require(actor, Act.READ)
         with self._store.read() as reading:
             incidents, cursor = reading.incidents(page, status=status)
+        return IncidentsView(incidents=[incident_view(incident) for incident in incidents], next=cursor)
+
+    def found_incidents(self, actor: Actor, page: Page, *, words: str) -> IncidentsView:
+        """Those which have all the words, open or closed, the last made first."""
+        require(actor, Act.READ)
+        with self._store.read() as reading:
+            incidents, cursor = reading.finding.incidents(page, words=words)
         return IncidentsView(incidents=[incident_view(incident) for incident in incidents], next=cursor)
 
     def incident(self, actor: Actor, incident_id: str) -> IncidentDetail:

@@ -61,7 +61,10 @@ class AlertView(Struct, frozen=True, kw_only=True):
 
 
 class AlertsView(Struct, frozen=True, kw_only=True):
-    """A page, newest first; `next` is the cursor of the one after it. `n_all` counts every alert kept."""
+    """A page, newest first; `next` is the cursor of the one after it.
+
+    `n_all` counts every alert kept; of a search those found, up to 10,000.
+    """
 
     alerts: list[AlertView]
     next: str | None

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import from_micros, micros
+from amagasa.adapters.store.found import WRITTEN, index_notes
 from amagasa.adapters.store.tables import DEED, INCIDENT, TALLY
 from amagasa.incident.alert import Incident, Status
 from amagasa.incident.case import Deed, DeedKind
@@ -49,7 +50,10 @@ class SqlCases:
             "at": micros(deed.at),
             "body": bodies.DEED.pack(deed),
         }
-        return replace(deed, id=self._db.execute(_ADD, row).scalar_one())
+        added = replace(deed, id=self._db.execute(_ADD, row).scalar_one())
+        if deed.kind in WRITTEN:
+            index_notes(self._db, deed.incident_id, self.deeds_of(deed.incident_id))
+        return added
 
     def done_at(self, kind: DeedKind, *, since: datetime) -> list[datetime]:
         """By the index, oldest first."""

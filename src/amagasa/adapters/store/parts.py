@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from amagasa.adapters.store.cases import SqlCases
+from amagasa.adapters.store.found import SqlFinding
 from amagasa.adapters.store.leads import SqlLeads
 from amagasa.adapters.store.ledgers import SqlLedgers
 from amagasa.adapters.store.receipts import SqlReceipts
@@ -39,3 +40,8 @@ class SqlParts:
     def receipts(self) -> SqlReceipts:
         """Retractions and their receipts."""
         return SqlReceipts(self._db)
+
+    @property
+    def finding(self) -> SqlFinding:
+        """The search."""
+        return SqlFinding(self._db)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, tuple_
 from sqlalchemy import literal as value_of
 
 from amagasa.adapters.store import bodies, contents
+from amagasa.adapters.store import rows as rows_of
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
 from amagasa.adapters.store.in_lists import in_lists
@@ -54,7 +55,6 @@ MAX_TOUCHING: Final = 1_000
 MAX_OF_KEYS: Final = 2_000
 
 _T = TypeVar("_T")
-_Row: TypeAlias = Row[*tuple[Any, ...]]
 
 
 class SqlReading(SqlParts):
@@ -86,27 +86,27 @@ class SqlReading(SqlParts):
         """By key, then by time; at most the 2,000 seen last, should a record claim to be years old."""
         found: list[Alert] = []
         for part in in_lists(keys):
-            query = _alerts().where(ALERT.c.key.in_(part), ALERT.c.last_seen_at >= micros(since))
+            query = rows_of.alerts().where(ALERT.c.key.in_(part), ALERT.c.last_seen_at >= micros(since))
             if until is not None:
                 query = query.where(ALERT.c.first_seen_at <= micros(until))
             rows = self._db.execute(query.order_by(ALERT.c.last_seen_at.desc(), ALERT.c.id).limit(MAX_OF_KEYS))
-            alerts = sorted(map(_alert, rows), key=lambda alert: (alert.key, alert.last_seen_at, alert.id))
+            alerts = sorted(map(rows_of.alert_of, rows), key=lambda alert: (alert.key, alert.last_seen_at, alert.id))
             # Without `until` the last of each key stands, which is the newest.
             found += alerts if until is not None else {alert.key: alert for alert in alerts}.values()
         return found
 
     def alerts(self, page: Page, *, incident_id: str | None = None) -> tuple[list[Alert], str | None]:
         """Newest `updated_at` first. An alert which changes while somebody turns pages moves to the front."""
-        query = _alerts()
+        query = rows_of.alerts()
         if incident_id is not None:
             query = query.where(ALERT.c.incident_id == incident_id)
         rows, cursor = self._by_time(query, ALERT, page, "alert")
-        return [_alert(row) for row in rows], cursor
+        return [rows_of.alert_of(row) for row in rows], cursor
 
     def alert(self, alert_id: str) -> Alert | None:
         """None where there is no such alert."""
-        row = self._db.execute(_alerts().where(ALERT.c.id == alert_id)).first()
-        return None if row is None else _alert(row)
+        row = self._db.execute(rows_of.alerts().where(ALERT.c.id == alert_id)).first()
+        return None if row is None else rows_of.alert_of(row)
 
     def n_alerts(self) -> int:
         """All alerts."""
@@ -347,7 +347,9 @@ class SqlReading(SqlParts):
         query = select(CROSSING.c.id, CROSSING.c.body).where(*where).order_by(*order).limit(limit)
         return [_crossing(row) for row in self._db.execute(query)]
 
-    def _by_time(self, query: Select[Any], table: Table, page: Page, kind: str) -> tuple[Sequence[_Row], str | None]:
+    def _by_time(
+        self, query: Select[Any], table: Table, page: Page, kind: str
+    ) -> tuple[Sequence[rows_of.AnyRow], str | None]:
         """Newest (updated_at, id) first. New rows come in front, so a place once given stays where it is."""
         limit = limit_of(page)
         after = read_cursor(kind, page, int, str)
@@ -362,7 +364,7 @@ class SqlReading(SqlParts):
 
     def _by_number(
         self, query: Select[Any], number: ColumnElement[int], page: Page, kind: str
-    ) -> tuple[Sequence[_Row], str | None]:
+    ) -> tuple[Sequence[rows_of.AnyRow], str | None]:
         """Highest number first; numbers are given once and rise."""
         limit = limit_of(page)
         after = read_cursor(kind, page, int)
@@ -379,17 +381,7 @@ def _latest(incidents: Iterable[Incident]) -> list[Incident]:
     return sorted(each, key=lambda incident: (incident.last_seen_at, incident.id), reverse=True)[:MAX_TOUCHING]
 
 
-def _alerts() -> Select[Any]:
-    return select(ALERT.c.id, ALERT.c.updated_at, ALERT.c.incident_id, ALERT.c.body)
-
-
-def _alert(row: _Row) -> Alert:
-    # The column knows better: a merge of incidents moves alerts without touching their bodies.
-    alert = bodies.ALERT.unpack(row.body)
-    return alert if alert.incident_id == row.incident_id else replace(alert, incident_id=row.incident_id)
-
-
-def _crossing(row: _Row) -> Crossing:
+def _crossing(row: rows_of.AnyRow) -> Crossing:
     return replace(bodies.CROSSING.unpack(row.body), id=row.id)
 
 

@@ -92,6 +92,27 @@ DEED: Final = Table(
     sqlite_autoincrement=True,
 )
 
+# What alerts and incidents are found by (`incident.finding`). `alert_words` and `incident_words`, which the migration
+# makes, are FTS5's index of the columns behind the name.
+ALERT_FOUND: Final = Table(
+    "alert_found",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("alert_id", Words, nullable=False, unique=True),
+    Column("words", Words, nullable=False, server_default=""),
+    Column("techniques", Words, nullable=False, server_default=""),
+)
+
+INCIDENT_FOUND: Final = Table(
+    "incident_found",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("incident_id", Words, nullable=False, unique=True),
+    Column("words", Words, nullable=False, server_default=""),
+    Column("techniques", Words, nullable=False, server_default=""),
+    Column("notes", Words, nullable=False, server_default=""),
+)
+
 # Entities and links of open incidents only; `entities` of the incident is the digest of both.
 INCIDENT_ENTITY: Final = Table(
     "incident_entity",

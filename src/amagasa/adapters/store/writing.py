@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import micros
+from amagasa.adapters.store.found import index_alerts, index_incidents
 from amagasa.adapters.store.in_lists import in_lists
 from amagasa.adapters.store.reading import SqlReading
 from amagasa.adapters.store.tables import (
@@ -155,6 +156,7 @@ class SqlWriting(SqlReading):
                 tactics |= {(technique, tactic): None for technique in alert.techniques for tactic in alert.tactics}
             rows.append(_row_of_alert(alert, tags))
         self._db.execute(_SAVE_ALERT, rows)
+        index_alerts(self._db, by_id.values())
         self._counts.update(counts)
         moved = [{"id": name, "n_detections": n} for name, n in techniques.items() if n]
         if moved:
@@ -178,6 +180,7 @@ class SqlWriting(SqlReading):
             if incident.id in before:
                 counts["incident", before[incident.id].status] -= 1
         self._db.execute(_SAVE_INCIDENT, [_row_of_incident(one, digests[one.id]) for one in by_id.values()])
+        index_incidents(self._db, by_id.values())
         self._counts.update(counts)
         for incident in by_id.values():
             old = before.get(incident.id)

@@ -15,25 +15,41 @@ alert_app = typer.Typer()
 incident_app = typer.Typer()
 incident_app.add_typer(casework.app)
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list` shows it.")]
+Find = Annotated[
+    str,
+    typer.Option("--find", metavar="WORDS", help="Beginnings of words in titles, hosts, accounts, addresses, notes."),
+]
+Technique = Annotated[
+    str, typer.Option("--technique", metavar="ID", help="An ATT&CK technique, with its sub-techniques.")
+]
 
 QUEUE_COLUMNS = ("rank", "impact", "score", "severity", "title", "n_alerts", "owner", "stage", "fate", "id")
 NO_QUEUE = "nothing to look at: no incident is open"
 ALERT_COLUMNS = ("severity", "title", "subject", "n_detections", "last_seen_at", "origin", "id")
 INCIDENT_COLUMNS = ("severity", "status", "title", "n_alerts", "n_detections", "last_seen_at", "id")
 NO_ALERTS = "no alerts: nothing that was read matched a rule. `amagasa source list` says what is being read"
+NOT_FOUND = "nothing was found: each word must be the beginning of one in it"
 NO_LEADS = "no leads: no list of indicators names anything that was read"
 NO_INCIDENTS = "no incidents: no alert has been grave or frequent enough"
 
 
 @alert_app.command("list")
 def list_alerts(
-    *, node: NodeFolder = HERE, limit: Limit = 50, as_json: AsJson = False, as_ndjson: AsNdjson = False
+    *,
+    find: Find = "",
+    technique: Technique = "",
+    node: NodeFolder = HERE,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_ndjson: AsNdjson = False,
 ) -> None:
-    """The alerts, the last changed first."""
+    """The alerts, the last changed first; those of a search, the last made first."""
+    sought = f"&q={quote(find, safe='')}&technique={quote(technique, safe='')}"
     with client_of(node) as client:
-        found = client.get(f"/api/alerts?limit={limit}")["alerts"]
+        found = client.get(f"/api/alerts?limit={limit}{sought}")["alerts"]
     rows = found if as_json or as_ndjson else [row | {"origin": row["origin"]["name"] or "own"} for row in found]
-    show_list(rows, ALERT_COLUMNS, form=(as_json, as_ndjson), empty=NO_ALERTS)
+    empty = NOT_FOUND if find or technique else NO_ALERTS
+    show_list(rows, ALERT_COLUMNS, form=(as_json, as_ndjson), empty=empty)
 
 
 @alert_app.command("leads")
@@ -55,12 +71,17 @@ def show_alert(alert_id: Id, *, node: NodeFolder = HERE, as_json: AsJson = False
 
 @incident_app.command("list")
 def list_incidents(
-    *, node: NodeFolder = HERE, limit: Limit = 50, as_json: AsJson = False, as_ndjson: AsNdjson = False
+    *,
+    find: Find = "",
+    node: NodeFolder = HERE,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_ndjson: AsNdjson = False,
 ) -> None:
-    """The incidents, the last changed first."""
+    """The incidents, the last changed first; those of a search, the last made first."""
     with client_of(node) as client:
-        found = client.get(f"/api/incidents?limit={limit}")["incidents"]
-    show_list(found, INCIDENT_COLUMNS, form=(as_json, as_ndjson), empty=NO_INCIDENTS)
+        found = client.get(f"/api/incidents?limit={limit}&q={quote(find, safe='')}")["incidents"]
+    show_list(found, INCIDENT_COLUMNS, form=(as_json, as_ndjson), empty=NOT_FOUND if find else NO_INCIDENTS)
 
 
 @incident_app.command("show")

@@ -31,6 +31,11 @@ from amagasa.incident.alert import Incident, Status
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="Rows of a page")]
 Before = Annotated[str | None, QueryParameter(max_length=200, description="The cursor `next` of the page before")]
 
+Words = Annotated[str, QueryParameter(max_length=200, description="Beginnings of words, each of which must be there")]
+Technique = Annotated[
+    str, QueryParameter(max_length=20, description="An ATT&CK technique; its sub-techniques are of it")
+]
+
 
 class Closing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why an incident is closed."""
@@ -54,9 +59,14 @@ def status(request: Asked) -> StatusView:
 
 @get("/api/alerts", tags=["queue"])
 @threaded
-def alerts(request: Asked, limit: Limit = 100, before: Before = None) -> AlertsView:
-    """Alerts, the last changed first."""
-    return console_of(request).queries.alerts(actor_of(request), Page(limit=limit, before=before))
+def alerts(
+    request: Asked, *, limit: Limit = 100, before: Before = None, q: Words = "", technique: Technique = ""
+) -> AlertsView:
+    """Alerts, the last changed first; of a search, the last made first."""
+    queries, actor, page = console_of(request).queries, actor_of(request), Page(limit=limit, before=before)
+    if q or technique:
+        return queries.found_alerts(actor, page, words=q, technique=technique)
+    return queries.alerts(actor, page)
 
 
 @get("/api/leads", tags=["queue"])
@@ -77,13 +87,17 @@ def alert(request: Asked, alert_id: FromPath[str]) -> AlertDetail:
 @threaded
 def incidents(
     request: Asked,
+    *,
     status_of: Annotated[Status | None, QueryParameter(name="status")] = None,
     limit: Limit = 100,
     before: Before = None,
+    q: Words = "",
 ) -> IncidentsView:
-    """Incidents, the last changed first."""
-    page = Page(limit=limit, before=before)
-    return console_of(request).queries.incidents(actor_of(request), page, status=status_of)
+    """Incidents, the last changed first; of a search, open or closed, the last made first."""
+    queries, actor, page = console_of(request).queries, actor_of(request), Page(limit=limit, before=before)
+    if q:
+        return queries.found_incidents(actor, page, words=q)
+    return queries.incidents(actor, page, status=status_of)
 
 
 @get("/api/incidents/{incident_id:str}", tags=["queue"])
