@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,17 @@ def item(content_id: str, kind: ContentKind, text: str) -> ContentItem:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
+    with node_with(tmp_path, [LINE % n for n in range(20)]) as made:
+        yield made
+
+
+@contextmanager
+def node_with(tmp_path: Path, lines: list[bytes]) -> Iterator[tuple[Path, Store]]:
+    """A node's folder whose lake holds these lines, with a rule and two indicators of its own."""
     (tmp_path / "state").mkdir()
     (tmp_path / "node.toml").write_text('[node]\nname = "N"\n')
     world = World(tmp_path / "state" / "lake")
-    world.writer.add(chunk_of([LINE % n for n in range(20)], at=datetime.now(UTC), form=Format.SYSLOG))
+    world.writer.add(chunk_of(lines, at=datetime.now(UTC), form=Format.SYSLOG))
     world.writer.finish(datetime.now(UTC))
     world.commit()
     store = open_store(tmp_path / "state" / "amagasa.sqlite")

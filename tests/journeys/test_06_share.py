@@ -39,6 +39,13 @@ logsource: {category: webserver}
 detection: {knock: {cs-uri-stem: /allied-knock}, condition: knock}
 level: low
 """
+NOISY_RULE = """\
+title: Allied noise
+id: bf6a1c1e-3f0e-4b44-9d3c-6c1f6f3f7a10
+logsource: {category: webserver}
+detection: {noise: {cs-uri-stem: /allied-noise}, condition: noise}
+level: low
+"""
 _numbers = itertools.count(1)
 
 
@@ -149,6 +156,34 @@ def test_correlation_of_the_ally_detects_here_and_its_sighting_goes_back(allies:
     )
     assert [(one["title"], one["origin"]["name"]) for one in found] == [("Many knocks", "United States")]
     eventually(lambda: sightings_of(allies.america, found[0]["content_id"]), about="its sighting is with the ally")
+
+
+def test_rule_of_the_ally_that_would_have_been_noise_is_put_aside_and_the_ally_is_told(
+    allies: Allies, tmp_path: Path
+) -> None:
+    append(allies.log, *(access_line("192.0.2.8", "/allied-noise", second=number) for number in range(1_200)))
+    last = allies.attack("192.0.2.9")
+    eventually(lambda: [one for one in allies.japan.alerts() if one["subject"] == last], about="they were read")
+    (tmp_path / "noise.yml").write_text(NOISY_RULE, encoding="utf-8")
+    added = allies.america.command("content", "add", tmp_path / "noise.yml", "--share", "--json")
+    assert added.code == 0, added.err
+    (item,) = eventually(
+        lambda: [one for one in allies.japan.get("/api/content") if is_aside(one)], about="it was put aside here"
+    )
+    assert item["tried"]["stage"] == "noisy"
+    assert item["tried"]["why"] == "it would have found 1,200 in 24 h"
+    told = eventually(
+        lambda: [one for one in allies.america.alerts() if one["content_id"] == "AMG-ALLY-QUARANTINED"],
+        about="its sender is told",
+    )
+    assert item["id"] in json.dumps(allies.america.get(f"/api/alerts/{told[0]['id']}"))
+    exported = allies.japan.command("ledger", "export", "--output", tmp_path / "record.ndjson")
+    assert exported.code == 0, exported.err
+    assert '"act":"quarantine"' in (tmp_path / "record.ndjson").read_text(encoding="utf-8")
+
+
+def is_aside(content: dict[str, Any]) -> bool:
+    return content["title"] == "Allied noise" and not content["is_active"] and bool(content["fault"])
 
 
 def is_used(content: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from amagasa.app.lead_store import Leads
 from amagasa.app.ledger_ports import Ledgers
 from amagasa.app.pages import Page
 from amagasa.app.receipt_ports import Receipts
+from amagasa.app.trial_ports import Tried
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
@@ -130,7 +131,7 @@ class ContentItem(Struct, frozen=True, kw_only=True):
     """A Sigma rule or a STIX indicator held by the node. `origin` is "" for its own, else the party's identity.
 
     `text` is the Sigma document, or the STIX indicator as JSON. `fault` says why it cannot run, "" where it can.
-    `activated_at` is when detection first looked with it; None until then.
+    `activated_at` is when detection first looked with it; None until then. `tried` is of what an ally sent.
     """
 
     id: str
@@ -143,6 +144,7 @@ class ContentItem(Struct, frozen=True, kw_only=True):
     added_by: str
     fault: str = ""
     activated_at: datetime | None = None
+    tried: Tried | None = None
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -288,6 +290,9 @@ class Reading(Protocol):
 
     def content_items(self, ids: Iterable[str]) -> list[ContentItem]:
         """Those which are held, by `id`."""
+
+    def content_on_trial(self, until: datetime | None = None, *, limit: int) -> list[ContentItem]:
+        """Those of whose trial something is due, up to this instant, the most urgent first."""
 
     def account(self, name: str) -> Account | None: ...
     def accounts(self) -> list[Account]: ...

@@ -30,6 +30,7 @@ from amagasa.app.ports import (
 )
 from amagasa.app.recording import record
 from amagasa.app.signals import Signals
+from amagasa.app.trial_ports import Stage
 from amagasa.share.ledger import Act
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.severity import Level
@@ -58,29 +59,39 @@ def quarantine(store: Store, signals: Signals, book: AgreementBook, *, now: date
     """Put aside what is noisy now; the identifiers. Raises WorldError."""
     with store.read() as reading:
         noisy = _noisy(reading, now)
-        lifted = set(_lifted(reading))
-        items = [one for one in reading.content_items(noisy) if one.origin and one.is_active and one.id not in lifted]
+        lifted = lifted_in(reading)
+        held = [one for one in reading.content_items(noisy) if one.origin and one.is_active and one.id not in lifted]
+        items = [one for one in held if noisy[one.id] >= (one.tried.noisy_an_hour if one.tried else NOISY)]
     if not items:
         return []
     bonds = {bond.ally.id: bond for bond in book.bonds()}
     with store.write() as tx:
         for item in items:
-            why = (
-                f"put aside: it found {noisy[item.id]:,} within an hour; amagasa content lift {show(item.id)} [{CODE}]"
-            )
-            tx.save_content(replace(item, is_active=False, activated_at=None, fault=why))
-            if (bond := bonds.get(item.origin)) is not None:
-                _leaf(tx, bond, item, why, now=now)
-                _give_notice(tx, bond.agreement.id, Notice(object_id=item.id, n=noisy[item.id], at=now))
+            n = noisy[item.id]
+            put_aside(tx, bonds.get(item.origin), item, f"it found {n:,} within an hour", n=n, now=now)
     ids = [item.id for item in items]
     signals.publish("content", {"ids": ids})
     for item in items:
         name = bonds[item.origin].ally.name if item.origin in bonds else item.origin
-        why = f"{show(item.title, 80)}: found {noisy[item.id]:,} within an hour and was put aside [{CODE}]"
-        title = "What an ally sent was noise and was put aside"
-        alarm = Alarm(code=CODE, title=title, ally=name, why=why, level=Level.MEDIUM, occasion=item.id)
-        raise_alarm(store, signals, alarm, now=now)
+        tell_here(store, signals, item, ally=name, why=f"found {noisy[item.id]:,} within an hour", now=now)
     return ids
+
+
+def put_aside(tx: Writing, bond: Bond | None, item: ContentItem, why: str, *, n: int, now: datetime) -> None:
+    """Look with it no longer: said at the item, in the record, and to the ally. `n` is what it finds within an hour."""
+    fault = f"put aside: {why}; amagasa content lift {show(item.id)} [{CODE}]"
+    tx.save_content(replace(item, is_active=False, activated_at=None, fault=fault))
+    if bond is not None:
+        _leaf(tx, bond, item, fault, now=now)
+        _give_notice(tx, bond.agreement.id, Notice(object_id=item.id, n=n, at=now))
+
+
+def tell_here(store: Store, signals: Signals, item: ContentItem, *, ally: str, why: str, now: datetime) -> None:
+    """An alert for what was put aside."""
+    told = f"{show(item.title, 80)}: {why} and was put aside [{CODE}]"
+    title = "What an ally sent was noise and was put aside"
+    alarm = Alarm(code=CODE, title=title, ally=ally, why=told, level=Level.MEDIUM, occasion=item.id)
+    raise_alarm(store, signals, alarm, now=now)
 
 
 def lift(store: Store, signals: Signals, actor: Actor, content_id: str) -> None:
@@ -91,15 +102,17 @@ def lift(store: Store, signals: Signals, actor: Actor, content_id: str) -> None:
     require(actor, May.WRITE_CONTENT)
     with store.write() as tx:
         item = next(iter(tx.content_items([content_id])), None)
-        if item is None or not is_aside(item):
+        if item is None or not (is_aside(item) or is_held(item)):
             raise BadInputError(
                 "AMG-CONTENT-NOT-ASIDE",
-                "this is no rule or indicator that was put aside",
+                "this is no rule or indicator that was put aside or waits for a person",
                 expected="the identifier of one, as `amagasa content list` shows it",
                 got=content_id,
                 then="nothing was changed",
             )
-        tx.save_content(replace(item, is_active=True, fault="", added_by=f"{item.added_by}, lifted by {actor.name}"))
+        tried = item.tried and replace(item.tried, stage=Stage.LIFTED, why=f"used on the word of {show(actor.name)}")
+        added_by = f"{item.added_by}, lifted by {actor.name}"
+        tx.save_content(replace(item, is_active=True, fault="", added_by=added_by, tried=tried))
         kept = [*(one for one in _lifted(tx) if one != content_id), content_id][-MAX_LIFTED:]
         tx.save_meta(_LIFTED, msgspec.json.encode(kept).decode())
     signals.publish("content", {"ids": [content_id]})
@@ -108,6 +121,16 @@ def lift(store: Store, signals: Signals, actor: Actor, content_id: str) -> None:
 def is_aside(item: ContentItem) -> bool:
     """Whether it was put aside."""
     return not item.is_active and item.fault.endswith(f"[{CODE}]")
+
+
+def is_held(item: ContentItem) -> bool:
+    """Whether it waits for a person or for the end of its trial."""
+    return item.tried is not None and item.tried.stage is Stage.HELD
+
+
+def lifted_in(reading: Reading) -> frozenset[str]:
+    """What a person put to use: it is never put aside by itself."""
+    return frozenset(_lifted(reading))
 
 
 def notices(reading: Reading, agreement: str) -> tuple[Notice, ...]:
@@ -153,13 +176,18 @@ def _noisy(reading: Reading, now: datetime) -> dict[str, int]:
     held: Mapping[str, Past] = msgspec.json.decode(past, type=dict[str, Past]) if past else {}
     for content_id, one in held.items():
         found[content_id] = max(found.get(content_id, 0), _an_hour(one))
-    return {content_id: n for content_id, n in found.items() if n >= NOISY}
+    return found
 
 
 def _an_hour(past: Past) -> int:
-    if past.n < NOISY or past.first_at is None or past.last_at is None:
+    if past.first_at is None or past.last_at is None:
         return 0
-    return int(past.n / max(1.0, (past.last_at - past.first_at) / _HOUR))
+    return an_hour(past.n, past.last_at - past.first_at)
+
+
+def an_hour(n: int, span: timedelta) -> int:
+    """So many within a span, in each of its hours."""
+    return int(n / max(1.0, span / _HOUR))
 
 
 def _give_notice(tx: Writing, agreement: str, notice: Notice) -> None:

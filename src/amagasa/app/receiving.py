@@ -30,6 +30,8 @@ from amagasa.app.recording import record
 from amagasa.app.sharing import announce, in_force, version_of
 from amagasa.app.signals import Signals
 from amagasa.app.taking_back import owe
+from amagasa.app.trying import TOPIC as TRIAL
+from amagasa.app.trying import begin, has_past, is_same_sought
 from amagasa.intel.marking import marking_of
 from amagasa.intel.stix import instant_of
 from amagasa.share.admit import admit
@@ -110,9 +112,9 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
         new = [one for one, kept in zip(admission.admitted, stored, strict=True) if (kept.id, kept.version) in unheld]
         newest = [one for one in new if not _is_older(one.object, held)]
         elsewhere = _held_elsewhere(tx, newest, bond)
-        content = _put_to_use(tx, newest, bond, now, others=elsewhere)
+        content, waiting = _put_to_use(tx, newest, bond, now, others=elsewhere)
         taken_back = [one.object for one in newest if one.object.get("revoked") is True]
-        owe(tx, bond, taken_back, stopped=content, elsewhere=elsewhere, now=now)
+        owe(tx, bond, taken_back, stopped=[*content, *waiting], elsewhere=elsewhere, now=now)
         crossings = [_crossing(one, bond, now) for one in new]
         crossings += [_refused(refusal, bond, now) for refusal in admission.refused[:LOGGED_REFUSALS]]
         logged = tx.add_crossings(crossings)
@@ -121,12 +123,14 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
     ids = [one.id for one in logged]
     if content:
         signals.publish("content", {"ids": content})
+    if waiting:
+        signals.publish(TRIAL, {"ids": waiting})
     if ids:
         signals.publish("crossing", {"ids": ids})
     announce(signals, passed)
     taken = [Outcome(object_id=one.object["id"], version=version_of(one.object)) for one in admission.admitted]
     refused = [Outcome(object_id=one.object_id, version="", why=f"{one.why} [{one.code}]") for one in admission.refused]
-    return Received(outcomes=(*taken, *refused), n_new=len(new), n_content=len(content))
+    return Received(outcomes=(*taken, *refused), n_new=len(new), n_content=len({*content, *waiting}))
 
 
 def _pass_on(tx: Writing, new: Sequence[Admitted], bond: Bond, pass_on: PassOn, *, now: datetime) -> list[Crossing]:
@@ -174,8 +178,10 @@ def _held_elsewhere(tx: Writing, admitted: Sequence[Admitted], bond: Bond) -> se
     return {item.id for item in tx.content_items(ids) if item.origin != bond.ally.id}
 
 
-def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: datetime, *, others: set[str]) -> list[str]:
-    """Look with these indicators, or no longer with revoked ones; the identifiers of those that changed."""
+def _put_to_use(
+    tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: datetime, *, others: set[str]
+) -> tuple[list[str], list[str]]:
+    """Look with these indicators, or no longer with revoked ones: (those that changed, those that are tried first)."""
     newest = {one.object["id"]: one for one in admitted if one.object["type"] == "indicator"}
     for one in admitted:
         if one.object["id"] in newest and not _is_older(
@@ -183,7 +189,10 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
         ):
             newest[one.object["id"]] = one
     before = {item.id: item for item in tx.content_items(newest)}
+    terms = {clause.id: clause.trial for clause in bond.agreement.clauses}
+    may_look = bool(newest) and has_past(tx)
     changed: list[str] = []
+    waiting: list[str] = []
     kept: list[ContentItem] = []
     for identifier, one in newest.items():
         if identifier in others:
@@ -193,16 +202,17 @@ def _put_to_use(tx: Writing, admitted: Sequence[Admitted], bond: Bond, now: date
                 changed.append(identifier)
             continue
         new, held = _content(one, bond, now), before.get(identifier)
-        if held is not None and is_aside(held) and _looked_for(held) == _looked_for(new):
+        if held is not None and is_aside(held) and is_same_sought(held, new):
             continue  # the same again, in a newer version: it was noise and is
-        kept.append(new)
-        changed.append(identifier)
+        tried = begin(new, terms[one.clause], held, may_look=may_look, now=now)
+        kept.append(tried)
+        is_open = tried.tried is not None and tried.tried.is_open
+        if is_open:
+            waiting.append(identifier)
+        if not is_open or (held is not None and held.is_active):  # another version of it was looked with until now
+            changed.append(identifier)
     tx.save_contents(kept)
-    return changed
-
-
-def _looked_for(item: ContentItem) -> str:
-    return item.text if item.kind is ContentKind.SIGMA else str(msgspec.json.decode(item.text).get("pattern"))
+    return changed, waiting
 
 
 def _content(one: Admitted, bond: Bond, now: datetime) -> ContentItem:

@@ -12,6 +12,7 @@ from amagasa.app.field_previews import FieldPreview
 from amagasa.app.indicator_files import kept_in
 from amagasa.app.ports import ContentItem, ContentKind, Crossing
 from amagasa.app.titles import told_by
+from amagasa.app.trial_views import TriedView, tried_view
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident
 from amagasa.incident.swarm import n_sources
@@ -217,6 +218,7 @@ class ContentView(Struct, frozen=True, kw_only=True):
     text: str = ""
     file: str = ""
     counts: dict[str, int] = {}
+    tried: TriedView | None = None
 
 
 class RejectView(Struct, frozen=True, kw_only=True):
@@ -292,6 +294,7 @@ def content_view(item: ContentItem, names: Mapping[str, str], *, with_text: bool
         text=_content_text(item) if with_text else "",
         file=kept.file if kept else "",
         counts=kept.counts if kept else {},
+        tried=tried_view(item.tried),
     )
 
 

@@ -17,6 +17,7 @@ from amagasa.share.terms import (
     Power,
     Role,
     Scope,
+    Trial,
     Under,
 )
 from amagasa.vocab.tlp import Tlp
@@ -78,6 +79,7 @@ class Clause(Struct, frozen=True, kw_only=True):
     Consent: `n_persons` different persons (1 or 2), each with one of the roles `approvers`, and each role represented
     as far as there are persons. `behalf`: others whose knowledge may leave under this clause, where theirs says so.
     `batch_s` and `jitter_s` blur when something was known: it leaves at the next whole multiple, and so much later.
+    `trial` is how the taker tries what it is to look with.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Clause(Struct, frozen=True, kw_only=True):
     behalf: tuple[str, ...] = ()
     batch_s: int = 0
     jitter_s: int = 0
+    trial: Trial = Trial()
 
     @property
     def has_pseudonyms(self) -> bool:

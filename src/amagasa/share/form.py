@@ -25,6 +25,7 @@ from amagasa.share.terms import (
     Path,
     Role,
     Scope,
+    Trial,
     Under,
 )
 from amagasa.vocab.instants import from_rfc3339, to_rfc3339
@@ -62,6 +63,7 @@ class PlainClause(Struct, kw_only=True, forbid_unknown_fields=True):
     behalf: tuple[Identity, ...] = ()
     batch_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     jitter_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    trial: Trial = Trial()
 
 
 class PlainParty(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +120,7 @@ CLAUSE_TERMS: Final = (
     "behalf",
     "batch_s",
     "jitter_s",
+    "trial",
 )
 AGREEMENT_TERMS: Final = (
     "amends",

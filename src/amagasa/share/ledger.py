@@ -45,6 +45,7 @@ class Act(StrEnum):
     ALARM = "alarm"
     RECEIPT = "receipt"
     QUARANTINE = "quarantine"
+    TRIAL = "trial"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

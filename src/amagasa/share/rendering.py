@@ -10,7 +10,20 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from amagasa.share.agreement import Agreement, Clause, Consent
-from amagasa.share.rendering_words import APPROVER, BREACH, COARSE, DUTY, POWER, ROLE, USE, Both, days, listed, seconds
+from amagasa.share.rendering_words import (
+    APPROVER,
+    BREACH,
+    COARSE,
+    DUTY,
+    OTHERWISE,
+    POWER,
+    ROLE,
+    USE,
+    Both,
+    days,
+    listed,
+    seconds,
+)
 from amagasa.share.terms import Ask, Budget, Clocks, Handling, Legal, Role
 from amagasa.vocab.text import show
 
@@ -121,6 +134,7 @@ def _clause(clause: Clause, agreement: Agreement) -> _Lines:
         f"[{show(clause.id)}] {giver} は {taker} に {kinds} を、{clause.ceiling.label} まで、{how_ja}渡します。",
     )
     yield from _changes(clause)
+    yield from _trial(clause, taker)
     yield from _handling(clause.handling, taker)
     if clause.behalf:
         yield (
@@ -160,6 +174,27 @@ def _changes(clause: Clause) -> _Lines:
             f"It leaves at whole multiples of {batch[0]}, up to {jitter[0]} later.",
             f"{batch[1]}ごとにまとめ、最大 {jitter[1]}遅らせて渡します。",
         )
+
+
+def _trial(clause: Clause, taker: str) -> _Lines:
+    trial = clause.trial
+    if "indicator" not in clause.objects:
+        return
+    if not trial.wait_s:
+        yield (
+            f"{taker} looks with it at once, and then on its last 24 hours.",
+            f"{taker} は直ちに照合に使い、その後に過去 24 時間で試します。",
+        )
+    else:
+        wait, then = seconds(trial.wait_s), OTHERWISE[trial.otherwise]
+        yield (
+            f"{taker} first tries it on its last 24 hours, for at most {wait[0]}; {then[0]}.",
+            f"{taker} はまず過去 24 時間で最長 {wait[1]}試します。{then[1]}。",
+        )
+    yield (
+        f"What would find {trial.noisy_an_hour:,} an hour is put aside, and the giver is told.",
+        f"一時間に {trial.noisy_an_hour:,} 件以上見つけるものは使わずに取り置き、提供者に知らせます。",
+    )
 
 
 def _handling(handling: Handling, taker: str) -> _Lines:

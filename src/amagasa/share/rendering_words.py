@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from amagasa.share.terms import Coarse, Duty, Power, Role, Sanction, Use
+from amagasa.share.terms import Coarse, Duty, Otherwise, Power, Role, Sanction, Use
 from amagasa.vocab.text import show
 
 Both: TypeAlias = tuple[str, str]
@@ -44,6 +44,13 @@ BREACH: Final[dict[Sanction, Both]] = {
     Sanction.CONSULT: ("both consult", "双方が協議します"),
     Sanction.SUSPEND: ("the agreement is suspended", "協定を停止します"),
     Sanction.REVOKE: ("the agreement is revoked", "協定を破棄します"),
+}
+OTHERWISE: Final[dict[Otherwise, Both]] = {
+    Otherwise.ACTIVATE: (
+        "then it is used, and tried further",
+        "終わらなければ使い始め、試し続けます",
+    ),
+    Otherwise.HOLD: ("else it waits for the end of it", "終わらなければ使わずに待たせます"),
 }
 # The roles of people at a node; another name stands as it is.
 APPROVER: Final[dict[str, Both]] = {

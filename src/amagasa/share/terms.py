@@ -82,6 +82,25 @@ class Handling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     keep_days: Days | None = None
 
 
+class Otherwise(StrEnum):
+    """What follows where a trial did not end within its clock."""
+
+    ACTIVATE = "activate"
+    HOLD = "hold"
+
+
+class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the taker tries a rule or an indicator on its last 24 hours before it looks with it.
+
+    It waits for `wait_s` at most (0: it is used at once and tried then), and then follows `otherwise`. What would have
+    found `noisy_an_hour` or more in each hour in which it found anything is put aside.
+    """
+
+    wait_s: Annotated[int, Meta(ge=0, le=86_400)] = 1
+    otherwise: Otherwise = Otherwise.ACTIVATE
+    noisy_an_hour: Count = 1_000
+
+
 class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What lies under the umbrella: sectors (STIX 2.1 industry-sector-ov) and assets by name; () is everything."""
 

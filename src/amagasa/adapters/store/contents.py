@@ -1,10 +1,12 @@
 """Queries for content: all, some, and page by page, since indicators may be many."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from amagasa.adapters.store import bodies
+from amagasa.adapters.store.columns import micros
 from amagasa.adapters.store.in_lists import in_lists
 from amagasa.adapters.store.tables import CONTENT
 from amagasa.app.ports import ContentItem, ContentKind
@@ -19,6 +21,14 @@ def page_of(db: Connection, kind: ContentKind, *, after: str, limit: int) -> lis
     """Of the kind, behind the identifier `after`, by `id`."""
     query = select(CONTENT.c.body).where(CONTENT.c.kind == kind.value, CONTENT.c.id > after)
     return [bodies.CONTENT.unpack(body) for (body,) in db.execute(query.order_by(CONTENT.c.id).limit(limit))]
+
+
+def on_trial(db: Connection, until: datetime | None, *, limit: int) -> list[ContentItem]:
+    """Of whose trial something is due until then, the most urgent first."""
+    query = select(CONTENT.c.body).where(CONTENT.c.trial_until.is_not(None)).order_by(CONTENT.c.trial_until)
+    if until is not None:
+        query = query.where(CONTENT.c.trial_until <= micros(until))
+    return [bodies.CONTENT.unpack(body) for (body,) in db.execute(query.limit(limit))]
 
 
 def some(db: Connection, ids: Iterable[str]) -> list[ContentItem]:

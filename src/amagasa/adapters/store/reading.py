@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, tuple_
 from sqlalchemy import literal as value_of
 
-from amagasa.adapters.store import bodies, contents
+from amagasa.adapters.store import bodies
 from amagasa.adapters.store import rows as rows_of
 from amagasa.adapters.store.columns import Words, micros
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
 from amagasa.adapters.store.in_lists import in_lists
-from amagasa.adapters.store.parts import SqlParts
 from amagasa.adapters.store.pressing import pressing
+from amagasa.adapters.store.reading_content import ContentReading
 from amagasa.adapters.store.tables import (
     ACCOUNT,
     ALERT,
@@ -35,8 +35,6 @@ from amagasa.adapters.store.tables import (
 from amagasa.app.pages import Page
 from amagasa.app.ports import (
     Account,
-    ContentItem,
-    ContentKind,
     Crossing,
     CrossingState,
     Dead,
@@ -57,7 +55,7 @@ MAX_OF_KEYS: Final = 2_000
 _T = TypeVar("_T")
 
 
-class SqlReading(SqlParts):
+class SqlReading(ContentReading):
     """`app.ports.Reading` on one connection."""
 
     def positions(self) -> list[Position]:
@@ -293,18 +291,6 @@ class SqlReading(SqlParts):
             query = query.where(OBJECT.c.type == object_type)
         rows, cursor = self._by_number(query, OBJECT.c.seq, page, "object")
         return [bodies.OBJECT.unpack(row.body) for row in rows], cursor
-
-    def content(self) -> list[ContentItem]:
-        """All content, by `id`."""
-        return contents.every(self._db)
-
-    def content_page(self, kind: ContentKind, *, after: str, limit: int) -> list[ContentItem]:
-        """By `id`."""
-        return contents.page_of(self._db, kind, after=after, limit=limit)
-
-    def content_items(self, ids: Iterable[str]) -> list[ContentItem]:
-        """By `id`."""
-        return contents.some(self._db, ids)
 
     def account(self, name: str) -> Account | None:
         """None where there is no such account."""

@@ -259,7 +259,9 @@ CONTENT: Final = Table(
     Column("id", Words, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("kind", Words, nullable=False, server_default=""),
+    Column("trial_until", BigInteger),
     Index("content_by_kind", "kind", "id"),
+    Index("content_on_trial", "trial_until", sqlite_where=text("trial_until IS NOT NULL")),
 )
 
 ACCOUNT: Final = Table(

@@ -262,7 +262,15 @@ class SqlWriting(SqlReading):
 
     def save_contents(self, items: Sequence[ContentItem]) -> None:
         """Insert or replace."""
-        rows = [{"id": one.id, "kind": one.kind.value, "body": bodies.CONTENT.pack(one)} for one in items]
+        rows = [
+            {
+                "id": one.id,
+                "kind": one.kind.value,
+                "trial_until": None if one.tried is None or one.tried.due_at is None else micros(one.tried.due_at),
+                "body": bodies.CONTENT.pack(one),
+            }
+            for one in items
+        ]
         if rows:
             self._db.execute(_SAVE_CONTENT, rows)
 

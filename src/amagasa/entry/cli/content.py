@@ -26,7 +26,7 @@ from amagasa.vocab.text import show
 
 app = typer.Typer()
 app.command("check")(check_command)
-COLUMNS = ("kind", "title", "indicators", "origin", "active_since", "fault", "id")
+COLUMNS = ("kind", "title", "indicators", "origin", "active_since", "trial", "fault", "id")
 MAX_RULE_BYTES: Final = 1_048_576
 MAX_TOGETHER: Final = 200  # rules of one request
 MAX_REQUEST_BYTES: Final = 1_048_576
@@ -291,6 +291,7 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "origin": one["origin"]["name"] or "own",
         "active_since": one["activated_at"],
         "indicators": indicators_said(one["counts"]),
+        "trial": one["tried"]["why"] or one["tried"]["stage"] if one["tried"] else "",
     }
 
 

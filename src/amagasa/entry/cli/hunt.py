@@ -31,6 +31,7 @@ NICE = 10
 MEMORY_BYTES = 4 << 30
 STEP_S = 0.25
 MAX_KEPT = 10_000  # findings of one JSON document
+MAX_HOSTS_TOLD = 1_000  # of one rule or indicator
 Query = Annotated[str | None, typer.Argument(help='Words, "words in a row", field=value; all must hold.')]
 RuleOption = Annotated[str | None, typer.Option("--rule", help="A Sigma file, or the identifier of a rule.")]
 IndicatorOption = Annotated[
@@ -245,8 +246,14 @@ def _steps(lake: Lake) -> Iterator[Callable[[int, int], None]]:
 def _tally(lake: Lake, looker: Looker, asked: Asked, answer: Answer) -> None:
     """For the node itself: the first finding of each rule or indicator, whole; then what the hunt says."""
     told: set[str] = set()
+    hosts: dict[str, set[str]] = {}
     for one in hunt(lake, OPERATOR, looker.seeker, asked, answer=answer, now=datetime.now(UTC)):
-        if isinstance(one, Found) and one.content_id not in told and len(told) < MAX_KEPT:
+        if not isinstance(one, Found):
+            continue
+        if one.content_id not in told and len(told) < MAX_KEPT:
             told.add(one.content_id)
             _print_json({"first": msgspec.to_builtins(one)})
-    _print_json({"answer": document_of(answer)})
+        if one.content_id in told and len(known := hosts.setdefault(one.content_id, set())) < MAX_HOSTS_TOLD:
+            known.update(one.hosts)
+    n_hosts = {content_id: len(names) for content_id, names in hosts.items()}
+    _print_json({"answer": document_of(answer) | {"n_hosts": n_hosts}})

@@ -1,9 +1,5 @@
 """Looks for each new rule and indicator in the past, at low priority; goes on after a restart where it was."""
 
-import re
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,17 +9,16 @@ import msgspec
 import structlog
 
 from amagasa.app.past import Past, answers_of, as_past, note, unasked
-from amagasa.app.ports import Clock, ContentItem, ContentKind, Store, Writing
+from amagasa.app.ports import Clock, ContentItem, Store, Writing
 from amagasa.app.signals import Signals
 from amagasa.app.watch import Recorded, Tell, record_past
 from amagasa.detect.report import Detection
-from amagasa.entry.node.hunts import PROGRAM
+from amagasa.entry.node.past_child import PastChild
 from amagasa.vocab.errors import AmagasaError
 
 MAX_TOGETHER: Final = 5_000
 SETTLE_S: Final = 1.0  # what comes at once is looked for at once
 AGAIN_S: Final = 60.0
-_ID: Final = re.compile(r"""^id:\s*["']?([0-9A-Za-z-]{1,64})""", re.MULTILINE)
 
 log = structlog.get_logger("past")
 
@@ -32,10 +27,10 @@ class Retro:
     """One thread, one process at a time."""
 
     def __init__(self, folder: Path, store: Store, clock: Clock, signals: Signals, *, tell: Tell) -> None:
-        self._folder, self._store, self._clock, self._signals, self._tell = folder, store, clock, signals, tell
+        self._store, self._clock, self._signals, self._tell = store, clock, signals, tell
         self._wanted = threading.Event()
         self._stopping = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child = PastChild(folder)
         self._thread = threading.Thread(target=self._run, name="past", daemon=True)
         self.publish: Callable[[Recorded], None] = lambda recorded: None  # noqa: ARG005
 
@@ -49,10 +44,10 @@ class Retro:
         """End; what is under way is looked for again at the next start."""
         self._stopping.set()
         self._wanted.set()
-        if (child := self._child) is not None:
-            child.kill()
+        self._child.kill()
         self._unsubscribe()
         self._thread.join(10)
+        self._child.close()
 
     def _heard(self, topic: str, payload: dict[str, Any]) -> None:
         del payload
@@ -75,19 +70,8 @@ class Retro:
                 self._stopping.wait(AGAIN_S)
 
     def _look_for(self, items: Sequence[ContentItem]) -> None:
-        ids: dict[str, str] = {}
-        with tempfile.TemporaryDirectory(prefix="amagasa-past-") as name:
-            folder = Path(name)
-            if items[0].kind is ContentKind.SIGMA:
-                for at, item in enumerate(items):
-                    (folder / f"{at:06d}.yml").write_text(item.text, encoding="utf-8")
-                    ids |= dict.fromkeys(_ID.findall(item.text), item.id)
-                firsts, answer = self._hunt(f"--rule={folder}")
-            else:
-                path = folder / "indicators.json"
-                objects = [msgspec.Raw(item.text.encode()) for item in items]
-                path.write_bytes(msgspec.json.encode({"type": "bundle", "objects": objects}))
-                firsts, answer = self._hunt(f"--indicator={path}")
+        tally = self._child.look_for(items)
+        firsts, answer, ids = tally.firsts, tally.answer, tally.ids
         now = self._clock.now()
         where = {ids.get(one["content_id"], one["content_id"]): _place(one) for one in firsts}
         answers = answers_of(items, ids, answer, where, now=now)
@@ -98,37 +82,6 @@ class Retro:
         self.publish(record_past(self._store, found, self._tell, now=now, note=_noting(answers)))
         self._signals.publish("past", {"ids": list(answers)})
         log.info("looked at the past", for_items=len(items), seen=sum(one.n > 0 for one in answers.values()))
-
-    def _hunt(self, what: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """(the first findings, what the hunt says). Raises ValueError where it says nothing."""
-        options = ["--node", str(self._folder.absolute()), "--for-node", "--tally", what]
-        child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "hunt", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._child = child
-        firsts: list[dict[str, Any]] = []
-        answer: dict[str, Any] | None = None
-        with child:
-            for line in child.stdout or ():
-                told = msgspec.json.decode(line, type=dict[str, Any])
-                if "first" in told:
-                    firsts.append(told["first"])
-                answer = told.get("answer", answer)
-        self._child = None
-        if answer is None:
-            if child.returncode == 2:  # none of them can run, which is said at each of them
-                return [], _nothing()
-            message = f"the hunt ended with {child.returncode}"
-            raise ValueError(message)
-        return firsts, answer
-
-
-def _nothing() -> dict[str, Any]:
-    fault = {"rule_id": "", "why": "it cannot run"}
-    return {"by_content": {}, "spans": {}, "faults": [fault], "unlooked": [], "n_unlooked": 1, "n_rejected": 0}
 
 
 def _place(one: dict[str, Any]) -> str:

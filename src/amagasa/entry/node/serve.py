@@ -18,7 +18,7 @@ from amagasa.app.own_ground import OurGround
 from amagasa.app.plant import BASELINE, wish_in
 from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
-from amagasa.app.sharing import announce
+from amagasa.app.sharing import announce, in_force
 from amagasa.app.source_health import SourceHealth
 from amagasa.app.watch import Recorded, record_batch, record_state, record_time
 from amagasa.app.worker_messages import (
@@ -44,6 +44,7 @@ from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.source_faults import SourceFaults
 from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.told_first import begin_of, receive_of
+from amagasa.entry.node.trier import Trier
 from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import owner_socket, people_socket, server_of
@@ -103,6 +104,14 @@ class Node:
         self._silence = Ticking(lambda: self._hearts.look(now=world.clock.now()))
         self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
         self._retro.publish = self._publish
+        self._trier = Trier(
+            world.folder,
+            world.store,
+            world.clock,
+            world.signals,
+            book=world.book,
+            may_come=lambda: world.settings.lake.enabled and bool(in_force(world.book, world.clock.now())),
+        )
         world.signals.subscribe(self._heard)
         self._is_ready = False
         self._rules = RulesNoted()
@@ -139,6 +148,7 @@ class Node:
         self._watcher.start()
         self._time.start()
         self._retro.start()
+        self._trier.start()
         self._look.start()
         self._health_look.start()
         self._silence.start()
@@ -151,6 +161,7 @@ class Node:
         await asyncio.to_thread(self._time.stop)
         world.hunts.stop()
         await asyncio.to_thread(self._retro.stop)
+        await asyncio.to_thread(self._trier.stop)
         await asyncio.to_thread(self._look.stop)
         await asyncio.to_thread(self._health_look.stop)
         await asyncio.to_thread(self._silence.stop)
