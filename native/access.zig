@@ -25,10 +25,16 @@ const max_method = 32;
 const max_stamp = 40;
 const max_digits = 18;
 
+/// `22/Dec/2026:10:00:00 +0900`, as servers write it unless they are told otherwise.
+pub const stamp_bytes = 26;
+const stamp_form = "00/aaa/0000:00:00:00 +0000";
+
 pub const Reader = struct {
     line: []const u8,
     slots: *json.Slots,
     at: usize = 0,
+    /// What stands between the brackets.
+    stamp: []const u8 = "",
 
     pub fn record(self: *Reader) json.Error!void {
         self.slots.begin();
@@ -44,6 +50,7 @@ pub const Reader = struct {
         try self.expect(" [");
         const stamp = self.run(isStamp);
         if (stamp.len == 0 or stamp.len > max_stamp) return error.Odd;
+        self.stamp = stamp;
         try self.expect("] \"");
         try self.request();
         try self.expect(" ");
@@ -175,6 +182,25 @@ fn isMethod(byte: u8) bool {
 
 fn isWord(byte: u8) bool {
     return byte != ' ';
+}
+
+/// Of an ordinary stamp the day on the clock of whoever wrote it, and the offset of that clock, into `out`; null for any
+/// other, and for times that no day has.
+pub fn dayOf(stamp: []const u8, out: *[stamp_bytes - 8]u8) ?[]const u8 {
+    if (stamp.len != stamp_bytes) return null;
+    for (stamp, stamp_form) |byte, form| {
+        const fits = switch (form) {
+            '0' => std.ascii.isDigit(byte),
+            'a' => std.ascii.isAlphabetic(byte),
+            '+' => byte == '+' or byte == '-',
+            else => byte == form,
+        };
+        if (!fits) return null;
+    }
+    if (!std.mem.lessThan(u8, stamp[12..14], "24") or stamp[15] > '5' or stamp[18] > '5') return null;
+    out[0..12].* = stamp[0..12].*;
+    out[12..].* = stamp[20..26].*;
+    return out;
 }
 
 fn isStamp(byte: u8) bool {

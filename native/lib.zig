@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const hashing = @import("hash.zig");
+const listing = @import("listed.zig");
 const sieves = @import("sieve.zig");
 const wording = @import("words.zig");
 
@@ -11,7 +12,7 @@ pub const panic = std.debug.no_panic;
 const Sieve = sieves.Sieve;
 
 /// Raised when a function changes what it takes or gives.
-const interface = 1;
+const interface = 2;
 
 export fn amagasa_interface() u32 {
     return interface;
@@ -66,6 +67,36 @@ export fn sieve_watch_on(self: *Sieve, route: u32) void {
 
 export fn sieve_heat(self: *Sieve, field: u32, kind: u32, bytes: [*]const u8, n_bytes: usize) void {
     self.heat(field, kind, bytes[0..n_bytes]);
+}
+
+/// 1 where this cannot be told; then every address is asked about. The tables' bits are the caller's to keep.
+export fn sieve_listed(
+    self: *Sieve,
+    sixteens: [*]const u8,
+    n_sixteens: usize,
+    tables: [*]const listing.Bits,
+    n_tables: usize,
+) u32 {
+    return @intFromBool(!self.listed.set(sixteens[0..n_sixteens], tables[0..n_tables]));
+}
+
+/// No silence counts any longer.
+export fn sieve_speak(self: *Sieve) void {
+    self.speak();
+}
+
+/// `day` is an ordinary stamp of it.
+export fn sieve_silence(
+    self: *Sieve,
+    field: u32,
+    kind: u32,
+    bytes: [*]const u8,
+    n_bytes: usize,
+    day: [*]const u8,
+    n_day: usize,
+    silence: u32,
+) void {
+    self.keepSilent(field, kind, bytes[0..n_bytes], day[0..n_day], silence);
 }
 
 export fn sieve_scan(self: *Sieve, task: *sieves.Scan) void {

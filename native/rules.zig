@@ -31,6 +31,10 @@ pub const Column = struct {
     slots: []const u16,
     /// `unknown`: what the field might hold.
     codes: []const u32,
+    /// Watched: a value without this is not worth asking about.
+    needle: []const u8 = "",
+    /// Watched: its values are looked for as addresses and nothing else.
+    is_address: bool = false,
 };
 
 /// An atom that compares a column with another.
@@ -199,6 +203,14 @@ pub fn columnOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Column {
     const slots = try gpa.alloc(u16, wide.len);
     for (slots, wide) |*slot, one| slot.* = std.math.cast(u16, one) orelse return error.Malformed;
     return .{ .field = field, .how = how, .slots = slots, .codes = try codesOf(gpa, blob, n_atoms) };
+}
+
+/// A column that is watched: behind it whether it holds addresses, and what a value must contain.
+pub fn watchedOf(gpa: Allocator, blob: *Blob, n_atoms: usize) Error!Column {
+    var column = try columnOf(gpa, blob, n_atoms);
+    column.is_address = try blob.word() != 0;
+    column.needle = try blob.text();
+    return column;
 }
 
 // A condition in Polish notation: an atom's number times four; or 1 AND, 2 OR (with their number of parts times four),

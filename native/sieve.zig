@@ -8,6 +8,7 @@ const access = @import("access.zig");
 const blobs = @import("blob.zig");
 const hashing = @import("hash.zig");
 const json = @import("json.zig");
+const listing = @import("listed.zig");
 const matching = @import("matcher.zig");
 const rules = @import("rules.zig");
 const texts = @import("text.zig");
@@ -19,7 +20,7 @@ const Blob = blobs.Blob;
 const Error = blobs.Error;
 
 /// Raised when the words handed over change their meaning.
-pub const interface = 6;
+pub const interface = 7;
 const max_fields = 1024;
 const max_routes = 4096;
 const max_columns = 256;
@@ -29,6 +30,10 @@ const max_asking = 256;
 const max_line_bytes = 1 << 20;
 const value_sets = 1 << 16;
 const verdict_sets = 1 << 15;
+const silence_sets = 1 << 13;
+/// Silences by number are fewer than this; of a value and a day it says that they were asked about, and are not silent.
+const is_told = std.math.maxInt(u32);
+const no_stamp = std.math.maxInt(u32);
 const n_layouts = 4;
 /// Beside the layouts of JSON.
 const access_layout = n_layouts;
@@ -70,16 +75,22 @@ pub const Scan = extern struct {
     n_records: u64,
     /// Not 0: go no further than a record of an unknown route, so that the route can be added.
     stops_at_unknown: u64,
-    /// Watched values that were not seen before.
+    /// Watched values that were not seen before, of one record: the scan goes no further than before it. If it begins at
+    /// `asked`, whoever was to be asked about them was, and what is not known by then is to be looked at.
+    asked: u64,
     fresh: [*]Fresh,
     max_fresh: u64,
     n_fresh: u64,
     n_by_reason: [n_reasons]u64,
+    /// By silence the records that fell through with a value that is kept silent.
+    n_silent: [*]u32,
+    max_silent: u64,
 };
 
 /// Where a value stands that was not seen before, in which watched column of a route. `kind` is that of `json.Token`,
-/// plus 256 where there are escapes in it.
-const Fresh = extern struct { from: u32, to: u32, route: u32, column: u32, kind: u32 };
+/// plus 256 where there are escapes in it, and plus 512 for a hot value on a day that was not asked about. `stamp` is
+/// where the record's ordinary stamp stands.
+const Fresh = extern struct { from: u32, to: u32, route: u32, column: u32, kind: u32, stamp: u32 };
 
 /// The route (where it is known), and rules between two places of `Scan.asking` where the reason is one.
 const Named = extern struct { from: u32, to: u32, line: u32, reason: u32, route: u32, first: u32, last: u32 };
@@ -106,14 +117,23 @@ pub const Sieve = struct {
     /// The class of the rules that are to be looked at.
     verdicts: Cache(u32),
     watched: Cache(Watched),
+    /// Hot values by day: the number of their silence.
+    silences: Cache(u32),
+    silence_round: u32 = 0,
     round: u32 = 0,
+    listed: listing.Listed = .{},
     held: matching.Held,
     atoms: rules.Atoms,
     done: []u32,
     scratch: []u8,
     other_scratch: []u8,
+    /// By watched column a value of `clean_route` that nobody looks for: mostly the next record has it too.
+    clean: [max_columns][]const u8 = undefined,
+    clean_route: u32 = json.none,
     /// The line in hand.
     line: []const u8 = "",
+    /// Its stamp, of an access log.
+    stamp: []const u8 = "",
     /// What a record was named for last: its route, and rules by their place there.
     route: u32 = 0,
     asking: []const u32 = &.{},
@@ -136,6 +156,7 @@ pub const Sieve = struct {
             .values = try Cache(u32).init(gpa, value_sets),
             .verdicts = try Cache(u32).init(gpa, verdict_sets),
             .watched = try Cache(Watched).init(gpa, value_sets),
+            .silences = try Cache(u32).init(gpa, silence_sets),
             .held = .{ .codes = try gpa.alloc(u32, max_held) },
             .atoms = .{
                 .rounds = try gpa.alloc(u32, n_atoms),
@@ -235,7 +256,7 @@ pub const Sieve = struct {
         const columns = try gpa.alloc(rules.Column, try blob.count());
         if (columns.len > max_columns) return error.Full;
         for (columns) |*column| {
-            column.* = try rules.columnOf(gpa, blob, self.atoms.rounds.len);
+            column.* = try rules.watchedOf(gpa, blob, self.atoms.rounds.len);
             if (!column.isWhole()) return error.Malformed;
             for (column.slots) |slot| if (slot >= json.max_slots) return error.Malformed;
         }
@@ -247,6 +268,7 @@ pub const Sieve = struct {
     /// watches for nothing.
     pub fn watchAnew(self: *Sieve, round: u32) void {
         self.round = round;
+        self.listed.is_known = false;
     }
 
     /// The route is watched as before.
@@ -256,7 +278,27 @@ pub const Sieve = struct {
 
     /// Records with this value are named.
     pub fn heat(self: *Sieve, field: u32, kind: u32, bytes: []const u8) void {
-        if (bytes.len <= max_line_bytes) self.watched.put(self.keyOfWatched(field, kind >= 256, bytes), .hot);
+        if (bytes.len <= max_line_bytes) self.watched.put(self.keyOfWatched(field, kind & 256 != 0, bytes), .hot);
+    }
+
+    /// On this day a record that is named for nothing but this value is counted, and named no more.
+    pub fn keepSilent(self: *Sieve, field: u32, kind: u32, bytes: []const u8, stamp: []const u8, silence: u32) void {
+        if (bytes.len > max_line_bytes) return;
+        const key = self.keyOfDay(self.keyOfWatched(field, kind & 256 != 0, bytes), stamp) orelse return;
+        self.silences.put(key, silence);
+    }
+
+    pub fn speak(self: *Sieve) void {
+        self.silence_round +%= 1;
+    }
+
+    /// Of a watched value on the day of a stamp; null where the stamp is no ordinary one.
+    fn keyOfDay(self: *const Sieve, watched: u128, stamp: []const u8) ?u128 {
+        var day: [access.stamp_bytes - 8]u8 = undefined;
+        var both: [16 + day.len]u8 = undefined;
+        std.mem.writeInt(u128, both[0..16], watched, .little);
+        @memcpy(both[16..], access.dayOf(stamp, &day) orelse return null);
+        return self.key.hash(3 << 62 | @as(u64, self.silence_round), &both);
     }
 
     fn keyOfWatched(self: *const Sieve, field: u32, has_escape: bool, bytes: []const u8) u128 {
@@ -276,10 +318,11 @@ pub const Sieve = struct {
         var next_hit: usize = 0;
         while (next_hit < hits.len and hits[next_hit] <= task.at) next_hit += 1;
         var at: usize = task.at;
+        self.clean_route = json.none;
         const has_room = task.max_asking >= max_asking;
         while (has_room and at < data.len and task.n_named < task.max_named) : (task.line += 1) {
             if (task.n_asking > task.max_asking - max_asking) break;
-            if (self.round != 0 and (task.max_fresh < max_columns or task.n_fresh > task.max_fresh - max_columns)) break;
+            if (self.round != 0 and task.max_fresh <= max_columns) break;
             var end: usize = undefined;
             var reason: Reason = .quiet;
             const is_sound = if (task.format == format_access) self.readAccess(data, at, &end) else self.readJson(data, at, &end);
@@ -287,7 +330,8 @@ pub const Sieve = struct {
                 var has_hit = false;
                 while (next_hit < hits.len and hits[next_hit] <= end) : (next_hit += 1) has_hit = true;
                 reason = if (end - at > max_line_bytes) .odd else self.judge(task.format, withoutReturn(data[at..end]), has_hit);
-                if (reason == .quiet and self.round != 0 and self.isWatched(data, task)) reason = .value;
+                if (reason == .quiet and self.round != 0 and self.isWatched(data, at, task)) reason = .value;
+                if (task.n_fresh != 0) break;
             } else |problem| reason = if (problem == error.Barred) .barred else .odd;
             if (reason == .odd and isBlank(data[at..end])) {
                 at = end + 1;
@@ -323,6 +367,7 @@ pub const Sieve = struct {
 
     /// Fills the slots from the object at `at`; `end` is where its line ends, whatever stands there.
     fn readJson(self: *Sieve, data: []const u8, at: usize, end: *usize) json.Error!void {
+        self.stamp = "";
         var reader = json.Reader{ .data = data, .at = at, .keys = &self.keys, .slots = &self.slots };
         defer end.* = std.mem.indexOfScalarPos(u8, data, reader.at, '\n') orelse data.len;
         try reader.record();
@@ -333,6 +378,7 @@ pub const Sieve = struct {
         end.* = std.mem.indexOfScalarPos(u8, data, at, '\n') orelse data.len;
         var reader = access.Reader{ .line = withoutReturn(data[at..end.*]), .slots = &self.slots };
         try reader.record();
+        self.stamp = reader.stamp;
     }
 
     fn judge(self: *Sieve, format: u64, line: []const u8, has_hit: bool) Reason {
@@ -352,31 +398,85 @@ pub const Sieve = struct {
         };
     }
 
-    /// Whether the record in hand holds a hot value, or one that cannot be told here. Values not seen before are handed
-    /// over, and counted as known from now on: whoever finds one hot says so and looks again.
-    fn isWatched(self: *Sieve, data: []const u8, task: *Scan) bool {
-        var is_named = false;
+    /// Whether the record in hand holds a hot value, or one that cannot be told here; unless it is a single one that is
+    /// kept silent on the record's day, which is counted. Values not seen before are handed over, and counted as known
+    /// from now on: whoever finds one hot says so, and the record is looked at again.
+    fn isWatched(self: *Sieve, data: []const u8, at: usize, task: *Scan) bool {
+        if (self.clean_route != self.route) {
+            self.clean_route = self.route;
+            self.clean = @splat("");
+        }
+        var n_hot: usize = 0;
+        var hot: Fresh = undefined;
+        var hot_key: u128 = undefined;
         for (self.routes[self.route].watched, 0..) |*column, i| {
             if (column.how == .unknown) return true;
             const token = self.tokenOf(column) orelse return true;
             if (!token.isPresent()) continue;
+            if (!token.has_escape) {
+                if (std.mem.eql(u8, token.bytes, self.clean[i])) continue;
+                if (!self.mayTell(column, token.bytes)) {
+                    self.clean[i] = token.bytes;
+                    continue;
+                }
+            }
             const key = self.keyOfWatched(column.field, token.has_escape, token.bytes);
-            if (self.watched.get(key)) |known| {
-                is_named = is_named or known == .hot;
+            const known = self.watched.get(key);
+            if (known == .known) {
+                if (!token.has_escape) self.clean[i] = token.bytes;
                 continue;
             }
+            if (known == .hot) {
+                n_hot += 1;
+                hot = self.freshOf(data, token, i);
+                hot_key = key;
+                continue;
+            }
+            if (task.asked == at) return true;
             self.watched.put(key, .known);
-            const from = @intFromPtr(token.bytes.ptr) - @intFromPtr(data.ptr);
-            task.fresh[task.n_fresh] = .{
-                .from = @intCast(from),
-                .to = @intCast(from + token.bytes.len),
-                .route = self.route,
-                .column = @intCast(i),
-                .kind = @backingInt(token.kind) + 256 * @as(u32, @intFromBool(token.has_escape)),
-            };
+            task.fresh[task.n_fresh] = self.freshOf(data, token, i);
             task.n_fresh += 1;
         }
-        return is_named;
+        if (n_hot == 0 or task.n_fresh != 0) return false; // with fresh ones it is looked at again
+        return n_hot > 1 or !self.isSilent(hot_key, hot, task, task.asked == at);
+    }
+
+    /// Whether a value of a watched column may be one that somebody looks for.
+    fn mayTell(self: *Sieve, column: *const rules.Column, bytes: []const u8) bool {
+        if (column.is_address) return !self.listed.lacks(bytes);
+        if (column.needle.len == 0 or bytes.len > max_line_bytes or hasNeedle(bytes, column.needle)) return true;
+        if (column.how != .decoded or std.mem.indexOfAny(u8, bytes, "%\\&") == null) return false;
+        return hasNeedle(access.decoded(bytes, self.other_scratch) orelse return true, column.needle);
+    }
+
+    fn freshOf(self: *const Sieve, data: []const u8, token: json.Token, column: usize) Fresh {
+        const from = @intFromPtr(token.bytes.ptr) - @intFromPtr(data.ptr);
+        const has_day = self.stamp.len == access.stamp_bytes;
+        return .{
+            .from = @intCast(from),
+            .to = @intCast(from + token.bytes.len),
+            .route = self.route,
+            .column = @intCast(column),
+            .kind = @backingInt(token.kind) + 256 * @as(u32, @intFromBool(token.has_escape)),
+            .stamp = if (has_day) @intCast(@intFromPtr(self.stamp.ptr) - @intFromPtr(data.ptr)) else no_stamp,
+        };
+    }
+
+    /// Whether nothing is to be said of this value on the day of the record in hand, which is then counted. A day that
+    /// was not asked about is handed over.
+    fn isSilent(self: *Sieve, watched: u128, one: Fresh, task: *Scan, was_asked: bool) bool {
+        const key = self.keyOfDay(watched, self.stamp) orelse return false;
+        if (self.silences.get(key)) |silence| {
+            if (silence >= task.max_silent) return false;
+            task.n_silent[silence] += 1;
+            return true;
+        }
+        if (was_asked) return false;
+        self.silences.put(key, is_told);
+        task.fresh[task.n_fresh] = one;
+        task.fresh[task.n_fresh].kind += 512;
+        task.n_fresh += 1;
+        return false;
     }
 
     fn hasKeyword(self: *Sieve, route: *const rules.Route, line: []const u8) bool {
@@ -576,6 +676,14 @@ pub const Sieve = struct {
         return texts.folded(&self.folds, text, self.scratch[0 .. self.scratch.len - 8], false);
     }
 };
+
+fn hasNeedle(text: []const u8, needle: []const u8) bool {
+    var at: usize = 0;
+    while (std.mem.indexOfScalarPos(u8, text, at, needle[0])) |found| : (at = found + 1) {
+        if (std.mem.startsWith(u8, text[found..], needle)) return true;
+    }
+    return false;
+}
 
 /// Whether a column's value is its token as it stands.
 fn isPlain(column: *const rules.Column) bool {

@@ -144,4 +144,4 @@ def test_sieve_with_indicators_lets_records_fall_through() -> None:
     sieved, _ = sights(PATTERNS[:3])
     assert sieved.sieve is not None
     lines = [line(3, {"DestinationIp": f"192.0.2.{number % 200}"}) for number in range(1000)]
-    assert sieved.rest_of(chunk_of(lines)).n_through == 1000
+    assert sieved.rest_of(chunk_of(lines), now=NOW).n_through == 1000

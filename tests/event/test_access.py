@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amagasa.event.access import WEBSERVER, detail_access
+from amagasa.event.access import GROUPS, WEBSERVER, detail_access
 from amagasa.event.lines import MAX_LINE_BYTES
 from amagasa.event.record import MISSING, Format, LogSource
 from amagasa.event.route import applies
@@ -175,3 +175,14 @@ def test_access_route_serves_rules_for_web_servers_only() -> None:
     assert applies(LogSource(category="webserver", product="nginx"), WEBSERVER)
     assert not applies(LogSource(service="apache"), WEBSERVER)
     assert not applies(LogSource(category="proxy"), WEBSERVER)
+
+
+@pytest.mark.parametrize("tail", ["", ' "http://x.example/"', ' "-" "Agent \\" x"', ' "" ""', ' "a" "b" 0.1'])
+@pytest.mark.parametrize("request_", ["GET /a%20b?q=1 HTTP/1.1", "GET /? HTTP/2", "HEAD / HTTP/1.0"])
+def test_detail_of_an_ordinary_line_is_what_the_rows_say(request_: str, tail: str) -> None:
+    line = f'203.0.113.9 - "-" [22/Dec/2016:15:19:05 +0300] "{request_}" 200 -{tail}'.encode()
+    names = [name for name in GROUPS if name != "cs-uri-query"]
+    (batch,) = read(Format.ACCESS, line + b"\n", fields=tuple(names)).batches
+    row = {name: value for name, value in zip(names, batch.rows[0], strict=True) if value is not MISSING}
+    fields = dict(detail_access(line).fields)
+    assert {name: value for name, value in fields.items() if name != "cs-uri-query"} == row

@@ -43,9 +43,9 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 def look(chunk: Chunk, sight: Sight, *, now: datetime) -> Seen:
     """Records -> events -> detections and hits: matched, not matched, and what could not run."""
-    rest = sight.rest_of(chunk)
+    rest = sight.rest_of(chunk, now=now)
     events = normalise(rest.chunk, sight.wanted)
-    report = MatchReport()
+    report = MatchReport(silenced=rest.silenced)
     for batch in events.batches:
         for (plan, memo), hidden, suspects in zip(sight.plans, sight.hidden, rest.suspects, strict=True):
             found = evaluate(batch, plan, memo, suspects=suspects).without(hidden)

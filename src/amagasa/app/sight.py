@@ -1,6 +1,7 @@
 """What a node looks with."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from amagasa.detect.correlation.link import Links
@@ -42,11 +43,11 @@ class Sight:
         self.links = links or Links()
         self.exclusions = Exclusions()
 
-    def rest_of(self, chunk: Chunk) -> Rest:
+    def rest_of(self, chunk: Chunk, *, now: datetime) -> Rest:
         """The records that must be looked at; the others fell through: sound ones, in which nothing matches."""
         if self.sieve is None:
             return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self.plans))
-        self.sieve.look_for(self.looking if self.looking.has_any else None)
+        self.sieve.look_for(self.looking if self.looking.has_any else None, now=now)
         return self.sieve.rest_of(chunk)
 
     def wanted(self, route: Route) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from amagasa.event.decode import decode_request
@@ -74,6 +75,7 @@ _ORDINARY: Final = (
     r' (?P<cs_version>HTTP/[0-9](?:\.[0-9])?+))" (?P<sc_status>[0-9]{3}) (?P<sc_bytes>[0-9]{1,18}+|-)'
     rf"(?P<cs_referer>(?: {_QUOTED})?+)(?P<cs_user_agent>(?: {_QUOTED})?+)(?![^ \n])[^\n]*+$|[^\n]*+$)"
 )
+_ORDINARY_ONE: Final = re.compile(_ORDINARY, re.MULTILINE)
 _STAMP: Final = re.compile(rb'[0-9A-Za-z_.:%-]++ [^ \n\["]++ [^ \n\["]++ \[([^\]\n]{1,40}+)\] "')
 # What is left: a virtual host in front, a name with spaces, a broken request, quotes that nobody escaped.
 # No group that captures or that may give back stands in a possessive or atomic one: Python before 3.11.5 gets those
@@ -132,7 +134,10 @@ def normalise_access(chunk: Chunk, wanted: Wanted) -> Normalised:
 def detail_access(line: bytes) -> Event:
     """The whole event of one accepted line."""
     text = text_of(line.rstrip(b"\r\n"))
-    found = _read_ordinary_one(text) or _read_odd(text) or {}
+    event = _ordinary_event(text)
+    if event is not None:
+        return event
+    found = _read_odd(text) or {}
     when = found.pop("when", "")
     fields = {name: value for name, value in found.items() if value is not MISSING}
     return Event(route=WEBSERVER, fields=fields, event_at=_moment(when))
@@ -166,9 +171,16 @@ def _pattern_of(groups: frozenset[str]) -> tuple[re.Pattern[str], tuple[str, ...
     return re.compile(source, re.MULTILINE), order
 
 
-def _read_ordinary_one(text: str) -> dict[str, Value] | None:
-    rows, odd = _read_ordinary(text, (*GROUPS, "when"), [text.encode("utf-8", "replace")])
-    return None if odd else dict(zip((*GROUPS, "when"), rows[0], strict=True))
+def _ordinary_event(text: str) -> Event | None:
+    match = _ORDINARY_ONE.match(text)
+    if match is None or not match["sc_status"]:
+        return None
+    fields = {}
+    for name, written, form in zip(GROUPS, _PARTS_OF_ALL(match), _FORM_OF_ALL, strict=True):
+        value = written if form is None else form(written)
+        if value is not MISSING:
+            fields[name] = value
+    return Event(route=WEBSERVER, fields=fields, event_at=_moment(match["when"]))
 
 
 def _column(name: str, columns: dict[str, tuple[str, ...]], lines: Sequence[bytes]) -> Sequence[Value]:
@@ -266,11 +278,13 @@ def _number(value: str) -> Value:
 _moment = lru_cache(maxsize=4_096)(from_clf)
 
 
+@lru_cache(maxsize=4_096)
 def _date(when: str) -> Value:
     moment = _moment(when.partition(" ")[0])
     return f"{moment:%Y-%m-%d}" if moment else MISSING
 
 
+@lru_cache(maxsize=4_096)
 def _time(when: str) -> Value:
     moment = _moment(when.partition(" ")[0])
     return f"{moment:%H:%M:%S}" if moment else MISSING
@@ -305,3 +319,6 @@ _FORMS: Final[dict[str, Callable[[str], Any]]] = {
     "cs-referer": _header,
     "cs-user-agent": _header,
 }
+# All fields of an ordinary line in order: what they are made from, and how.
+_PARTS_OF_ALL: Final = itemgetter(*GROUPS.values())
+_FORM_OF_ALL: Final = tuple(_FORMS.get(name) for name in GROUPS)

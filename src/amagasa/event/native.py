@@ -7,7 +7,7 @@ import ctypes
 from functools import lru_cache
 from typing import Any, Final
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 
 
 @lru_cache(maxsize=1)

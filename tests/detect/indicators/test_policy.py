@@ -269,3 +269,19 @@ def test_looking_at_a_flood_of_new_values_keeps_a_bounded_memory(monkeypatch: py
         assert [one.record for one in looking.evaluate(batch, now=NOW).detections] == [2_001]
     held = sum(len(field.clean) + len(field.known) for fields in looking._routes.values() for field in fields.values())
     assert held < 200
+
+
+def test_silence_of_a_known_value_is_not_that_of_another_which_the_same_indicator_names() -> None:
+    policy = Policy(allowlist=Allowlist([Known(name="scanner", values=("198.51.100.4",))]))
+    texts = [LINE.replace("198.51.100.23", address) for address in ("198.51.100.4", "198.51.100.5")]
+    report = look("\n".join(texts), policy=policy, held=stix("[ipv4-addr:value = '198.51.100.0/24']"))
+    assert [one.record for one in report.detections] == [2]
+    assert dict(report.silenced) == {Silence.ALLOWED: 1}
+
+
+def test_silence_of_a_known_value_does_not_hide_another_in_the_same_record() -> None:
+    record = PROCESS | {"EventID": 3, "SourceIp": "198.51.100.4", "DestinationIp": "198.51.100.5"}
+    for known, n in ((("198.51.100.4",), 1), (("198.51.100.5",), 1), (("198.51.100.4", "198.51.100.5"), 0)):
+        policy = Policy(allowlist=Allowlist([Known(name="scanner", values=known)]))
+        report = look(record, policy=policy, held=stix("[ipv4-addr:value = '198.51.100.0/24']"))
+        assert len(report.detections) == n

@@ -7,8 +7,9 @@ found. It reads some ten times faster than records can be decoded here; nearly a
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,15 +18,18 @@ from amagasa.detect.engine.evaluate import Suspects
 from amagasa.detect.engine.pattern_set import EVERYWHERE, Databases, PatternSet
 from amagasa.detect.engine.plan import Plan
 from amagasa.detect.engine.sieve_library import N_REASONS, Addition, Scan, sieve_library
-from amagasa.detect.engine.sieve_program import Piece, Program, RoutePiece
+from amagasa.detect.engine.sieve_program import Known, Piece, Program
+from amagasa.detect.engine.sieve_watch import Watching
 from amagasa.detect.engine.sieve_words import Words
 from amagasa.detect.folding import escaped
+from amagasa.detect.report import Silence
+from amagasa.detect.watching import Watcher
 from amagasa.event.access import WEBSERVER
-from amagasa.event.access_places import PARTS, access_value
+from amagasa.event.access_places import PARTS
 from amagasa.event.jsonline import object_of
-from amagasa.event.lines import BOM, text_of
+from amagasa.event.lines import BOM
 from amagasa.event.places import Layout, Place
-from amagasa.event.record import Chunk, Format, Route, Value
+from amagasa.event.record import Chunk, Format, Route
 from amagasa.event.windows import kind_of
 from amagasa.event.windows_layout import fields_of
 from amagasa.event.windows_places import layout_of
@@ -36,15 +40,8 @@ MAX_NAMED: Final = 16_384
 MAX_ASKING: Final = 65_536
 # Channels are what a record says: an attacker may invent new ones.
 MAX_KINDS: Final = 4_000
-MAX_FRESH: Final = 65_536
-# What is found while a chunk is looked at makes it looked at once more; so often at most.
-MAX_PASSES: Final = 4
 _WORDS_OF_NAMED: Final = 7
-_WORDS_OF_FRESH: Final = 5
-_HAS_ESCAPE: Final = 256
-_INTEGER: Final = 3
-# Watched of a route where every event must be looked at: a column that nothing is known of.
-_EVERYTHING: Final = {False: ("Channel",), True: ("_raw",)}
+_NOWHERE: Final = (1 << 64) - 1
 _WINDOW: Final = 6
 _COMMON: Final = {
     **dict.fromkeys("etaoinsrlcdmp. ", 3),
@@ -55,16 +52,6 @@ _KEY_WORD_BYTES: Final = 8
 # By format the number under which the native half knows it.
 _FORMATS: Final[Mapping[Format, int]] = {Format.WINDOWS: 0, Format.ACCESS: 1}
 NOTHING_KNOWN: Final[Mapping[str, bytes]] = {}
-
-
-class Watcher(Protocol):
-    """Whoever looks for single values, beside the rules."""
-
-    def watched(self, route: Route) -> tuple[str, ...] | None:
-        """Fields of the route's events whose values matter; None where every event must be looked at."""
-
-    def may_name(self, route: Route, field: str, value: Value) -> bool:
-        """Whether an event in which the field has this value must be looked at."""
 
 
 class Reason(IntEnum):
@@ -102,28 +89,25 @@ class Named(Struct, frozen=True):
 class Sifted(Struct, frozen=True, kw_only=True):
     """Of one chunk: how many records are in it (blank lines are none), the named ones, and counts by `Reason`.
 
-    `is_stale`: a value that is looked for was met the first time; to see all records that have it, sift once more.
+    `silenced` counts for records that are not named: nothing is said of a watched value that they have.
     """
 
     n_records: int
     named: tuple[Named, ...]
     n_by_reason: tuple[int, ...]
-    is_stale: bool = False
-
-
-class _Known(Struct, frozen=True, kw_only=True):
-    layout: Layout
-    route: Route
-    event_id: int
-    made: RoutePiece
+    silenced: Mapping[Silence, int] = {}
 
 
 class Rest(Struct, frozen=True, kw_only=True):
-    """What is left to look at, how many records fell through, and for each plan what its records are suspected of."""
+    """What is left to look at, how many records fell through, and for each plan what its records are suspected of.
+
+    `silenced` is what the records count for that fell through although somebody looks for a value of theirs.
+    """
 
     chunk: Chunk
     n_through: int
     suspects: tuple[Suspects, ...]
+    silenced: Mapping[Silence, int] = {}
 
 
 def sieve_of(plans: Sequence[Plan], key: bytes, known: Mapping[str, bytes] = NOTHING_KNOWN) -> "Sieve | None":
@@ -155,62 +139,48 @@ class Sieve:
         self._routes: dict[str, int] = {}
         self._kinds: set[tuple[Layout, str, int]] = set()
         self._keywords = _Keywords(program.keywords(), known, self._made)
-        self._known: list[_Known] = []
-        self._watcher: Watcher | None = None
-        self._round = 0
-        # By route the fields watched there, and the number of each in the sieve.
-        self._watched: dict[int, tuple[str, ...]] = {}
-        self._watched_numbers: dict[tuple[str, str], int] = {}
+        self._known: list[Known] = []
         self._named = array("I", bytes(_WORDS_OF_NAMED * 4 * MAX_NAMED))
         self._asking = array("I", bytes(4 * MAX_ASKING))
-        self._fresh = array("I", bytes(_WORDS_OF_FRESH * 4 * MAX_FRESH))
         self._handle = self._begun(key)
+        self._watching = Watching(native, self._handle)
         weakref.finalize(self, native.sieve_free, self._handle)
 
-    def look_for(self, watcher: Watcher | None) -> None:
+    def look_for(self, watcher: Watcher | None, *, now: datetime) -> None:
         """Watch for single values from now on, or no longer. A watcher whose answers changed is another watcher."""
-        if watcher is not self._watcher:
-            self._watcher = watcher
-            self._round += 1
-            self._native.sieve_watch_anew(self._handle, self._round if watcher is not None else 0)
+        self._watching.look_for(watcher, now)
 
     def rest_of(self, chunk: Chunk) -> Rest:
         """The chunk without the records that fall through. Chunks of other formats are left as they are."""
         if chunk.format not in _FORMATS:
-            return self._all_of(chunk)
+            return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._program.plans))
         data = chunk.data.removeprefix(BOM) if chunk.first_record == 1 else chunk.data
-        for _ in range(MAX_PASSES):
-            sifted = self.sift(data, chunk.format)
-            if not sifted.is_stale:
-                break
-        else:
-            return self._all_of(chunk)
+        sifted = self.sift(data, chunk.format)
         numbers = tuple(chunk.first_record + one.line for one in sifted.named)
         lines = b"\n".join([data[one.start : one.end] for one in sifted.named])
         return Rest(
             chunk=replace(chunk, data=lines, numbers=numbers),
             n_through=sifted.n_records - len(numbers),
             suspects=self._suspects(zip(numbers, sifted.named, strict=True)),
+            silenced=sifted.silenced,
         )
-
-    def _all_of(self, chunk: Chunk) -> Rest:
-        return Rest(chunk=chunk, n_through=0, suspects=tuple({} for _ in self._program.plans))
 
     def sift(self, data: bytes, form: Format = Format.WINDOWS) -> Sifted:
         """`data`: whole lines. Kinds of records not met before are learnt on the way."""
         hits = self._keywords.hits(data) if form is Format.WINDOWS else array("I")
-        task = Scan(data=data, n_bytes=len(data), format=_FORMATS[form], stops_at_unknown=1)
+        task = Scan(data=data, n_bytes=len(data), format=_FORMATS[form], stops_at_unknown=1, asked=_NOWHERE)
         task.hits, task.n_hits = hits.buffer_info()[0], len(hits)
         task.named, task.max_named = self._named.buffer_info()[0], MAX_NAMED
         task.asking, task.max_asking = self._asking.buffer_info()[0], MAX_ASKING
-        task.fresh, task.max_fresh = self._fresh.buffer_info()[0], MAX_FRESH
+        self._watching.begin(task)
         named: list[Named] = []
-        is_stale = False
         while task.at < len(data):
             task.n_named = task.n_asking = task.n_fresh = 0
             self._native.sieve_scan(self._handle, task)
             named.extend(self._read_named(task.n_named))
-            is_stale |= self._ask(data, task.n_fresh)
+            if task.n_fresh:
+                self._watching.ask(data, task.n_fresh, self._known)
+                task.asked = task.at
             if task.n_named and task.stops_at_unknown and named[-1].reason in _LEARNT:
                 one = named[-1]
                 task.stops_at_unknown = self._learn_from(one, data, form)
@@ -220,25 +190,12 @@ class Sieve:
                     task.n_records -= 1
                     task.n_by_reason[one.reason] -= 1
         reasons = tuple(task.n_by_reason[number] for number in range(N_REASONS))
-        return Sifted(n_records=task.n_records, named=tuple(named), n_by_reason=reasons, is_stale=is_stale)
-
-    def _ask(self, data: bytes, count: int) -> bool:
-        """Ask the watcher about new values; whether there are hot ones, which may stand in records let through."""
-        is_hot = False
-        if self._watcher is None:
-            return False
-        for at in range(0, count * _WORDS_OF_FRESH, _WORDS_OF_FRESH):
-            start, end, number, column, kind = self._fresh[at : at + _WORDS_OF_FRESH]
-            field, known = self._watched[number][column], self._known[number]
-            written = data[start:end]
-            value = _value_of(written, kind)
-            if known.layout is Layout.ACCESS and isinstance(value, str):
-                value = access_value(field, text_of(written))
-            if self._watcher.may_name(known.route, field, value):
-                column_number = self._watched_numbers[known.route.name, field]
-                self._native.sieve_heat(self._handle, column_number, kind, written, len(written))
-                is_hot = True
-        return is_hot
+        return Sifted(
+            n_records=task.n_records,
+            named=tuple(named),
+            n_by_reason=reasons,
+            silenced=self._watching.silenced(),
+        )
 
     def _learn_from(self, one: Named, data: bytes, form: Format) -> bool:
         if one.reason == Reason.STALE_ROUTE:
@@ -253,21 +210,14 @@ class Sieve:
     def _watch(self, number: int) -> bool:
         """Say what is watched for on a route."""
         known = self._known[number]
-        fields = self._watcher.watched(known.route) if self._watcher is not None else ()
-        if fields is None:
-            fields = _EVERYTHING[known.layout is Layout.ACCESS]
-        if self._watched.get(number) == fields:
+        asked = self._watching.asked_of(number, known.route, is_access=known.layout is Layout.ACCESS)
+        if asked is None:
             self._native.sieve_watch_on(self._handle, number)
             return True
-        # A value is known for its route alone: the watcher may pass by on one what it names on another.
-        own = known.route.name
-        for field in fields:
-            self._watched_numbers.setdefault((own, field), len(self._watched_numbers))
-        numbers = {field: self._watched_numbers[own, field] for field in fields}
-        piece, places = self._program.watch(numbers, known.layout, known.route, known.event_id)
+        piece, places = self._program.watch(asked, known.layout, known.route, known.event_id)
         if not self._add_steps(places) or not self._add(Addition.WATCH, number, piece):
             return False
-        self._watched[number] = fields
+        self._watching.watches(number, asked)
         return True
 
     def made(self) -> Databases:
@@ -343,7 +293,7 @@ class Sieve:
         if not self._add(Addition.ROUTE, number, made.piece):
             return None
         self._routes[name] = number
-        self._known.append(_Known(layout=layout, route=own, event_id=event_id, made=made))
+        self._known.append(Known(layout=layout, route=own, event_id=event_id, made=made))
         return number
 
     def _add_steps(self, places: Sequence[Place]) -> bool:
@@ -376,16 +326,6 @@ class _Keywords:
         if self._rare is None or self._whole is None or not self._rare.search(data):
             return array("I")
         return array("I", sorted(self._whole.ends(data)))
-
-
-def _value_of(written: bytes, kind: int) -> Value:
-    """A watched value as rows hold it."""
-    if kind == _INTEGER:
-        return int(written)
-    if kind < _HAS_ESCAPE and written.isascii():
-        return written.decode()
-    record = object_of(b'{"value":"' + written + b'"}')
-    return record["value"] if isinstance(record, dict) else None
 
 
 def _rarest(part: str) -> str:

@@ -39,10 +39,24 @@ class Scan(ctypes.Structure):
         ("line", ctypes.c_uint64),
         ("n_records", ctypes.c_uint64),
         ("stops_at_unknown", ctypes.c_uint64),
+        ("asked", ctypes.c_uint64),
         ("fresh", ctypes.c_void_p),
         ("max_fresh", ctypes.c_uint64),
         ("n_fresh", ctypes.c_uint64),
         ("n_by_reason", ctypes.c_uint64 * N_REASONS),
+        ("n_silent", ctypes.c_void_p),
+        ("max_silent", ctypes.c_uint64),
+    )
+
+
+class BitsOfTable(ctypes.Structure):
+    """A table's sieve of bits, where the CRC-32 begins, and how far a key is shifted to give the place of its bit."""
+
+    _fields_ = (
+        ("bits", ctypes.c_char_p),
+        ("n_bytes", ctypes.c_uint64),
+        ("seed", ctypes.c_uint32),
+        ("shift", ctypes.c_uint32),
     )
 
 
@@ -66,6 +80,19 @@ def sieve_library() -> Any:
     found.sieve_watch_on.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     found.sieve_heat.restype = None
     found.sieve_heat.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)
+    found.sieve_listed.restype = ctypes.c_uint32
+    found.sieve_listed.argtypes = (
+        *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
+        *(ctypes.POINTER(BitsOfTable), ctypes.c_size_t),
+    )
+    found.sieve_speak.restype = None
+    found.sieve_speak.argtypes = (ctypes.c_void_p,)
+    found.sieve_silence.restype = None
+    found.sieve_silence.argtypes = (
+        *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32),
+        *(ctypes.c_char_p, ctypes.c_size_t) * 2,
+        ctypes.c_uint32,
+    )
     found.sieve_scan.restype = None
     found.sieve_scan.argtypes = (ctypes.c_void_p, ctypes.POINTER(Scan))
     found.sieve_free.restype = None

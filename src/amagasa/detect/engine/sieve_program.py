@@ -27,6 +27,7 @@ from amagasa.detect.engine.sieve_words import (
     write_needles,
 )
 from amagasa.detect.sigma.rule import Atom, Predicate
+from amagasa.detect.watching import Telling
 from amagasa.event.access_places import PARTS, access_places_of
 from amagasa.event.places import How, Layout, Node, Place, Places
 from amagasa.event.record import LogSource, Route
@@ -81,6 +82,15 @@ class Kept(Struct, kw_only=True, array_like=True):
     slots: list[Place]
     fields: dict[str, Piece]
     routes: dict[str, RoutePiece]
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """A route that a sieve learnt from a record of this layout and event."""
+
+    layout: Layout
+    route: Route
+    event_id: int
+    made: RoutePiece
 
 
 class Program:
@@ -159,16 +169,18 @@ class Program:
         return found
 
     def watch(
-        self, fields: Mapping[str, int], layout: Layout, route: Route, event_id: int
+        self, fields: Mapping[str, tuple[int, Telling]], layout: Layout, route: Route, event_id: int
     ) -> tuple[Piece, list[Place]]:
-        """Columns whose values are watched, under numbers of their own; and the places that must have steps before."""
+        """Columns whose values are watched, by field with their numbers; and the places that must have steps before."""
         found = _found(fields, layout, route, event_id)
         places = list(dict.fromkeys(place for one in found.values() for place in one.places))
         self._number(places)
         words = Words()
         words.add(len(fields))
-        for field, number in fields.items():
+        for field, (number, telling) in fields.items():
             self._write_column(words, number, found[field], ())
+            words.add(telling.is_address)
+            words.text(telling.needed)
         return _piece(words), places
 
     def _made(self, layout: Layout, route: Route, event_id: int) -> RoutePiece:

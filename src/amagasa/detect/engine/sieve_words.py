@@ -23,7 +23,7 @@ from amagasa.detect.sigma.rule import Atom, Predicate
 
 # Where keywords are looked for, as a field; no field of an event has this name.
 LINE: Final = ""
-INTERFACE: Final = 6
+INTERFACE: Final = 7
 NONE: Final = 0xFFFF
 _MAYBE: Final = 7
 _NO: Final = 11

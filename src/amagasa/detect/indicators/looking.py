@@ -1,6 +1,6 @@
 """Batches of events -> MatchReport: what of them the indicators name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
@@ -9,22 +9,27 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from amagasa.detect.indicators.indicator import Indicator, IndicatorSet, places_of
+from amagasa.detect.indicators.kinds import ADDRESS
 from amagasa.detect.indicators.lookup import counts, hits, indicator_at
 from amagasa.detect.indicators.others import Others
-from amagasa.detect.indicators.policy import Named, Policy, named
-from amagasa.detect.indicators.saying import Saying
+from amagasa.detect.indicators.policy import Named, Policy, also_named, named
+from amagasa.detect.indicators.saying import Saying, Words, silent_on
 from amagasa.detect.indicators.series import named_parts, parts_in
 from amagasa.detect.indicators.table import Where
+from amagasa.detect.indicators.unlisted import listed_addresses
 from amagasa.detect.report import MatchReport
 from amagasa.detect.stix.absent import absent_from
-from amagasa.detect.stix.forms import Form
+from amagasa.detect.stix.forms import Form, address, display_names, hosts_of_links_in, links_in, mails_in
 from amagasa.detect.stix.observables import shapes_of
+from amagasa.detect.watching import Day, Listed, Silent, Telling
 from amagasa.event.record import MISSING, EventBatch, Route
 
 # Of values whose answer is known. Then all are forgotten, so a flood of new values costs time and no memory.
 MAX_KEPT_CHARACTERS: Final = 32 * 1024 * 1024
 KEPT_ENTRY_CHARACTERS: Final = 100  # what an entry costs beside its text
 MAX_VALUE_CHARACTERS: Final = 16_384  # a longer value is not worth its place
+# Without this a form reads nothing from a value: most requests and command lines show no link.
+_NEEDED: Final[Mapping[Form, str]] = {links_in: "://", hosts_of_links_in: "://", mails_in: "@", display_names: "@"}
 
 
 class _Part(Struct, frozen=True):
@@ -60,6 +65,7 @@ class Looking:
         self._used = indicators.used | places_of(indicators.tables)
         self._routes: dict[str, dict[str, _Field]] = {}
         self._wanted: dict[str, tuple[str, ...]] = {}
+        self._words = Words()
         self._n_characters = 0
 
     @property
@@ -74,13 +80,20 @@ class Looking:
             found = self._wanted[route.name] = self.indicators.wanted(route)
         return found
 
-    def watched(self, route: Route) -> tuple[str, ...] | None:
+    def watched(self, route: Route) -> dict[str, Telling] | None:
         """Fields of the route's events which tell whether any indicator can name one; None where none tells."""
         if any(one.is_always_worth_trying(route) for one in (self._others, self._parts)):
             return None
-        return tuple(
-            dict.fromkeys((*self._fields_of(route), *self._others.telling(route), *self._parts.telling(route)))
-        )
+        own = self._fields_of(route)
+        forms = {field: [part.form for part in one.parts] for field, one in own.items()}
+        for others in (self._others.telling(route), self._parts.telling(route)):
+            for field, read in others.items():
+                forms[field] = [*forms.get(field, ()), *(form for form, _ in read)]
+        return {field: _telling_of(read) for field, read in forms.items()}
+
+    def listed(self) -> Listed | None:
+        """The IPv4 addresses that some indicator may name, as far as bits tell them; None where these are too many."""
+        return listed_addresses(self.indicators, (*self._others.texts_at(ADDRESS), *self._parts.texts_at(ADDRESS)))
 
     def may_name(self, route: Route, field: str, value: Any) -> bool:
         """Whether an event in which the field has this value may be named: by the value, or by a pattern that needs it.
@@ -91,6 +104,16 @@ class Looking:
         if own is not None and value not in own.clean and self._answer(own, value):
             return True
         return self._others.may_need(route, field, value) or self._parts.may_need(route, field, value)
+
+    def silent_on(self, route: Route, field: str, *, value: Any, day: Day, now: datetime) -> Silent | None:
+        """What `evaluate` does with an event of that day in which only this value is looked for; None where it speaks.
+
+        `watched` named the field, `may_name` the value. What patterns may need is never silent.
+        """
+        own = self._fields_of(route).get(field)
+        needed = (one.may_need(route, field, value) for one in (self._others, self._parts))
+        met = () if own is None or any(needed) else self._answer(own, value)
+        return silent_on(met, day, now=now, policy=self.policy) if met else None
 
     def evaluate(self, batch: EventBatch, *, now: datetime) -> MatchReport:
         """One detection for each record and indicator in force at `now` which the record satisfies.
@@ -108,7 +131,9 @@ class Looking:
             for row, position, matched in self._others.tried(batch):
                 indicator = self.indicators.indicators[position]
                 found.setdefault((row, indicator.id), (Named(indicator=indicator), set()))[1].update(matched)
-        report = Saying(batch, self.policy, now).report(found) if found else MatchReport(n_events=len(batch.rows))
+        report = MatchReport(n_events=len(batch.rows))
+        if found:
+            report = Saying(batch, self.policy, now, self._words).report(found)
         if self._parts:
             report = replace(report, parts=parts_in(batch, self.indicators, self._parts, now=now))
         return report
@@ -131,7 +156,10 @@ class Looking:
             return
         for row, values in enumerate(rows):
             for one in matched.get(values[column], ()):
-                found.setdefault((row, one.indicator.id), (one, set()))[1].add(name)
+                key = (row, one.indicator.id)
+                met, names = found.get(key) or (one, set())
+                names.add(name)
+                found[key] = (met if met is one else also_named(met, one), names)
 
     def _answer(self, field: _Field, value: Any) -> tuple[Named, ...]:
         answer = field.known.get(value)
@@ -193,6 +221,11 @@ class Looking:
             for field in fields.values():
                 field.forget()
         self._n_characters = 0
+
+
+def _telling_of(forms: Sequence[Form]) -> Telling:
+    needed = {_NEEDED.get(form, "") for form in forms}
+    return Telling(needed.pop() if len(needed) == 1 else "", all(form is address for form in forms))
 
 
 def evaluate_indicators(batch: EventBatch, indicators: IndicatorSet, *, now: datetime) -> MatchReport:

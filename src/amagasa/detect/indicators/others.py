@@ -1,6 +1,6 @@
 """Patterns that are more than "this or that value": tried on each combination of values that may satisfy them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from amagasa.detect.indicators.indicator import used_parts
@@ -75,6 +75,10 @@ class Others(Generic[_Key]):
                     for field in part.fields if texts else ():
                         found.setdefault(field, []).append((part.form, texts or {}))
         return found
+
+    def texts_at(self, where: Where) -> Iterable[str]:
+        """What some pattern waits for in this place."""
+        return self._by_text.get(where, ())
 
     def may_need(self, route: Route, field: str, value: Any) -> bool:
         """Whether some pattern waits for what this value of the field shows."""

@@ -7,7 +7,7 @@ erred by itself. Each list ages by its own dates first, and one that has fallen 
 years ago confirms nothing, and takes nothing from a list that says it today.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from math import prod
 from typing import Final
@@ -74,6 +74,16 @@ def named(met: Sequence[tuple[Indicator, Where, str]], allowlist: Allowlist) -> 
     )
 
 
+def also_named(one: Named, other: Named) -> Named:
+    """The same indicator met by another value of the same record: known only where both are."""
+    return Named(
+        indicator=one.indicator,
+        entries=tuple(dict.fromkeys((*one.entries, *other.entries))),
+        allowed=(*one.allowed, *other.allowed) if one.allowed and other.allowed else (),
+        guards=(*one.guards, *other.guards) if one.guards and other.guards else (),
+    )
+
+
 def word_of(met: Named, at: datetime, *, now: datetime, ageing: Ageing) -> Word | Silence:
     """What is said of an event of `at`, looked at `now`; or why nothing is."""
     in_force = [one for one in met.entries or (met.indicator,) if one.is_in_force(now)]
@@ -89,6 +99,13 @@ def word_of(met: Named, at: datetime, *, now: datetime, ageing: Ageing) -> Word 
         return _reported(*speaking[0])
     guard = next((verdict for verdict in met.guards if verdict.holds(now)), None)
     return _listed(speaking, guard)
+
+
+def changes_of(met: Named) -> Iterator[datetime]:
+    """The instants of looking at which what is said of an event may become another."""
+    for one in met.entries or (met.indicator,):
+        yield from (at for at in (one.valid_from, one.valid_until) if at is not None)
+    yield from (verdict.until for verdict in (*met.allowed, *met.guards) if verdict.until is not None)
 
 
 def _listed(speaking: Sequence[tuple[Indicator, float]], guard: Verdict | None) -> Word:

@@ -27,6 +27,8 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.watching import Bits
+
 Where: TypeAlias = tuple[str, str]  # (kind, path) as `observables` names them
 
 MAGIC: Final = b"AMGIND01"
@@ -120,6 +122,8 @@ class Table:
         self._notes = self._section(*plan.sections["notes"], "B")
         self._sieve = self._section(*plan.sections["sieve"], "B")
         self._shift = 32 - (len(self._sieve) * 8).bit_length() + 1 if self._sieve else 32
+        self._copied: bytes | None = None
+        self._sixteens: frozenset[int] | None = None
         self._seeds = {where: seed_of(where) for where in plan.places}
         self._nets: Mapping[tuple[Where, int], _Nets] = {
             (nets.where, nets.version): _Nets(
@@ -160,6 +164,24 @@ class Table:
             if nets is not None:
                 found.extend(nets.around(first, last))
         return found
+
+    def bits(self, where: Where) -> Bits | None:
+        """A copy of the sieve, for texts of this place; None where `find` can find nothing there."""
+        seed = self._seeds.get(where)
+        if seed is None:
+            return None
+        if self._copied is None:
+            self._copied = bytes(self._sieve)
+        return Bits(self._copied, seed, self._shift)
+
+    def sixteens(self, where: Where) -> frozenset[int]:
+        """The first two octets of each IPv4 address that lies in some prefix of this place, as numbers of 16 bits."""
+        if self._sixteens is None:
+            nets = self._nets.get((where, 4))
+            places = range(len(nets.firsts)) if nets is not None else ()
+            ranges = ((nets.firsts[at], nets.lasts[at]) for at in places) if nets is not None else ()
+            self._sixteens = frozenset(one for first, last in ranges for one in range(first >> 16, (last >> 16) + 1))
+        return self._sixteens
 
     def holds(self, where: Where) -> bool:
         """Whether `find` can find anything in this place."""

@@ -76,8 +76,12 @@ class Findings:
 
     def add(self, detection: Detection) -> None:
         """Take one detection in."""
-        _, sources = self._rows.setdefault(detection.content_id, (detection, Counter()))
-        self._n[detection.content_id] += 1
+        content_id = detection.content_id
+        row = self._rows.get(content_id)
+        if row is None:
+            row = self._rows[content_id] = (detection, Counter())
+        sources = row[1]
+        self._n[content_id] += 1
         source = _source_of(detection)
         if source and (source in sources or len(sources) < MAX_SOURCES_KEPT):
             sources[source] += 1
