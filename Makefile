@@ -4,17 +4,18 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BROWSERS := $(VENV)/.debian
+KAFKA := $(VENV)/.kafka
 BUILT := $(VENV)/.console
 COMPILED := $(VENV)/.compiled
 CONSOLE := $(shell find console native -type f -not -path '*/node_modules/*' 2>/dev/null)
 MODULES := $(shell find src -name '*.py' 2>/dev/null)
 
-.PHONY: demo test console check format bench clean setup debian screenshots requirements
+.PHONY: demo test console check format bench clean setup debian kafka screenshots requirements
 
 demo: $(READY) $(BUILT) $(COMPILED)
 	@$(VENV)/bin/amagasa demo
 
-test: $(READY) $(BUILT) $(COMPILED) debian
+test: $(READY) $(BUILT) $(COMPILED) debian kafka
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n 2 --dist loadfile
 
@@ -70,6 +71,16 @@ $(BROWSERS): | $(READY)
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fontconfig; } \
 	    >$(VENV)/debian.log 2>&1 && touch $@ || echo "setup: that failed (see $(VENV)/debian.log); browser tests will skip"; \
 	else echo "setup: no chromium, and no root to install it: browser tests will skip"; fi
+
+# A broker for the tests of the source kafka. Without Maven or Java those tests skip and say why.
+kafka: $(KAFKA)
+$(KAFKA): tests/journeys/kafka/pom.xml | $(READY)
+	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
+	  echo "setup: copying Apache Kafka for the tests"; \
+	  rm -rf $(VENV)/kafka; \
+	  timeout 300 mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(VENV)/kafka >$(VENV)/kafka.log 2>&1 && touch $@ \
+	    || echo "setup: that failed (see $(VENV)/kafka.log); tests of Kafka will skip"; \
+	else echo "setup: no Maven or no Java: tests of Kafka will skip"; fi
 
 requirements:
 	@$(VENV)/bin/python -m uv --version >/dev/null 2>&1 || $(PY) -m pip install -q uv

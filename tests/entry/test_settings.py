@@ -197,6 +197,7 @@ def test_address_which_no_ally_could_use_is_refused(address: str) -> None:
 
 
 TOKEN_HASH = "0" * 64
+KAFKA = "kind='kafka'\ntopics=['a.b']\ngroup='g'"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,16 @@ TOKEN_HASH = "0" * 64
         ("kind='nats'\nstream='logs'", "AMG-SETTINGS-VALUE", "source.servers"),
         ("kind='nats'\nservers=['nats://a:4222']", "AMG-SETTINGS-VALUE", "source.stream"),
         ("kind='nats'\nservers=['nats://u:p@a']\nstream='logs'", "AMG-SETTINGS-VALUE", "source.servers"),
+        ("kind='kafka'\nservers=['nats://a:4222']\ntopics=['a']\ngroup='g'", "AMG-SETTINGS-VALUE", "source.servers"),
+        ("kind='kafka'\nservers=['kafka://a']\ntopics=['a']\ngroup='g'", "AMG-SETTINGS-VALUE", "source.servers"),
+        (f"{KAFKA}\nservers=['kafka://a:1', 'tls://a:2']", "AMG-SETTINGS-VALUE", "source.servers"),
+        ("kind='kafka'\nservers=['kafka://a:1']\ngroup='g'", "AMG-SETTINGS-VALUE", "source.topics"),
+        ("kind='kafka'\nservers=['kafka://a:1']\ngroup='g'\ntopics=['^a.*']", "AMG-SETTINGS-VALUE", "source.topics"),
+        ("kind='kafka'\nservers=['kafka://a:1']\ntopics=['a']", "AMG-SETTINGS-VALUE", "source.group"),
+        (f"{KAFKA}\nservers=['tls://a:1']\nsasl='PLAIN'", "AMG-SETTINGS-VALUE", "source.sasl"),
+        (f"{KAFKA}\nservers=['kafka://a:1']\nsasl='PLAIN'\nsecret_file='s'", "AMG-SETTINGS-VALUE", "source.sasl"),
+        (f"{KAFKA}\nservers=['kafka://a:1']\nca_file='s'", "AMG-SETTINGS-VALUE", "source.ca_file"),
+        (f"{KAFKA}\nservers=['tls://a:1']\ncert_file='s'", "AMG-SETTINGS-VALUE", "source.cert_file"),
         ("kind='file'", "AMG-SETTINGS-VALUE", "source.path"),
         ("kind='syslog'\n[[source]]\nname='b'\nkind='syslog'\nport=5514", "AMG-SETTINGS-PORT", "line 7"),
     ],
@@ -238,6 +249,7 @@ def test_received_source_that_cannot_be_is_refused_with_its_place(source: str, c
         ("kind='syslog'\nhost='0.0.0.0'\nsenders=['192.0.2.0/24']", "syslog+tcp://0.0.0.0:5514"),
         ("kind='syslog'\nhost='0.0.0.0'\ntransport='tls'\nclients='a.pem'", "syslog+tls://0.0.0.0:6514"),
         ("kind='nats'\nservers=['nats://a:4222']\nstream='logs'", "nats://a:4222 logs"),
+        (f"{KAFKA}\nservers=['tls://a:1', 'tls://b:1']", "tls://a:1, tls://b:1 a.b"),
         (f"kind='http'\ntransport='tls'\ntoken_sha256='{TOKEN_HASH}'", "https://127.0.0.1:8514/records"),
     ],
 )

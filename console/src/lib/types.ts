@@ -313,6 +313,7 @@ export interface Source {
   rate_per_s: number | null
   fault: string
   lag_bytes: number
+  n_behind: number
   rhythm: 'learning' | 'usual' | 'silent'
   alarm_at: Instant | null
   clock: 'unknown' | 'right' | 'ahead' | 'behind'

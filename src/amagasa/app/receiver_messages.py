@@ -17,11 +17,12 @@ class Transport(StrEnum):
 
 
 class ReceiverSpec(Struct, frozen=True, kw_only=True):
-    """A port to listen on, or a stream of a broker (where there are `servers`), and the spool behind it.
+    """A port to listen on, or a stream or `topics` of a broker (where there are `servers`), and the spool behind it.
 
     `senders` are addresses and networks (empty: whoever reaches the port). `clients` is a file of certificates by which
     senders must prove themselves over TLS; "" for none. `is_http` with its `token_hash`, else syslog. `secret` is
-    a file too; `mark` is that of the last frame which was committed. `least`: see `adapters.source.spool`.
+    a file too, as are `authorities`, `certificate` and `key`; `mark` is that of the last frame which was committed.
+    `least`: see `adapters.source.spool`. `is_late`: only what comes from now on.
     """
 
     name: str
@@ -38,7 +39,14 @@ class ReceiverSpec(Struct, frozen=True, kw_only=True):
     servers: tuple[str, ...] = ()
     stream: str = ""
     subject: str = ""
+    topics: tuple[str, ...] = ()
+    group: str = ""
+    sasl: str = ""
     secret: str = ""
+    authorities: str = ""
+    certificate: str = ""
+    key: str = ""
+    is_late: bool = False
     mark: str = ""
 
 

@@ -62,8 +62,9 @@ class NodeView(Struct, frozen=True, kw_only=True):
 class SourceView(Struct, frozen=True, kw_only=True):
     """A source: what was read of it, and how fresh. `rate_per_s` is None until two looks a second apart.
 
-    `lag_s` is the age of the newest record; None where none carried an instant. `lag_bytes` wait to be read. `rhythm`
-    is what is known of it; `alarm_at`: when its silence, should it be silent until then, is alarmed of.
+    `lag_s` is the age of the newest record; None where none carried an instant. `lag_bytes` wait to be read here,
+    `n_behind` messages at its broker, both as of the last whole minute. `rhythm` is what is known of it; `alarm_at`:
+    when its silence, should it be silent until then, is alarmed of.
     `clock_ahead_s`: how far its clock is ahead (negative: behind, or records are held back on the way), None while that
     is not known; with `is_zone` its time zone is told wrongly. `n_rejects_kept` can be looked at and read again.
     Of a capture, `n_lost` packets were dropped by its kernel, and `n_lost_bytes` went unread for want of room.
@@ -79,6 +80,7 @@ class SourceView(Struct, frozen=True, kw_only=True):
     rate_per_s: float | None
     fault: str
     lag_bytes: int = 0
+    n_behind: int = 0
     rhythm: RhythmState = RhythmState.LEARNING
     alarm_at: datetime | None = None
     clock: ClockState = ClockState.UNKNOWN
@@ -247,6 +249,7 @@ class Situation:
             rate_per_s=self._rates.look(position, now=now),
             fault=show(position.fault, 300),
             lag_bytes=health.lag_bytes,
+            n_behind=health.n_behind,
             rhythm=_rhythm_of(health.rhythm),
             alarm_at=health.alarm_at,
             clock=skew.state,

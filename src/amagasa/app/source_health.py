@@ -34,11 +34,16 @@ ENDED: Final = "records come again"
 
 
 class Health(Struct, kw_only=True):
-    """Of one source. `is_told`: an alert of the present silence is committed; `alarm_at`: when there would be one."""
+    """Of one source.
+
+    `n_behind` messages wait at its broker. `is_told`: an alert of the present silence is committed; `alarm_at`: when
+    there would be one.
+    """
 
     rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
     last_at: datetime | None = None
     lag_bytes: int = 0
+    n_behind: int = 0
     samples: tuple[Sample, ...] = ()
     is_told: bool = False
     alarm_at: datetime | None = None
@@ -92,6 +97,12 @@ class SourceHealth:
             if batch.n_read:
                 health.last_at = now
                 self._spoke.add(batch.source)
+
+    def note_behind(self, source: str, n_behind: int) -> None:
+        """How many messages wait at its broker."""
+        with self._lock:
+            if source in self._held:
+                self._held[source].n_behind = n_behind
 
     def tick(self, *, now: datetime, is_looking: bool) -> Ticked | None:
         """Once a second. At the end of a minute: what was learnt of it, silences that begin, silences that end.

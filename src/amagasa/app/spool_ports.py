@@ -1,5 +1,6 @@
 """What receivers ask of a spool, and what they tell of themselves."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -28,6 +29,9 @@ class Keeper(Protocol):
     def last_id(self) -> bytes:
         """Identifier of the last that was kept and has one, as far as the spool still holds it; else `NO_ID`."""
 
+    def ids(self) -> Sequence[bytes]:
+        """Identifiers of what was kept, as far as they are remembered, the last at the end."""
+
     def keep(self, payload: bytes, identifier: bytes = ...) -> Kept:
         """Keep whole lines, all or none."""
 
@@ -41,7 +45,8 @@ class Tally(Struct, kw_only=True):
     `n_dropped` came and could not be kept (UDP alone: TCP and HTTP wait), `n_unheard` were lost in the kernel's own
     buffer, `n_refused` came from senders that are not let in (connections, datagrams or requests), `n_cut` were
     longer than a record may be, `n_torn` were cut off by their connection. `is_waiting`: senders wait for room. `away`
-    says why a broker cannot be read, `n_gone` what was gone from its stream before it was read.
+    says why a broker cannot be read, `n_gone` what was gone from its stream before it was read, `n_behind` how many
+    messages wait there.
     """
 
     n_messages: int = 0
@@ -57,3 +62,4 @@ class Tally(Struct, kw_only=True):
     why: str = ""
     away: str = ""
     n_gone: int = 0
+    n_behind: int = 0

@@ -28,11 +28,17 @@ class SourceKind(StrEnum):
     HTTP = "http"
     CAPTURE = "capture"
     NATS = "nats"
+    KAFKA = "kafka"
 
     @property
     def is_received(self) -> bool:
         """Whether it comes by a spool."""
-        return self in {SourceKind.SYSLOG, SourceKind.HTTP, SourceKind.NATS}
+        return self in {SourceKind.SYSLOG, SourceKind.HTTP} or self.is_brokered
+
+    @property
+    def is_brokered(self) -> bool:
+        """Whether it is read from a broker."""
+        return self in {SourceKind.NATS, SourceKind.KAFKA}
 
     @property
     def is_listening(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import uvicorn
 
 from amagasa.adapters.receive.datagrams import DatagramReceiver
+from amagasa.adapters.receive.kafka_topics import KafkaReceiver
 from amagasa.adapters.receive.nats_stream import Broker, NatsReceiver
 from amagasa.adapters.receive.push import PushDoor
 from amagasa.adapters.receive.senders import Senders
@@ -18,6 +19,7 @@ from amagasa.adapters.source.spool import Spool
 from amagasa.app.receiver_messages import ReceiverSpec, Transport
 from amagasa.app.spool_ports import NO_ID, Tally
 from amagasa.entry.serving import Server
+from amagasa.entry.wiring_broker import brokers_of, secret_in
 
 HTTP_CONNECTIONS: Final = 128
 IDLE_S: Final = 30
@@ -122,8 +124,10 @@ def spool_of(spec: ReceiverSpec) -> Spool:
 
 def receiver_of(spec: ReceiverSpec, spool: Spool, sync: Sync, *, certificate: str, key: str) -> Receiver:
     """The receiver of a spec, not listening yet. Raises OSError (ssl.SSLError too) for files that cannot be used."""
+    if spec.topics:
+        return KafkaReceiver(spool, brokers_of(spec, certificate), sync=sync)
     if spec.servers:
-        secret = Path(spec.secret).read_text(encoding="utf-8") if spec.secret else ""
+        secret = secret_in(spec.secret)
         broker = Broker(servers=spec.servers, stream=spec.stream, subject=spec.subject, secret=secret)
         return NatsReceiver(spool, broker, bytes.fromhex(spec.mark) if spec.mark else NO_ID)
     senders = Senders(spec.senders)

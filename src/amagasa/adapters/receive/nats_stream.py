@@ -18,8 +18,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from amagasa.adapters.receive.messages import records_of
 from amagasa.app.spool_ports import NO_ID, Keeper, Kept, Tally
-from amagasa.event.syslog_frames import as_line
 from amagasa.vocab.text import show
 
 MAX_MESSAGES: Final = 200  # of one fetch
@@ -101,6 +101,7 @@ class NatsReceiver:
                 except TimeoutError:
                     continue
                 await self._keep(messages)
+                self.tally.n_behind = messages[-1].metadata.num_pending if messages else 0
         finally:
             with contextlib.suppress(Error, OSError, TimeoutError):
                 await client.close()
@@ -128,7 +129,7 @@ class NatsReceiver:
         lines: list[bytes] = []
         n_bytes = 0
         for message in messages:
-            lines += _lines(message.data)
+            lines += records_of(message.data)
             n_bytes += len(message.data)
             if n_bytes >= FRAME_BYTES or message is messages[-1]:
                 await self._keep_frame(lines, message.metadata.sequence.stream)
@@ -145,11 +146,6 @@ class NatsReceiver:
         self._sequence = sequence
         self.tally.n_messages += len(lines)
         self.tally.n_bytes += len(payload)
-
-
-def _lines(data: bytes) -> list[bytes]:
-    """The records of a message: one, or one a line."""
-    return [line for part in data.split(b"\n") if (line := as_line(part))]
 
 
 def _proof(secret: str) -> dict[str, str]:

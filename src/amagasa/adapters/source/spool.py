@@ -84,6 +84,10 @@ class Spool:
         """See app.spool_ports.Keeper."""
         return self._last_id
 
+    def ids(self) -> tuple[bytes, ...]:
+        """See app.spool_ports.Keeper."""
+        return tuple(self._ids)
+
     def keep(self, payload: bytes, identifier: bytes = NO_ID) -> Kept:
         """Keep whole lines as one frame, all or nothing; `why` says what is wrong where the disk failed.
 

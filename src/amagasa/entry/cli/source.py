@@ -20,6 +20,7 @@ app = typer.Typer()
 app.command("add")(add)
 app.command("test")(try_source)
 COLUMNS = ("name", "address", "n_read", "n_rejected", "last_record_at", "rate_per_s", "rhythm", "clock", "fault")
+WAITING = ("lag_bytes", "n_behind")  # shown where there are any
 EMPTY = "no sources: add one, e.g. amagasa source add web /var/log/nginx/access.log"
 REJECT_COLUMNS = ("record", "at", "why", "raw")
 TOLD = {
@@ -38,7 +39,8 @@ def list_sources(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
     """The sources, what was read of each and how fresh it is."""
     with client_of(node) as client:
         found = client.get("/api/status")["sources"]
-    show_list(found, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
+    waiting = tuple(column for column in WAITING if any(source.get(column) for source in found))
+    show_list(found, (*COLUMNS[:-1], *waiting, COLUMNS[-1]), form=(as_json, as_ndjson), empty=EMPTY)
 
 
 @app.command("remove")

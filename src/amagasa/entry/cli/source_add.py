@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -45,10 +46,17 @@ def add(  # noqa: PLR0913 - each is an option of the command
     port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="syslog, http: port.")] = None,
     sender: Annotated[list[str] | None, typer.Option("--sender", help="An address or network that may send.")] = None,
     clients: Annotated[Path | None, typer.Option("--clients", help="TLS: certificates of those who may send.")] = None,
-    server: Annotated[list[str] | None, typer.Option("--server", help="nats: address of the broker.")] = None,
+    server: Annotated[list[str] | None, typer.Option("--server", help="nats, kafka: address of the broker.")] = None,
     stream: Annotated[str | None, typer.Option("--stream", help="nats: the stream to read.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="nats: a subject in it; else all.")] = None,
-    secret_file: Annotated[Path | None, typer.Option("--secret-file", help="nats: user:password or token.")] = None,
+    secret_file: Annotated[Path | None, typer.Option("--secret-file", help="nats, kafka: user:password.")] = None,
+    topic: Annotated[list[str] | None, typer.Option("--topic", help="kafka: a topic to read.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="kafka: consumer group; else one of its own.")] = None,
+    begin: Annotated[str | None, typer.Option("--begin", help="kafka: earliest or latest, at the first.")] = None,
+    sasl: Annotated[str | None, typer.Option("--sasl", help="kafka: SCRAM-SHA-512, SCRAM-SHA-256, PLAIN.")] = None,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="kafka: authorities of the broker (PEM).")] = None,
+    cert_file: Annotated[Path | None, typer.Option("--cert-file", help="kafka: certificate to show (PEM).")] = None,
+    key_file: Annotated[Path | None, typer.Option("--key-file", help="kafka: its key (PEM).")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
     mapping: MappingFile = None,
     node: NodeFolder = HERE,
@@ -63,15 +71,35 @@ def add(  # noqa: PLR0913 - each is an option of the command
         "host": host,
         "port": port,
         "senders": tuple(sender) if sender else None,
-        "clients": None if clients is None else str(clients.absolute()),
+        "clients": _absolute(clients),
         "servers": tuple(server) if server else None,
         "stream": stream,
         "subject": subject,
-        "secret_file": None if secret_file is None else str(secret_file.absolute()),
+        "secret_file": _absolute(secret_file),
+        "topics": tuple(topic) if topic else None,
+        "group": group,
+        "begin": begin,
+        "sasl": sasl,
+        "ca_file": _absolute(ca_file),
+        "cert_file": _absolute(cert_file),
+        "key_file": _absolute(key_file),
         "format": format_,
-        "mapping": None if mapping is None else str(mapping.absolute()),
+        "mapping": _absolute(mapping),
     }
+    if kind is SourceKind.KAFKA:
+        given["group"] = group or own_group(node, name)
     _add(name, Wanted(kind=kind, path=path, given=given), node, as_json=as_json)
+
+
+def own_group(node: Path, name: str) -> str:
+    """A consumer group that no other source of any node has: two in one group would share the records."""
+    party = load_settings(node / "node.toml").node.name
+    words = (re.sub(r"[^A-Za-z0-9._]+", "-", one).strip("-") for one in ("amagasa", party, name))
+    return "-".join(filter(None, words))[:180] + f"-{secrets.token_hex(4)}"
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _add(name: str, wanted: Wanted, node: Path, *, as_json: bool) -> None:
@@ -111,7 +139,7 @@ def _check(wanted: Wanted) -> None:
             raise BadInputError(
                 "AMG-SOURCE-OPTIONS",
                 "a source of kind file has a path, and nothing that listens",
-                expected="amagasa source add NAME PATH, or --kind syslog, http, nats or capture",
+                expected="amagasa source add NAME PATH, or --kind syslog, http, nats, kafka or capture",
                 got=", ".join(named) or "no path",
                 then=_THEN,
             )

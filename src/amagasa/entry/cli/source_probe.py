@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from amagasa.app.receiver_messages import Transport
 from amagasa.app.worker_messages import SourceKind
 from amagasa.entry.settings.source import SourceSettings
+from amagasa.entry.wiring_broker import kafka_answer
 from amagasa.vocab.text import show
 
 TIMEOUT_S: Final = 5.0
@@ -20,17 +21,24 @@ _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is list
 def probed(source: SourceSettings, node: Path, *, is_running: bool) -> dict[str, Any]:
     """`is_good` and what was `found`, in words."""
     try:
-        found = _answer(source, node) if is_running else _free(source)
+        found = _found(source, node, is_running=is_running)
     except (OSError, http.client.HTTPException) as problem:
         got = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         return {"address": source.address, "is_good": False, "found": show(got or type(problem).__name__)}
     return {"address": source.address, "is_good": True, "found": found}
 
 
-def _free(source: SourceSettings) -> str:
-    """Raises OSError where the port cannot be had."""
+def _found(source: SourceSettings, node: Path, *, is_running: bool) -> str:
+    """Raises OSError and http.client.HTTPException."""
     if source.kind is SourceKind.NATS:
         return _greeted(source)
+    if source.kind is SourceKind.KAFKA:
+        return kafka_answer(source, node)
+    return _answer(source, node) if is_running else _free(source)
+
+
+def _free(source: SourceSettings) -> str:
+    """Raises OSError where the port cannot be had."""
     kind = socket.SOCK_DGRAM if source.transport is Transport.UDP else socket.SOCK_STREAM
     host = source.host.strip("[]")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
@@ -42,8 +50,6 @@ def _free(source: SourceSettings) -> str:
 
 def _answer(source: SourceSettings, node: Path) -> str:
     """Raises OSError, ssl.SSLError too, and http.client.HTTPException."""
-    if source.kind is SourceKind.NATS:
-        return _greeted(source)
     host = source.host.strip("[]")
     host = _ANY.get(host, host)
     if source.transport is Transport.UDP:

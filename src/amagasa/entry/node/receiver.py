@@ -131,7 +131,7 @@ class Station:
             code = "AMG-RECEIVE-003" if tally.why else "AMG-RECEIVE-002"
             parts.append(f"senders wait, since {cause}; nothing is lost of what can wait [{code}]")
         if tally.away:
-            parts.append(f"the broker does not answer: {tally.away}; it is tried again [AMG-RECEIVE-004]")
+            parts.append(f"the broker cannot be read: {tally.away}; it is tried again [AMG-RECEIVE-004]")
         if n_lost > 0 and self._spec.servers:
             parts.append(f"{n_lost} messages at most were gone from the stream before they were read [AMG-SOURCE-011]")
         elif n_lost > 0:

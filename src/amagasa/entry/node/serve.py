@@ -313,6 +313,7 @@ class Node:
         if isinstance(message, Listening):
             log.info("source", name=message.source, note=_opened(message))
             return
+        self._health.note_behind(message.source, message.tally.n_behind)
         state = self._source_faults.of_receiver(message)
         if state is not None:
             self._keep_source(state)

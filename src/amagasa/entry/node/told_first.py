@@ -65,14 +65,21 @@ def receive_of(world: World) -> Receive:
                 host=source.host,
                 port=source.at_port,
                 senders=source.senders,
-                clients=str(world.folder / source.clients) if source.clients else "",
+                clients=_file(world, source.clients),
                 token_hash=source.token_sha256,
                 folder=_path_of(world, source),
                 quota_bytes=world.settings.limits.spool_mib * _MIB,
                 servers=source.servers,
                 stream=source.stream,
                 subject=source.subject,
-                secret=str(world.folder / source.secret_file) if source.secret_file else "",
+                topics=source.topics,
+                group=source.group,
+                sasl=source.sasl,
+                secret=_file(world, source.secret_file),
+                authorities=_file(world, source.ca_file),
+                certificate=_file(world, source.cert_file),
+                key=_file(world, source.key_file),
+                is_late=source.begin == "latest",
                 mark=str(known[source.name].token.get("mark", "")) if source.name in known else "",
                 least=int(known[source.name].token.get("segment", 0)) if source.name in known else 0,
             )
@@ -81,6 +88,10 @@ def receive_of(world: World) -> Receive:
         certificate=str(world.keys.tls_certificate),
         key=str(world.keys.tls_key),
     )
+
+
+def _file(world: World, path: str) -> str:
+    return str(world.folder / path) if path else ""
 
 
 def _positions(world: World) -> dict[str, Position]:

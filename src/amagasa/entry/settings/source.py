@@ -30,8 +30,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kind: Annotated[
         SourceKind,
         said(
-            "file: a log is followed. syslog, http: records come to a port. capture: an interface. nats: a stream.",
-            "file はログを追い、syslog と http はポートで受け、capture は回線、nats はストリームを読みます。",
+            "file: a log is followed. syslog, http: a port. capture: an interface. nats, kafka: a broker is read.",
+            "file はログを追い、syslog と http はポートで受け、capture は回線、nats と kafka はブローカーを読みます。",
         ),
     ] = SourceKind.FILE
     path: Annotated[
@@ -137,8 +137,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     servers: Annotated[
         tuple[str, ...],
         said(
-            "nats: addresses of the broker (nats://host:port, tls://host:port).",
-            "nats: ブローカーのアドレス(nats://host:port、tls://host:port)。",
+            "nats, kafka: addresses of the broker (nats:// or kafka://host:port; over TLS tls://host:port).",
+            "nats と kafka: ブローカーのアドレス(nats:// か kafka://host:port、TLS なら tls://host:port)。",
         ),
     ] = ()
     stream: Annotated[
@@ -162,8 +162,62 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     secret_file: Annotated[
         str,
         said(
-            "nats: file that holds user:password or a token. Empty: none is asked for.",
-            "nats: user:password またはトークンを書いたファイル。空なら使いません。",
+            "nats, kafka: file that holds user:password (nats: or a token). Empty: none is asked for.",
+            "nats と kafka: user:password(nats はトークンも可)を書いたファイル。空なら使いません。",
+            form="a path, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+    topics: Annotated[
+        tuple[str, ...],
+        said("kafka: the topics that are read, and no others.", "kafka: 読み取るトピック。ほかは読みません。"),
+    ] = ()
+    group: Annotated[
+        str,
+        said(
+            "kafka: the consumer group, of this source alone: nodes that share one share the records too.",
+            "kafka: コンシューマグループ。このソース専用にします。共有するとレコードも分け合います。",
+            form="1 to 200 letters, digits, . _ -",
+            pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        ),
+    ] = ""
+    begin: Annotated[
+        Literal["earliest", "latest"],
+        said(
+            "kafka: where a group that was never used begins: with all that the topics hold, or with what comes.",
+            "kafka: 初めてのグループの開始位置。トピックに残る全部からか、これから届く分からか。",
+        ),
+    ] = "earliest"
+    sasl: Annotated[
+        Literal["", "SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"],
+        said(
+            "kafka: how the password in secret_file is proved. PLAIN only over TLS. Empty: no password.",
+            "kafka: secret_file のパスワードによる認証方式。PLAIN は TLS のときだけ。空なら認証なし。",
+        ),
+    ] = ""
+    ca_file: Annotated[
+        str,
+        said(
+            "kafka over TLS: file (PEM) of the authorities that vouch for the broker. Empty: those of this machine.",
+            "kafka の TLS: ブローカーを確かめる認証局のファイル(PEM)。空ならこの機械のもの。",
+            form="a path, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+    cert_file: Annotated[
+        str,
+        said(
+            "kafka over TLS: file (PEM) of the certificate that we show. Empty: none.",
+            "kafka の TLS: こちらが示す証明書のファイル(PEM)。空なら示しません。",
+            form="a path, or empty",
+            max_length=4_096,
+        ),
+    ] = ""
+    key_file: Annotated[
+        str,
+        said(
+            "kafka over TLS: file (PEM) of its key.",
+            "kafka の TLS: その鍵のファイル(PEM)。",
             form="a path, or empty",
             max_length=4_096,
         ),
@@ -185,6 +239,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return self.path
         if self.kind is SourceKind.NATS:
             return f"{', '.join(self.servers)} {self.stream} {self.subject}".rstrip()
+        if self.kind is SourceKind.KAFKA:
+            return f"{', '.join(self.servers)} {', '.join(self.topics)}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.kind is SourceKind.HTTP:
             scheme = "https" if self.transport is Transport.TLS else "http"

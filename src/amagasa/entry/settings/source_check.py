@@ -11,7 +11,11 @@ from amagasa.entry.settings.source import SourceSettings
 from amagasa.event.zones import zone_of
 from amagasa.vocab.errors import BadInputError
 
-_SERVER: Final = re.compile(r"(?:nats|tls)://(?:[A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?")
+_SERVER: Final = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:[A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(?P<port>:[0-9]{1,5})?"
+)
+_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_PORTS: Final = {"nats": 4222, "kafka": 9092}
 Place = Callable[[str], str]
 
 
@@ -78,13 +82,45 @@ def _misfits(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
 
 
 def _unfit_broker(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
+    scheme = source.kind.value
     if not source.servers:
-        yield "servers", "addresses of the broker such as nats://192.0.2.7:4222", ""
+        yield "servers", f"addresses of the broker such as {scheme}://192.0.2.7:{_PORTS[scheme]}", ""
     for one in source.servers:
-        if not _SERVER.fullmatch(one):
-            yield "servers", "nats://host:port or tls://host:port; a password stands in secret_file", one
-    if not source.stream:
+        found = _SERVER.fullmatch(one)
+        if found is None or found["scheme"] not in {scheme, "tls"}:
+            yield "servers", f"{scheme}://host:port or tls://host:port; a password stands in secret_file", one
+    if source.kind is SourceKind.KAFKA:
+        yield from _unfit_kafka(source)
+    elif not source.stream:
         yield "stream", "the name of a stream", ""
+
+
+def _unfit_kafka(source: SourceSettings) -> Iterator[tuple[str, str, str]]:
+    if not source.topics:
+        yield "topics", "the names of topics", ""
+    for one in source.topics:
+        if not _TOPIC.fullmatch(one):
+            yield "topics", "names of topics: letters, digits, . _ - (no patterns)", one
+    if not source.group:
+        yield "group", "the name of a consumer group of this source alone, such as amagasa-NODE-SOURCE", ""
+    if any(not (_SERVER.fullmatch(one) or {"port": "?"})["port"] for one in source.servers):
+        yield "servers", "addresses with their ports", ", ".join(source.servers)
+    yield from _unproved(source, n_secure=sum(one.startswith("tls://") for one in source.servers))
+
+
+def _unproved(source: SourceSettings, *, n_secure: int) -> Iterator[tuple[str, str, str]]:
+    """What does not go together of how broker and source prove to each other who they are."""
+    if n_secure not in {0, len(source.servers)}:
+        yield "servers", "all of them over TLS (tls://), or none", ", ".join(source.servers)
+    if bool(source.sasl) != bool(source.secret_file):
+        yield "sasl", "sasl and secret_file together, or neither", source.sasl
+    if source.sasl == "PLAIN" and not n_secure:
+        yield "sasl", "SCRAM-SHA-512 or SCRAM-SHA-256 without TLS: PLAIN sends the password as it is", source.sasl
+    for key, path in (("ca_file", source.ca_file), ("cert_file", source.cert_file), ("key_file", source.key_file)):
+        if path and not n_secure:
+            yield key, "nothing, or servers over TLS (tls://)", path
+    if bool(source.cert_file) != bool(source.key_file):
+        yield "cert_file", "cert_file and key_file together, or neither", source.cert_file
 
 
 def _check_exposed(source: SourceSettings, place: Place, *, then: str) -> None:
