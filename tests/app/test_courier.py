@@ -191,3 +191,33 @@ def test_courier_ended_agreement_carries_nothing_more(pair: Pair) -> None:
     (part,) = pair.parts()
     pair.states.clock.advance(3_651 * 86_400)
     assert refused(pair, part) == "AMG-COURIER-STRANGER"
+
+
+def test_courier_looked_at_says_what_it_would_bring_and_keeps_nothing(pair: Pair) -> None:
+    pair.japan.release([pair.japan.indicator(1), pair.japan.indicator(2)])
+    (part,) = pair.parts()
+    looked = pair.theirs.look(NODE, part, now=pair.states.clock.now())
+    assert (looked.n_admitted, looked.n_new, looked.is_known, looked.refused) == (
+        4,
+        4,
+        False,
+        (),
+    )  # with the maker and the marking
+    assert dict(looked.kinds)["indicator"] == 2
+    assert pair.states.crossings(Direction.IN) == []
+    _, _, answer = read(pair.theirs, part, pair.states)
+    again = pair.theirs.look(NODE, part, now=pair.states.clock.now())
+    assert (again.n_new, again.is_known) == (0, True)
+    assert pair.ours.look(NODE, answer, now=pair.japan.clock.now()).n_fates == 2
+
+
+def test_courier_looked_at_is_judged_as_it_would_be_read(pair: Pair) -> None:
+    pair.japan.release([pair.japan.indicator(1)])
+    (part,) = pair.parts()
+    with pytest.raises(BadInputError, match="AMG-COURIER-SIGNATURE"):
+        pair.theirs.look(NODE, part[:-1] + bytes([part[-1] ^ 1]), now=pair.states.clock.now())
+    with pytest.raises(BadInputError, match="AMG-COURIER-OTHER"):
+        pair.ours.look(NODE, part, now=pair.japan.clock.now())
+    watch = Actor(name="w", roles=frozenset({Role.WATCH_OFFICER}))
+    with pytest.raises(DeniedError):
+        pair.theirs.look(watch, part, now=pair.states.clock.now())

@@ -147,6 +147,21 @@ def test_delivery_back_from_outage_sends_what_waits_for_its_next_try_too(nodes: 
     assert [one.state for one in japan.crossings()] == [CrossingState.DELIVERED]
 
 
+def test_delivery_says_since_when_the_line_is_down_or_up(nodes: tuple[Node, Node]) -> None:
+    japan, line, delivery = setup(nodes)
+    line.is_away = True
+    began_at = japan.clock.now()
+    japan.release([japan.indicator(1)])
+    for _ in range(3):
+        japan.clock.advance(step(delivery))
+    assert (delivery.state.is_up, delivery.state.since_at) == (False, began_at)
+    line.is_away = False
+    back_at = japan.clock.now()
+    for _ in range(2):
+        japan.clock.advance(step(delivery))
+    assert (delivery.state.is_up, delivery.state.since_at) == (True, back_at)
+
+
 def test_delivery_line_state_is_kept_and_published(nodes: tuple[Node, Node]) -> None:
     japan, line, delivery = setup(nodes)
     line.is_away = True

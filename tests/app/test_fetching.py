@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amagasa.app.delivery import DeliveryDeps
-from amagasa.app.fetching import EAGER_S, NEVER_S, Fate, Fates, Fetching, Page, fates_of, settle, waiting_for
+from amagasa.app.fetching import (
+    EAGER_S,
+    NEVER_S,
+    Fate,
+    Fates,
+    Fetching,
+    Page,
+    fates_of,
+    fetched_at,
+    settle,
+    waiting_for,
+)
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.ports import Bond, CrossingState, Direction
 from amagasa.share.agreement import Consent
@@ -61,6 +72,8 @@ def test_fetching_takes_what_waits_and_the_giver_notes_it(nodes: tuple[Node, Nod
     assert fetch(japan, states, times=2) == [EAGER_S, EAGER_S]
     assert indicators(states) == [japan.indicator(1)["id"], japan.indicator(2)["id"]]
     assert {(one.state, one.why) for one in japan.crossings()} == {(CrossingState.DELIVERED, "fetched by the ally")}
+    with states.store.read() as reading:
+        assert fetched_at(reading, japan.party.id) == states.clock.now()
 
 
 def test_fetching_what_came_before_by_push_arrives_once(nodes: tuple[Node, Node]) -> None:

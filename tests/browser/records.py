@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from amagasa.adapters.seal.keys import PartyKeys
 from amagasa.app.head_book import FoundFault, HeadBook, head_book, keep_head_book
 from amagasa.app.heads import root_at
 from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Store
@@ -13,7 +14,6 @@ from amagasa.share.ledger import Act, Head, SignedHead, counter_bytes, head_byte
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.instants import to_rfc3339
 from tests.browser import seed
-from tests.share.keys import Keys
 
 _KINDS = (
     (Direction.OUT, CrossingState.WANTING, None, "incident", ""),
@@ -81,7 +81,7 @@ def with_fork(store: Store, now: datetime) -> None:
 
 def both(head: Head) -> SignedHead:
     """Signed by its party and countersigned by the other."""
-    keys: dict[str, tuple[Keys, Party]] = {
+    keys: dict[str, tuple[PartyKeys, Party]] = {
         seed.JAPAN.id: (seed.JAPAN_KEYS, seed.JAPAN),
         seed.STATES.id: (seed.STATES_KEYS, seed.STATES),
     }

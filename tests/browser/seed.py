@@ -17,19 +17,19 @@ from amagasa.share.terms import Role
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 from amagasa.vocab.tlp import Tlp
-from tests.share.keys import Keys
+from tests.share.cards import keys
 
 NOW: Final = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 HOSTILE: Final = '<img src=x onerror="window.pwned=1">{{7*7}}\u202egnp.exe\x1b[31m<script>window.pwned=1</script>'
-JAPAN_KEYS: Final = Keys(1)
-STATES_KEYS: Final = Keys(2)
+JAPAN_KEYS: Final = keys("japan")
+STATES_KEYS: Final = keys("states")
 JAPAN: Final = Party(
     id=stable_id("identity", "japan"),
     name="Japan",
     country="JP",
     role=Role.SUPPORTED,
     key=JAPAN_KEYS.public_key,
-    certificate="-----BEGIN CERTIFICATE-----",
+    certificate=JAPAN_KEYS.certificate,
     address="https://127.0.0.1:9443/taxii2/",
 )
 STATES: Final = Party(
@@ -38,7 +38,7 @@ STATES: Final = Party(
     country="US",
     role=Role.SUPPORTING,
     key=STATES_KEYS.public_key,
-    certificate="-----BEGIN CERTIFICATE-----",
+    certificate=STATES_KEYS.certificate,
     address="https://127.0.0.1:9444/taxii2/",
 )
 PAGE: Final = Page(limit=100)

@@ -15,6 +15,7 @@ from tests.browser.seed import JAPAN, JAPAN_KEYS, NOW, Book, agreement
 from amagasa.adapters.spool.rejects import FolderRejects
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.accounts import hash_of
+from amagasa.app.courier import CourierDesk
 from amagasa.app.ledger_export import Ours
 from amagasa.app.permissions import Role
 from amagasa.app.plant import Plant
@@ -87,6 +88,7 @@ class Desktop:
             "agreements": book,
             "sharing": sharing,
             "plant": Plant(self.store, lambda: self.baseline, self.signals),
+            "courier": CourierDesk(store=self.store, signals=self.signals, book=book, party=JAPAN.id, box=JAPAN_KEYS),
             "records": RecordDesk(
                 store=self.store, book=book, ours=Ours(party=JAPAN.id, signer=JAPAN_KEYS), part_leaves=200
             ),

@@ -51,6 +51,8 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/records/{agreement}/heads"): ({}, EVERY),
     ("POST", "/api/records/{agreement}/check"): ({}, EVERY),
     ("GET", "/api/records/{agreement}/export"): (None, EVERY),
+    ("GET", "/api/allies/{ally_id}"): (None, EVERY),
+    ("POST", "/api/courier/look"): ({"content": "eA=="}, RELEASE),
     ("POST", "/api/courier/parts"): ({"ally": "x"}, RELEASE),
     ("POST", "/api/courier/read"): ({"content": "eA=="}, RELEASE),
     ("GET", "/api/attack"): (None, EVERY),
@@ -134,6 +136,7 @@ def address(desktop: Desktop, path: str) -> str:
         "agreement_id": "agreement--none",
         "number": "1",
         "agreement": seed.agreement().id,
+        "ally_id": seed.STATES.id,
         "hunt_id": "none",
     }
     return path.format(**known)

@@ -415,6 +415,93 @@ export interface Ally {
   link: Link
   agreements: Agreement[]
   record: LedgerRecord
+  heart: Heart
+}
+
+/** What the ally states of its own sources, and for how long it may say nothing. */
+export interface Heart {
+  n_sources: number | null
+  n_watching: number | null
+  freshest_s: number | null
+  stalest_s: number | null
+  heard_at: Instant | null
+  told_at: Instant | null
+  silence_s: number
+  silent_at: Instant | null
+  incident: string
+  fault: string
+}
+
+export interface Reason {
+  code: string
+  why: string
+  n: number
+  last_at: Instant
+}
+
+export interface Aside {
+  object_id: string
+  title: string
+  why: string
+}
+
+export interface AllyDetail {
+  papers: { key: string; address: string; pin: string; valid_from_at: Instant | null; valid_until_at: Instant | null }
+  line: {
+    is_up: boolean | null
+    since_at: Instant | null
+    answered_at: Instant | null
+    failed_at: Instant | null
+    n_failures: number
+    fetched_at: Instant | null
+    oldest_at: Instant | null
+  }
+  counts: { direction: string; state: string; n: number }[]
+  refused: Reason[]
+  turned_down: Reason[]
+  n_looked: number
+  aside: Aside[]
+  aside_there: Aside[]
+  awaited: { object_id: string; asked_at: Instant; due_at: Instant; is_overdue: boolean }[]
+  n_awaited: number
+  couriers: { courier: string; n_parts: number; is_whole: boolean; missing: number[] }[]
+}
+
+export interface PartWritten {
+  courier: string
+  part: number
+  after: number
+  n_objects: number
+  is_last: boolean
+  content: string
+}
+
+export interface PartLooked {
+  ally: string
+  agreement: string
+  courier: string
+  part: number
+  is_last: boolean
+  made_at: Instant
+  kinds: { type: string; n: number }[]
+  n_admitted: number
+  n_new: number
+  n_fates: number
+  refused: { object_id: string; why: string }[]
+  is_known: boolean
+}
+
+export interface PartRead {
+  ally: string
+  courier: string
+  part: number
+  is_last: boolean
+  n_objects: number
+  n_new: number
+  n_settled: number
+  refused: { object_id: string; why: string }[]
+  missing: number[]
+  answer: string
 }
 
 export interface LedgerRecord {

@@ -5,6 +5,7 @@ once. The reader's answer is a part of its own, which tells the sender what beca
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,7 +20,7 @@ from amagasa.app.fetching import Fate, Waiting, fates_for, page_items, settle
 from amagasa.app.hearts import HeartDesk
 from amagasa.app.permissions import Act, Actor, require
 from amagasa.app.ports import AgreementBook, Bond, Crossing, Reading, Store, Writing
-from amagasa.app.receiving import PassOn, receive
+from amagasa.app.receiving import PassOn, receive, would_receive
 from amagasa.app.recording import record
 from amagasa.app.sharing import in_force, may_still_leave
 from amagasa.app.signals import Signals
@@ -99,12 +100,38 @@ class ReadPart(Struct, frozen=True, kw_only=True):
     answer: bytes
 
 
-class _Seen(Struct, frozen=True, kw_only=True):
+class Looked(Struct, frozen=True, kw_only=True):
+    """What a part would bring, before it is taken in. `kinds` are types of objects and how many; `n_new` not held yet.
+
+    `n_fates` of ours it says what became of. `is_known`: this part was read before.
+    """
+
+    ally: str
+    agreement: str
+    courier: str
+    part: int
+    is_last: bool
+    made_at: str
+    kinds: tuple[tuple[str, int], ...]
+    n_admitted: int
+    n_new: int
+    n_fates: int
+    refused: tuple[tuple[str, str], ...]
+    is_known: bool
+
+
+class SeenCourier(Struct, frozen=True, kw_only=True):
     """Parts of one courier that were read; `last` is 0 until the last one was."""
 
     courier: str
     parts: tuple[int, ...]
     last: int = 0
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Parts that have not been read, as far as the last one is known; at most SHOWN."""
+        have, last = set(self.parts), max(self.last, *self.parts, 0)
+        return tuple(islice((number for number in range(1, last + 1) if number not in have), SHOWN))
 
 
 class CourierDesk(Struct, frozen=True, kw_only=True):
@@ -146,6 +173,31 @@ class CourierDesk(Struct, frozen=True, kw_only=True):
             n_objects=len(batch),
             is_last=not has_more,
             content=content,
+        )
+
+    def look(self, actor: Actor, data: bytes, *, now: datetime) -> Looked:
+        """What a part would bring; nothing is kept. Raises as `read`."""
+        require(actor, Act.RELEASE)
+        part, bond = self._judged(data, now)
+        load = self._unsealed(part)
+        objects = [one.object for one in load.waiting]
+        admission, n_new = would_receive(self.store, bond.ally.id, objects, book=self.book, now=now, own=self.own())
+        with self.store.read() as reading:
+            seen = {one.courier: one.parts for one in seen_of(reading, bond.ally.id)}
+        kinds = Counter(show(str(one.get("type", "")), 60) if isinstance(one, dict) else "" for one in objects)
+        return Looked(
+            ally=show(bond.ally.name),
+            agreement=show(bond.agreement.title),
+            courier=part.head.courier,
+            part=part.head.part,
+            is_last=part.head.is_last,
+            made_at=show(part.head.made_at, 40),
+            kinds=tuple(kinds.most_common(SHOWN)),
+            n_admitted=len(admission.admitted),
+            n_new=n_new,
+            n_fates=len(load.fates),
+            refused=tuple((one.object_id, f"{one.why} [{one.code}]") for one in admission.refused[:SHOWN]),
+            is_known=part.head.part in seen.get(part.head.courier, ()),
         )
 
     def read(self, actor: Actor, data: bytes, *, now: datetime) -> ReadPart:
@@ -268,13 +320,20 @@ def _next_part(reading: Reading, bond: Bond, *, after: int, now: datetime) -> tu
 
 def _note(tx: Writing, ally: str, head: Head) -> tuple[int, ...]:
     """Remember that this part was read; which of the courier's are missing."""
-    key = f"courier-in:{ally}"
-    told = tx.meta(key)
-    seen = {one.courier: one for one in msgspec.json.decode(told, type=list[_Seen])} if told else {}
-    known = seen.pop(head.courier, _Seen(courier=head.courier, parts=()))
+    seen = {one.courier: one for one in seen_of(tx, ally)}
+    known = seen.pop(head.courier, SeenCourier(courier=head.courier, parts=()))
     parts = tuple(sorted({*known.parts, head.part}))
-    now_known = _Seen(courier=head.courier, parts=parts, last=head.part if head.is_last else known.last)
-    kept: Sequence[_Seen] = [*seen.values(), now_known][-REMEMBERED:]
-    tx.save_meta(key, msgspec.json.encode(kept).decode())
-    have, last = set(parts), max(now_known.last, parts[-1])
-    return tuple(islice((number for number in range(1, last + 1) if number not in have), SHOWN))
+    now_known = SeenCourier(courier=head.courier, parts=parts, last=head.part if head.is_last else known.last)
+    kept: Sequence[SeenCourier] = [*seen.values(), now_known][-REMEMBERED:]
+    tx.save_meta(_key(ally), msgspec.json.encode(kept).decode())
+    return now_known.missing
+
+
+def seen_of(reading: Reading, ally: str) -> list[SeenCourier]:
+    """Couriers of this ally of which parts were read, the newest last."""
+    told = reading.meta(_key(ally))
+    return msgspec.json.decode(told, type=list[SeenCourier]) if told else []
+
+
+def _key(ally: str) -> str:
+    return f"courier-in:{ally}"

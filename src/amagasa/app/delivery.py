@@ -44,6 +44,7 @@ _LOG = structlog.get_logger("amagasa.delivery")
 class LineState(Struct, frozen=True, kw_only=True):
     """How the line to an ally stands. `is_up` is None until something was tried. Kept in the store and published.
 
+    `since_at` is since when it stands so, as far as this process knows.
     `last_success_at` is the last answer, to a push or to a greeting. `n_pending` counts what waits, `n_failures` the
     tries since the last success. `why` holds the ally's words, escaped and cut.
     """
@@ -56,6 +57,11 @@ class LineState(Struct, frozen=True, kw_only=True):
     n_pending: int = 0
     n_failures: int = 0
     next_try_at: datetime | None = None
+    since_at: datetime | None = None
+
+    def turned(self, *, is_up: bool, now: datetime) -> "LineState":
+        """The same, up or down from now on where it was not so before."""
+        return self if self.is_up is is_up else replace(self, is_up=is_up, since_at=now)
 
 
 class Bell(Protocol):
@@ -288,8 +294,7 @@ class Delivery:
         now = self._deps.clock.now()
         wait_s = _wait_s(self.state.n_failures, self._deps.jitter())
         self.state = replace(
-            self.state,
-            is_up=False,
+            self.state.turned(is_up=False, now=now),
             last_error_at=now,
             why=str(error),
             n_failures=self.state.n_failures + 1,
@@ -298,10 +303,10 @@ class Delivery:
         return wait_s
 
     def _succeeded(self, *, n_pending: int) -> None:
+        now = self._deps.clock.now()
         self.state = replace(
-            self.state,
-            is_up=True,
-            last_success_at=self._deps.clock.now(),
+            self.state.turned(is_up=True, now=now),
+            last_success_at=now,
             why="",
             n_failures=0,
             next_try_at=None,
@@ -310,7 +315,7 @@ class Delivery:
 
     def _note(self, *, why: str, is_up: bool) -> None:
         if (self.state.why, self.state.is_up) != (why, is_up):
-            self.state = replace(self.state, why=why, is_up=is_up)
+            self.state = replace(self.state.turned(is_up=is_up, now=self._deps.clock.now()), why=why)
             self._publish()
 
     def _n_pending(self, tx: Writing) -> int:

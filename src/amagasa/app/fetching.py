@@ -17,13 +17,15 @@ from msgspec.structs import replace
 from amagasa.app.delivery import LONGEST_WAIT_S, DeliveryDeps, batch_of, released_of
 from amagasa.app.hearts import EVERY_S, silence_of
 from amagasa.app.link_ports import AllyLine
-from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Store
+from amagasa.app.ports import Bond, Crossing, CrossingState, Direction, Reading, Store
 from amagasa.app.receiving import Received, receive, require_in_force
 from amagasa.app.recording import record
 from amagasa.app.sharing import may_still_leave
 from amagasa.app.signals import Signals
+from amagasa.intel.stix import instant_of
 from amagasa.share.release import companions
 from amagasa.vocab.errors import AmagasaError, BadInputError
+from amagasa.vocab.instants import to_rfc3339
 from amagasa.vocab.text import show
 
 PAGE: Final = 500
@@ -221,13 +223,27 @@ class Fetching:
 
     def _receive(self, objects: Sequence[Any], now: datetime) -> Received:
         deps = self._deps
-        return receive(
+        received = receive(
             deps.store, deps.signals, self._ally, objects, book=deps.book, now=now, pass_on=deps.pass_on, own=deps.own()
         )
+        if received.n_new:
+            with deps.store.write() as tx:
+                tx.save_meta(_key(self._ally), to_rfc3339(now))
+        return received
 
     def _slower(self) -> float:
         wait_s, self._wait_s = self._wait_s, min(QUIET_S, self._wait_s * 2)
         return wait_s * (0.5 + self._deps.jitter() / 2)
+
+
+def fetched_at(reading: Reading, ally: str) -> datetime | None:
+    """When something new was last fetched from this ally, which it had not pushed; None where that never was."""
+    kept = reading.meta(_key(ally))
+    return instant_of(kept) if kept else None
+
+
+def _key(ally: str) -> str:
+    return f"fetched:{ally}"
 
 
 def _page_of(content: bytes) -> Page:

@@ -138,6 +138,11 @@ def notices(reading: Reading, agreement: str) -> tuple[Notice, ...]:
     return _notices(reading, f"quarantine-notices:{agreement}")
 
 
+def heard(reading: Reading, agreement: str) -> tuple[Notice, ...]:
+    """What the ally said that it put aside of ours, the newest last."""
+    return _notices(reading, f"quarantine-heard:{agreement}")
+
+
 def hear(tx: Writing, bond: Bond, told: Sequence[Notice]) -> list[Notice]:
     """What the ally put aside of ours and we did not know of yet."""
     key = f"quarantine-heard:{bond.agreement.id}"

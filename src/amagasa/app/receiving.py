@@ -36,7 +36,7 @@ from amagasa.intel.marking import marking_of
 from amagasa.intel.stix import instant_of
 from amagasa.share.admit import admit
 from amagasa.share.harm import NOTHING_KNOWN, OwnGround
-from amagasa.share.verdict import Admitted, Refusal
+from amagasa.share.verdict import Admission, Admitted, Refusal
 from amagasa.vocab.errors import DeniedError
 from amagasa.vocab.text import show
 
@@ -131,6 +131,22 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
     taken = [Outcome(object_id=one.object["id"], version=version_of(one.object)) for one in admission.admitted]
     refused = [Outcome(object_id=one.object_id, version="", why=f"{one.why} [{one.code}]") for one in admission.refused]
     return Received(outcomes=(*taken, *refused), n_new=len(new), n_content=len({*content, *waiting}))
+
+
+def would_receive(
+    store: Store, ally_id: str, objects: Sequence[Any], *, book: AgreementBook, now: datetime, own: OwnGround
+) -> tuple[Admission, int]:
+    """What `receive` would make of these, but for the day's budget, and how many are not held yet. Nothing is kept.
+
+    Raises as `receive`.
+    """
+    bond = require_in_force(book, ally_id, now)
+    with store.read() as reading:
+        held = _held(reading, objects)
+    admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
+    known = {(identifier, version_of(obj)) for identifier, obj in held.items()}
+    versions = {(one.object["id"], version_of(one.object)) for one in admission.admitted}
+    return admission, len(versions - known)
 
 
 def _pass_on(tx: Writing, new: Sequence[Admitted], bond: Bond, pass_on: PassOn, *, now: datetime) -> list[Crossing]:

@@ -89,18 +89,58 @@ def write_part(request: Asked, data: JSONBody[ToWrite]) -> PartWritten:
     )
 
 
+class Kind(Struct, frozen=True, kw_only=True):
+    """So many objects of a type."""
+
+    type: str
+    n: int
+
+
+class PartLooked(Struct, frozen=True, kw_only=True):
+    """What a part would bring (`app.courier.Looked`)."""
+
+    ally: str
+    agreement: str
+    courier: str
+    part: int
+    is_last: bool
+    made_at: str
+    kinds: list[Kind]
+    n_admitted: int
+    n_new: int
+    n_fates: int
+    refused: list[Refused]
+    is_known: bool
+
+
+@post("/api/courier/look", status_code=200, tags=["share"], request_max_body_size=BODY_BYTES)
+@threaded
+def look_at_part(request: Asked, data: JSONBody[ToRead]) -> PartLooked:
+    """What a part would bring, judged as it would be when it is read; nothing is kept."""
+    desk = _desk(request)
+    found = desk.look(actor_of(request), _bytes_of(data), now=console_of(request).now())
+    return PartLooked(
+        ally=found.ally,
+        agreement=found.agreement,
+        courier=found.courier,
+        part=found.part,
+        is_last=found.is_last,
+        made_at=found.made_at,
+        kinds=[Kind(type=kind, n=n) for kind, n in found.kinds],
+        n_admitted=found.n_admitted,
+        n_new=found.n_new,
+        n_fates=found.n_fates,
+        refused=[Refused(object_id=object_id, why=why) for object_id, why in found.refused],
+        is_known=found.is_known,
+    )
+
+
 @post("/api/courier/read", status_code=200, tags=["share"], request_max_body_size=BODY_BYTES)
 @threaded
 def read_part(request: Asked, data: JSONBody[ToRead]) -> PartRead:
     """Take in a part which came from an ally, as if it had come over the line."""
     desk = _desk(request)
-    try:
-        content = base64.b64decode(data.content, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadInputError(
-            "AMG-COURIER-FORM", "this is not base64", got=str(error), then="nothing was read"
-        ) from error
-    done = desk.read(actor_of(request), content, now=console_of(request).now())
+    done = desk.read(actor_of(request), _bytes_of(data), now=console_of(request).now())
     return PartRead(
         ally=done.ally,
         courier=done.courier,
@@ -115,7 +155,16 @@ def read_part(request: Asked, data: JSONBody[ToRead]) -> PartRead:
     )
 
 
-HANDLERS: tuple[BaseRouteHandler, ...] = (write_part, read_part)
+HANDLERS: tuple[BaseRouteHandler, ...] = (write_part, look_at_part, read_part)
+
+
+def _bytes_of(data: ToRead) -> bytes:
+    try:
+        return base64.b64decode(data.content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadInputError(
+            "AMG-COURIER-FORM", "this is not base64", got=str(error), then="nothing was read"
+        ) from error
 
 
 def _desk(request: Asked) -> CourierDesk:

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from amagasa.app import content, indicator_files
+from amagasa.app.ally_views import AllyDetail, ally_detail
 from amagasa.app.pages import Page
 from amagasa.app.ports import ContentItem, CrossingState, Direction
 from amagasa.app.previewing import Preview, PreviewAsked
@@ -37,6 +38,14 @@ def allies(request: Asked) -> list[AllyView]:
     """Allies, the lines to them, and the agreements clause by clause."""
     console = console_of(request)
     return console.situation.allies(actor_of(request), console.agreements(), now=console.now())
+
+
+@get("/api/allies/{ally_id:str}", tags=["share"])
+@threaded
+def ally(request: Asked, ally_id: FromPath[str]) -> AllyDetail:
+    """One ally: line, papers, what came and why not, receipts that are awaited, couriers."""
+    console = console_of(request)
+    return ally_detail(console.deps.store, actor_of(request), ally_id, console.agreements(), now=console.now())
 
 
 @get("/api/crossings", tags=["share"])
@@ -259,6 +268,7 @@ def lift_content(request: Asked, content_id: FromPath[str]) -> ContentView:
 
 HANDLERS: tuple[BaseRouteHandler, ...] = (
     allies,
+    ally,
     crossings,
     crossing,
     decide,
