@@ -159,6 +159,23 @@ CATALOGUE: Final = (
         "フィールドは点でつないだ道筋で指します。product を名指さないルールだけが見ます。"
         "[マッピング](mapping.ja.md)で意味を与えられます。",
     ),
+    Sample(
+        "envelope-syslog.log",
+        "In a line of syslog",
+        "syslog の一行の中",
+        "A JSON object (also behind `@cee:`) with a log source of its own, or an access line of a web server, is read "
+        "as itself; the host of the header goes in where it names none. What sshd, sudo and their like log is not.",
+        "固有のログソースを持つ JSON(`@cee:` の後も)とウェブサーバーのログは、その記録として読みます。"
+        "JSON にホスト名がなければヘッダーから補います。sshd や sudo などが書いたものは対象外です。",
+        ("In the envelope of a collector", "収集装置の包みの中"),
+    ),
+    Sample(
+        "envelope-json.json",
+        "In a JSON object of a shipper or a container runtime",
+        "転送ツールやコンテナーの JSON の中",
+        "`log`, `message`, `msg`, `event` or `_raw` of an object that is of no known kind itself.",
+        "それ自体が未知の JSON の `log`、`message`、`msg`、`event`、`_raw` を読みます。",
+    ),
 )
 _WORDS: Final = {
     "en": {

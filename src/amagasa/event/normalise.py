@@ -1,11 +1,13 @@
 """The first step of the path: a chunk of records -> batches of events and rejects, by the chunk's format."""
 
 from datetime import datetime
+from itertools import chain
 
 from msgspec.structs import replace
 
 from amagasa.event.access import detail_access, instant_access, normalise_access
 from amagasa.event.audit_event import ROUTES, detail_joined
+from amagasa.event.envelope import parts_of
 from amagasa.event.jsonlines import detail_jsonlines, normalise_jsonlines
 from amagasa.event.mapped import detail_mapped, normalise_mapped
 from amagasa.event.record import Chunk, Event, EventBatch, Format, Normalised, Wanted
@@ -20,6 +22,18 @@ def normalise(chunk: Chunk, wanted: Wanted) -> Normalised:
     """
     if chunk.mapping is not None:
         return normalise_mapped(chunk, chunk.mapping, wanted)
+    parts = [_normalised(part, wanted) for part in parts_of(chunk)]
+    if len(parts) == 1:
+        return parts[0]
+    return Normalised(
+        batches=tuple(chain.from_iterable(part.batches for part in parts)),
+        rejects=tuple(sorted(chain.from_iterable(part.rejects for part in parts), key=lambda one: one.record)),
+        n_read=sum(part.n_read for part in parts),
+        n_accepted=sum(part.n_accepted for part in parts),
+    )
+
+
+def _normalised(chunk: Chunk, wanted: Wanted) -> Normalised:
     match chunk.format:
         case Format.WINDOWS:
             return normalise_windows(chunk, wanted)

@@ -61,6 +61,11 @@ def is_windows(record: dict[str, Any]) -> bool:
     return has_id and not (_IS_WINDOWS.isdisjoint(record) and _PLACES.isdisjoint(record))
 
 
+def is_access(text: str) -> bool:
+    """Whether it looks like a line of a web server's access log."""
+    return _ACCESS.match(text) is not None
+
+
 def _lines(head: bytes) -> list[bytes]:
     lines = head.removeprefix(BOM).split(b"\n")
     if len(lines) > 1:
@@ -71,7 +76,7 @@ def _lines(head: bytes) -> list[bytes]:
 def _format_of(text: str) -> Format | None:
     if text.lstrip().startswith("{"):
         return _json_format(text)
-    if _ACCESS.match(text):
+    if is_access(text):
         return Format.ACCESS
     return Format.SYSLOG if is_syslog(text) else None
 

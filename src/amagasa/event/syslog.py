@@ -141,6 +141,14 @@ class _Line(Struct, frozen=True):
     fields: dict[str, Value]
 
 
+class Header(Struct, frozen=True, kw_only=True):
+    """Of a line: who wrote it ("" where it names nobody), and what."""
+
+    host: str
+    program: str
+    message: str
+
+
 def normalise_syslog(chunk: Chunk, wanted: Wanted) -> Normalised:
     """Read the chunk line by line into one batch a route."""
     split = lines_of(chunk)
@@ -180,6 +188,20 @@ def detail_syslog(line: bytes, read_at: datetime) -> Event:
 def route_of_program(program: str) -> Route:
     """The route of a line of `program` (any case, path or not); {linux, syslog} where it is not known."""
     return _BY_PROGRAM.get(program.rpartition("/")[2].lower(), _OTHER)
+
+
+def is_known_program(program: str) -> bool:
+    """Whether lines of this program (in small letters) have a route of their own."""
+    return program in _BY_PROGRAM
+
+
+def header_of(text: str) -> Header | None:
+    """What stands in front of the message of a line with a header of syslog; None where there is none."""
+    header = _RFC5424.fullmatch(text) or _HEADER.fullmatch(text)
+    if header is None:
+        return None
+    host, program = header["host"] or "", (header["program"] or "").rpartition("/")[2].lower()
+    return Header(host="" if host == "-" else host, program=program, message=header["message"] or "")
 
 
 def syslog_routes() -> tuple[Route, ...]:
