@@ -1,9 +1,9 @@
 """Syslog over TCP and TLS (RFC 6587, RFC 5425). A sender that is too fast, or for which there is no room, waits.
 
 A sender that closes its side in order and waits for ours to close knows by that that all it sent is on the disk. A
-connection is set to end with a reset, and is closed in order only then: else the kernel would close it in order for a
-process that is killed between reading and keeping. Without that syslog over TCP confirms nothing: what lies in the
-kernel's buffers when a machine dies is gone.
+connection is set to end with a reset, from the instant the kernel makes it, and is closed in order only after its
+sender ended it and all that it sent is kept: else the end of a receiver, killed or not, would read like a confirmation.
+Without that syslog over TCP confirms nothing: what lies in the kernel's buffers when a machine dies is gone.
 """
 
 import asyncio
@@ -49,6 +49,8 @@ class StreamReceiver:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self), host, port, ssl=self._context, ssl_handshake_timeout=handshake_s
         )
+        for listener in self._server.sockets:  # what the kernel accepts has it from the listener
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _WITH_RESET)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 
@@ -66,7 +68,7 @@ class StreamReceiver:
         self._server.close()
         await asyncio.sleep(LAST_WORDS_S)
         for connection in tuple(self._connections):
-            connection.close()
+            connection.give_up()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def opened(self, connection: "_Connection", address: str) -> bool:
@@ -194,10 +196,10 @@ class _Connection(asyncio.Protocol):
         elif self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def close(self) -> None:
-        """The node ends."""
-        if self._transport is not None:
-            self._confirm()
+    def give_up(self) -> None:
+        """The node ends. Whoever has not ended, or waits for room, is told by a reset that not all is kept."""
+        if self._transport is not None and (self._pending or not self._is_ended):
+            self._transport.abort()
 
     def _keep(self, lines: list[bytes]) -> None:
         if self._pending:
