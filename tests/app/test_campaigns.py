@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from amagasa.app.campaigns import CampaignView, allys_member, campaign, campaigns, own_member
+from amagasa.app.campaigns import CampaignView, Known, allys_member, campaign, campaigns, own_member
 from amagasa.app.pages import Page
 from amagasa.app.path import look
 from amagasa.app.permissions import Actor, Role
@@ -171,3 +172,23 @@ def test_hunt_for_backups_is_one_campaign_of_three_parties(tmp_path: Path, *, by
     assert len(known & hunters) / len(hunters) >= 0.95
     assert len(known & hunters) / len(known) >= 0.95
     assert hunted.n_sources == len(known)
+
+
+def test_what_was_worked_out_before_never_hides_a_change(tmp_path: Path) -> None:
+    store = heard(tmp_path, [hunt(range(40)), hunt(range(40, 80))])
+    known = Known()
+    first = campaigns(store, ANALYST, {}, known)
+    assert campaigns(store, ANALYST, {}, known) == first
+    (one,) = first.campaigns
+    ours = next(member.id for member in one.members if member.is_ours)
+    with store.write() as tx:
+        incident = tx.incident(ours)
+        assert incident is not None
+        tx.save_incidents([replace(incident, n_alerts=99, title="renamed")])
+    changed = campaigns(store, ANALYST, {}, known)
+    assert changed == campaigns(store, ANALYST, {})
+    assert changed != first
+    with store.write() as tx:
+        tx.save_incidents([replace(incident, merged_into=incident.id)])
+    assert campaigns(store, ANALYST, {}, known).campaigns == []
+    store.close()

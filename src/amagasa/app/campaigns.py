@@ -1,12 +1,15 @@
 """Campaigns: what incidents of ours and of allies, as far as agreements let them cross, have in common.
 
-Made anew of the newest incidents whenever somebody asks: nothing is stored that could be stale, and what an ally takes
-back is gone from it at once. What an ally sent is a claim; it is read leniently and bounded.
+Made of the newest incidents whenever somebody asks: nothing is stored that could be stale, and what an ally takes back
+is gone from it at once. What did not change since the last time is not worked out again (`Known`). What an ally sent is
+a claim; it is read leniently and bounded.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +37,8 @@ OWN: Final = 1_000
 OF_ALLIES: Final = 2_000
 MAX_VALUES: Final = 2_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_T = TypeVar("_T")
+_M = TypeVar("_M")
 _SCORES: Final = (10, 10, 20, 35, 50, 65, 80)
 
 
@@ -110,17 +115,46 @@ class _Told(Struct):
     extensions: dict[str, Any] = {}
 
 
-def campaigns(store: Store, actor: Actor, names: Mapping[str, str]) -> CampaignsView:
+class Known:
+    """What was worked out before and holds still.
+
+    An incident's member as long as it is the same, campaigns as long as their members are. Bounded by what is compared;
+    thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: dict[str, tuple[Incident, Member]] = {}
+        self._theirs: dict[str, tuple[StoredObject, Member | None]] = {}
+        self._members: tuple[Member, ...] = ()
+        self._campaigns: tuple[Campaign, ...] = ()
+
+    def campaigns(
+        self, own: Iterable[Incident], theirs: Iterable[StoredObject]
+    ) -> tuple[tuple[Campaign, ...], int, int]:
+        """The campaigns, and how many incidents of ours and of allies they were looked for in."""
+        with self._lock:
+            self._own = {one.id: _again(self._own.get(one.id), one, own_member) for one in own}
+            self._theirs = {one.id: _again(self._theirs.get(one.id), one, allys_member) for one in theirs}
+            told = [member for _, member in self._theirs.values() if member is not None]
+            members = (*(member for _, member in self._own.values()), *told)
+            if len(members) != len(self._members) or any(map(operator.is_not, members, self._members)):
+                self._members, self._campaigns = members, link(members)
+            return self._campaigns, len(self._own), len(told)
+
+
+def campaigns(store: Store, actor: Actor, names: Mapping[str, str], known: Known | None = None) -> CampaignsView:
     """All of them."""
     require(actor, Act.READ)
-    own, theirs = _members(store)
-    found = link([*own, *theirs])
-    return CampaignsView(campaigns=[_view(one, names) for one in found], n_own=len(own), n_of_allies=len(theirs))
+    found, n_own, n_of_allies = (known or Known()).campaigns(*_compared(store))
+    return CampaignsView(campaigns=[_view(one, names) for one in found], n_own=n_own, n_of_allies=n_of_allies)
 
 
-def campaign(store: Store, actor: Actor, names: Mapping[str, str], campaign_id: str) -> CampaignView:
+def campaign(
+    store: Store, actor: Actor, names: Mapping[str, str], campaign_id: str, *, known: Known | None = None
+) -> CampaignView:
     """One of them. Raises MissingError."""
-    found = {one.id: one for one in campaigns(store, actor, names).campaigns}
+    found = {one.id: one for one in campaigns(store, actor, names, known).campaigns}
     if campaign_id not in found:
         raise MissingError(
             "AMG-CAMPAIGN-UNKNOWN",
@@ -129,6 +163,10 @@ def campaign(store: Store, actor: Actor, names: Mapping[str, str], campaign_id: 
             then="what held it together may have ended or been taken back",
         )
     return found[campaign_id]
+
+
+def _again(held: tuple[_T, _M] | None, one: _T, make: Callable[[_T], _M]) -> tuple[_T, _M]:
+    return held if held is not None and held[0] == one else (one, make(one))
 
 
 def own_member(incident: Incident) -> Member:
@@ -183,9 +221,9 @@ def allys_member(stored: StoredObject) -> Member | None:
     )
 
 
-def _members(store: Store) -> tuple[list[Member], list[Member]]:
+def _compared(store: Store) -> tuple[list[Incident], list[StoredObject]]:
     with store.read() as reading:
-        own = [own_member(one) for one in _newest(reading) if one.merged_into is None and one.n_alerts]
+        own = [one for one in _newest(reading) if one.merged_into is None and one.n_alerts]
         newest: dict[str, StoredObject] = {}
         cursor = None
         for _ in range(OF_ALLIES // 500):
@@ -195,8 +233,7 @@ def _members(store: Store) -> tuple[list[Member], list[Member]]:
                     newest[stored.id] = stored
             if cursor is None:
                 break
-    theirs = [member for stored in newest.values() if (member := allys_member(stored)) is not None]
-    return own, theirs
+    return own, list(newest.values())
 
 
 def _newest(reading: Reading) -> list[Incident]:

@@ -15,7 +15,7 @@ other, and, but for two shared sources or more, share a technique. A campaign is
 least two parties. A source heard of through several parties counts once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
@@ -36,7 +36,7 @@ AT_ONCE: Final = 0.5
 ENOUGH: Final = 1.0
 # A value that more incidents know ties none of them; and its pairs need not be looked at.
 HUB: Final = 20
-# Crowds that are compared with each other.
+# Crowds that are compared with each other: the newest.
 MAX_CROWDS: Final = 500
 
 
@@ -93,14 +93,14 @@ class Campaign(Struct, frozen=True, kw_only=True):
 def link(members: Sequence[Member]) -> tuple[Campaign, ...]:
     """The campaigns among these incidents, the worst first. Their order makes no difference.
 
-    Costs as much as there are pairs that share something rare; crowds are compared with crowds.
+    Costs as much as there are pairs that share something rare; crowds are compared with crowds of the same time.
     """
     known = {one.id: one for one in members}
     by_source, by_network = _index(known.values(), "sources"), _index(known.values(), "networks")
     pairs: dict[tuple[str, str], None] = {}
-    crowds = sorted(one.id for one in known.values() if one.n_sources >= CROWD)
-    for ids in (*by_source.values(), *by_network.values(), crowds[:MAX_CROWDS]):
+    for ids in (*by_source.values(), *by_network.values()):
         pairs |= dict.fromkeys(combinations(sorted(ids), 2))
+    pairs |= dict.fromkeys(_alike(known.values()))
     ties = [tie for one, other in pairs if (tie := _tied(known[one], known[other], by_source, by_network)) is not None]
     groups = _joined(known, ties)
     campaigns = [_campaign(group, ties) for group in groups if len({one.party for one in group}) > 1]
@@ -114,6 +114,19 @@ def _index(members: Iterable[Member], name: str) -> dict[str, list[str]]:
         for value in getattr(one, name):
             found.setdefault(value, []).append(one.id)
     return {value: ids for value, ids in found.items() if 1 < len(ids) <= HUB}
+
+
+def _alike(members: Iterable[Member]) -> Iterator[tuple[str, str]]:
+    """Pairs of the newest crowds that did the same at the same time, as `combinations` of sorted names gives them."""
+    crowds = [one for one in members if one.n_sources >= CROWD and one.techniques]
+    newest = sorted(crowds, key=lambda one: (one.last_seen_at, one.id), reverse=True)[:MAX_CROWDS]
+    under_way: list[Member] = []
+    for one in sorted(newest, key=lambda one: (one.first_seen_at, one.id)):
+        under_way = [other for other in under_way if other.last_seen_at > one.first_seen_at]
+        for other in under_way:
+            if _are_crowds_alike(one, other):
+                yield (one.id, other.id) if one.id < other.id else (other.id, one.id)
+        under_way.append(one)
 
 
 def _tied(

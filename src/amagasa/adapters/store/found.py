@@ -5,11 +5,10 @@ alert that folds a thousand times is indexed when it is made and when an entity 
 with `trusted_schema` off SQLite 3.40 lets none touch FTS5.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select, text
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, text, update
 
 from amagasa.adapters.store import bodies
 from amagasa.adapters.store.cursors import limit_of, read_cursor, write_cursor
@@ -38,37 +37,45 @@ class _Index:
     def __init__(self, table: Table, key: str) -> None:
         self.table = table
         self.key = table.c[key]
-        self.columns = [column.name for column in table.columns if column.name not in {"seq", key}]
+        columns = [column.name for column in table.columns if column.name not in {"seq", key}]
+        self.blank = dict.fromkeys(columns, "")
         words = f"{table.name.removesuffix('_found')}_words"
-        names = ", ".join(self.columns)
-        values = ", ".join(f":{name}" for name in self.columns)
+        names = ", ".join(columns)
+        values = ", ".join(f":{name}" for name in columns)
         self.add = text(f"INSERT INTO {words}(rowid, {names}) VALUES (:seq, {values})")  # noqa: S608 - names of ours
         self.take = text(f"INSERT INTO {words}({words}, rowid, {names}) VALUES ('delete', :seq, {values})")  # noqa: S608
-        statement = insert(table)
-        self.save = statement.on_conflict_do_update(
-            index_elements=[key], set_={name: statement.excluded[name] for name in self.columns}
-        )
+        self.newest = select(func.max(table.c.seq))
+        self.insert = insert(table)
+        self.change = update(table).where(table.c.seq == bindparam("its"))
 
-    def write(self, connection: Connection, rows: Mapping[str, Mapping[str, str]]) -> None:
-        """`rows`: columns by identifier; a column that is not named stays, and what does not differ is not written."""
-        held = self._held(connection, rows)
-        blank = dict.fromkeys(self.columns, "")
-        new = {its: blank | held.get(its, {}) | dict(row) for its, row in rows.items()}
-        changed = {its: row for its, row in new.items() if held.get(its) != row}
-        if not changed:
-            return
-        if gone := [held[its] for its in changed if its in held]:
-            connection.execute(self.take, gone)
-        named = [{self.key.name: its} | {name: row[name] for name in self.columns} for its, row in changed.items()]
-        connection.execute(self.save, named)
-        connection.execute(self.add, list(self._held(connection, changed).values()))
+    def write(self, connection: Connection, rows: Mapping[str, Mapping[str, str]], held: Collection[str]) -> None:
+        """`rows`: columns by identifier; those of `held` may be there already.
 
-    def _held(self, connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        held: dict[str, dict[str, Any]] = {}
+        A column that is not named stays, and what does not differ is not written.
+        """
+        before = self._before(connection, [its for its in rows if its in held])
+        seq = connection.execute(self.newest).scalar() or 0
+        new, changed = [], []
+        for its, row in rows.items():
+            if (old := before.get(its)) is None:
+                seq += 1  # one process writes, and nothing is ever deleted here
+                new.append(self.blank | row | {"seq": seq, self.key.name: its})
+            elif any(old[name] != value for name, value in row.items()):
+                changed.append((old, old | row))
+        if changed:
+            connection.execute(self.take, [old for old, _ in changed])
+            connection.execute(self.change, [{"its": row["seq"]} | row for _, row in changed])
+        if new:
+            connection.execute(self.insert, new)
+        if new or changed:
+            connection.execute(self.add, [*new, *(row for _, row in changed)])
+
+    def _before(self, connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
         for part in in_lists(ids):
-            for row in connection.execute(select(self.table).where(self.key.in_(part))).mappings():
-                held[row[self.key.name]] = {"seq": row["seq"], **{name: row[name] for name in self.columns}}
-        return held
+            rows = connection.execute(select(self.table).where(self.key.in_(part))).mappings()
+            found |= {row[self.key.name]: dict(row) for row in rows}
+        return found
 
 
 _ALERTS: Final = _Index(ALERT_FOUND, "alert_id")
@@ -135,22 +142,22 @@ def asked(words: str, technique: str) -> str:
     return " AND ".join(each)
 
 
-def index_alerts(connection: Connection, alerts: Iterable[Alert]) -> None:
-    """Write the words of these alerts where they changed."""
+def index_alerts(connection: Connection, alerts: Iterable[Alert], held: Collection[str]) -> None:
+    """Write the words of these alerts where they changed; `held` are identifiers of those which may be there."""
     rows = {
         one.id: {"words": found_by_of_alert(one), "techniques": found_by_of_techniques(one.techniques)}
         for one in alerts
     }
-    _ALERTS.write(connection, rows)
+    _ALERTS.write(connection, rows, held)
 
 
-def index_incidents(connection: Connection, incidents: Iterable[Incident]) -> None:
-    """Write the words of these incidents where they changed; notes stay."""
+def index_incidents(connection: Connection, incidents: Iterable[Incident], held: Collection[str]) -> None:
+    """Write the words of these incidents where they changed; notes stay. `held` as above."""
     rows = {
         one.id: {"words": found_by_of_incident(one), "techniques": found_by_of_techniques(one.techniques)}
         for one in incidents
     }
-    _INCIDENTS.write(connection, rows)
+    _INCIDENTS.write(connection, rows, held)
 
 
 def index_notes(connection: Connection, incident_id: str, deeds: Iterable[Deed]) -> None:
@@ -158,7 +165,7 @@ def index_notes(connection: Connection, incident_id: str, deeds: Iterable[Deed])
     case = case_of(incident_id, deeds)
     said = [(one.id, one.text) for one in (*case.notes, *case.evidence)] + [(one.id, one.text) for one in case.tasks]
     notes = found_by_of_notes(words for _, words in sorted(said, reverse=True))
-    _INCIDENTS.write(connection, {incident_id: {"notes": notes}})
+    _INCIDENTS.write(connection, {incident_id: {"notes": notes}}, {incident_id})
 
 
 def _phrase(sought: Sought) -> str:

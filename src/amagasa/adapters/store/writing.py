@@ -156,7 +156,7 @@ class SqlWriting(SqlReading):
                 tactics |= {(technique, tactic): None for technique in alert.techniques for tactic in alert.tactics}
             rows.append(_row_of_alert(alert, tags))
         self._db.execute(_SAVE_ALERT, rows)
-        index_alerts(self._db, by_id.values())
+        index_alerts(self._db, by_id.values(), before)
         self._counts.update(counts)
         moved = [{"id": name, "n_detections": n} for name, n in techniques.items() if n]
         if moved:
@@ -180,7 +180,7 @@ class SqlWriting(SqlReading):
             if incident.id in before:
                 counts["incident", before[incident.id].status] -= 1
         self._db.execute(_SAVE_INCIDENT, [_row_of_incident(one, digests[one.id]) for one in by_id.values()])
-        index_incidents(self._db, by_id.values())
+        index_incidents(self._db, by_id.values(), by_id)
         self._counts.update(counts)
         for incident in by_id.values():
             old = before.get(incident.id)

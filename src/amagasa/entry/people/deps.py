@@ -12,6 +12,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from amagasa.app.accounts import Accounts
+from amagasa.app.campaigns import Known
 from amagasa.app.content import Sharing
 from amagasa.app.courier import CourierDesk
 from amagasa.app.kept_file import IndicatorFiles
@@ -102,6 +103,7 @@ class Console:
         self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources)
         self.missions = Missions(deps.store, deps.agreements)
         self.impact = ImpactBoard(deps.store, self.missions)
+        self.campaigns = Known()
         self.shared = Shared(deps.signals, clock=lambda: deps.clock.now().timestamp())
         self.keeper = Doorkeeper(
             who=self._who,

@@ -23,8 +23,10 @@ def upgrade() -> None:
     _make("alert", ("words", "techniques"))
     _make("incident", ("words", "techniques", "notes"))
     db = op.get_bind()
-    _each(db, "alert", lambda rows: found.index_alerts(db, [bodies.ALERT.unpack(row.body) for row in rows]))
-    _each(db, "incident", lambda rows: found.index_incidents(db, [bodies.INCIDENT.unpack(row.body) for row in rows]))
+    _each(db, "alert", lambda rows: found.index_alerts(db, [bodies.ALERT.unpack(row.body) for row in rows], ()))
+    _each(
+        db, "incident", lambda rows: found.index_incidents(db, [bodies.INCIDENT.unpack(row.body) for row in rows], ())
+    )
     for (incident_id,) in db.execute(sa.text("SELECT DISTINCT incident_id FROM deed")).all():
         deeds = sa.text("SELECT id, body FROM deed WHERE incident_id = :its ORDER BY id DESC LIMIT 5000")
         rows = db.execute(deeds, {"its": incident_id})
