@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy import create_engine
 
+from amagasa.adapters.store.migrating import upgrade
+from amagasa.adapters.store.schema import MIGRATIONS
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.pages import Page
 from amagasa.app.ports import Store
@@ -172,13 +175,16 @@ def test_a_store_of_before_is_searched_like_a_new_one(tmp_path: Path) -> None:
         tx.save_alerts([alert(number, title="old one") for number in range(1, 4)])
         tx.cases.add(deed(DeedKind.NOTE, "phoned"))
     made.close()
-    with closing(sqlite3.connect(path)) as connection:
-        for what in ("alert", "incident"):
-            connection.execute(f"DROP TABLE {what}_found")
-            connection.execute(f"DROP TABLE {what}_words")
-        connection.execute("UPDATE alembic_version SET version_num = '0009'")
+    old = tmp_path / "old.sqlite"
+    with create_engine(f"sqlite:///{old}").begin() as connection:
+        upgrade(connection, MIGRATIONS, "0009")
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("ATTACH ? AS new", (str(path),))
+        for table in ("alert", "incident", "deed"):
+            names = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM new.{table}")  # noqa: S608
         connection.commit()
-    made = open_store(path)
+    made = open_store(old)
     assert alerts(made, "old") == ["3", "2", "1"]
     assert alerts(made, technique="T1190") == ["3", "2", "1"]
     assert incidents(made, "電力 phoned") == ["1"]
