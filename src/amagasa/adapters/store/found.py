@@ -59,12 +59,12 @@ class _Index:
         for its, row in rows.items():
             if (old := before.get(its)) is None:
                 seq += 1  # one process writes, and nothing is ever deleted here
-                new.append(self.blank | row | {"seq": seq, self.key.name: its})
+                new.append({**self.blank, **row, "seq": seq, self.key.name: its})
             elif any(old[name] != value for name, value in row.items()):
-                changed.append((old, old | row))
+                changed.append((old, {**old, **row}))
         if changed:
             connection.execute(self.take, [old for old, _ in changed])
-            connection.execute(self.change, [{"its": row["seq"]} | row for _, row in changed])
+            connection.execute(self.change, [{"its": row["seq"], **row} for _, row in changed])
         if new:
             connection.execute(self.insert, new)
         if new or changed:
