@@ -144,7 +144,7 @@ def test_form_adds_changes_and_takes_out_and_leaves_the_rest(missions: Watched, 
     form = page.get_by_role("form", name="Form")
     area = page.get_by_label("Text of demo.toml")
     form.get_by_role("button", name="asset", exact=True).click()
-    form.get_by_label("Name").fill("relay-7")
+    form.get_by_label("Name", exact=True).fill("relay-7")
     form.get_by_label("Title", exact=True).fill('The "seventh" relay')
     form.get_by_label("Hosts").fill("relay-7, relay-7b")
     form.get_by_label("Hours to restore").fill("4-12")
@@ -175,6 +175,52 @@ repair_h = [4, 12]
     form.get_by_label("What to edit").select_option(label="relay-7 → grid-control")
     form.get_by_role("button", name="Take it out").click()
     assert 'from = "relay-7"' not in area.input_value()
+
+
+def test_form_has_dependencies_boundary_and_ally_with_its_checks_and_undo(missions: Watched, node: Served) -> None:
+    page = missions.open("missions/edit")
+    form = page.get_by_role("form", name="Form")
+    area = page.get_by_label("Text of demo.toml")
+    expect(page.get_by_text("This model can be used")).to_be_visible()
+    form.get_by_label("What to edit").select_option(label="grid-control (Grid control centre)")
+    expect(form.get_by_label("What it depends on")).to_have_count(2)
+    expect(form.get_by_label("What it depends on").first).to_have_value("scada")
+    expect(form.get_by_label("An ally may see")).to_be_checked()
+    form.get_by_role("button", name="Take out grid-telecom").click()
+    form.get_by_role("button", name="Add a dependency").click()
+    form.get_by_label("What it depends on").last.fill("scda")
+    form.get_by_label("Criticality (0 to 100)").last.fill("55")
+    form.get_by_label("Told in steps of").fill("5")
+    form.get_by_label("An ally may see").uncheck()
+    form.get_by_role("button", name="Change it").click()
+    assert 'depends_on = [["scada", 0.9, 10], ["scda", 1, 55]]' in area.input_value()
+    expect(form.locator(".needs .wrong")).to_contain_text("scda")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(area).to_have_value(DEMO)
+    expect(form.get_by_label("What it depends on").last).to_have_value("grid-telecom")
+    expect(form.get_by_label("An ally may see")).to_be_checked()
+    expect(form.locator(".wrong")).to_have_count(0)
+    form.get_by_label("What to edit").select_option(label="the model itself")
+    form.get_by_label("Title", exact=True).fill("Ours")
+    form.get_by_role("button", name="Change it").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert Missions(node.desktop.store).ground().model.title == "Ours"
+
+
+def test_form_leaves_what_it_does_not_show(officer: Watched, node: Served) -> None:
+    hosts = 'hosts = [\n  "one", # the first\n  "[two]",\n]'
+    text = f'[[asset]]\nname = "a"\n{hosts}\n\n[[mission]]\nname = "m"\ndepends_on = ["a"]\n'
+    load(node, text)
+    page = officer.open("missions/edit")
+    form = page.get_by_role("form", name="Form")
+    form.get_by_label("What to edit").select_option(label="a")
+    expect(form.get_by_text("Written in a form that is not shown here.")).to_have_count(1)
+    form.get_by_label("Title", exact=True).fill("An asset")
+    form.get_by_role("button", name="Change it").click()
+    area = page.get_by_label("Text of demo.toml")
+    expect(area).to_have_value(text.replace("]\n\n[[mission", ']\ntitle = "An asset"\n\n[[mission'))
+    expect(page.get_by_text("This model can be used")).to_be_visible()
 
 
 def test_form_is_not_for_csv(officer: Watched, node: Served) -> None:
