@@ -150,3 +150,28 @@ def test_whatever_the_lines_are_each_is_accepted_or_rejected(by: LogMapping, lin
             hash(row)
             names: dict[str, Any] = dict(detail(batch, index).fields)
             assert all(isinstance(name, str) for name in names)
+
+
+JAPANESE = '[fields]\nuser = "who"\n'
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "Shift_JIS", "euc-jp", "EUC_JP", "iso-2022-jp", "utf-8", "gb18030"])
+def test_text_is_read_in_the_encoding_that_the_mapping_names(encoding: str) -> None:
+    by = mapping(f'kind = "key_value"\nencoding = "{encoding}"', JAPANESE)
+    line = 'who="表示 山田" act=能'.encode(encoding.replace("Shift_JIS", "cp932"))
+    (event,) = events(line + b"\n", by)
+    assert dict(event.fields) == {"user": "表示 山田", "act": "能", "who": "表示 山田"}
+
+
+def test_json_in_another_encoding_is_an_object_and_its_line_shows_the_words() -> None:
+    by = mapping('kind = "json"\nencoding = "cp932"', JAPANESE)
+    found = read('{"who": "山田"}\n'.encode("cp932"), by, "user")
+    assert found.batches[0].rows == [("山田",)]
+    assert found.batches[0].lines == ['{"who": "山田"}'.encode()]
+
+
+def test_bytes_that_are_not_of_the_encoding_are_a_reject_which_says_where() -> None:
+    by = mapping('kind = "key_value"\nencoding = "euc-jp"', JAPANESE)
+    found = read(b"who=a\n" + "who=山田\n".encode("cp932") + b"who=b\n", by)
+    assert (found.n_read, found.n_accepted, [one.record for one in found.rejects]) == (3, 2, [2])
+    assert "not euc-jp, as the mapping says: byte 5 is 8e" in found.rejects[0].why

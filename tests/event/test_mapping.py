@@ -69,6 +69,8 @@ def test_read_mapping_of_a_name_that_no_column_has_names_the_nearest_and_the_lin
         ('kind = "csv"', 'kind = "csv"\nseparator = ";;"', 3, "one character"),
         ('kind = "csv"', 'kind = "csv"\nskip = "(?=a)"', 3, "RE2"),
         ('kind = "csv"', 'kind = "csv"\npattern = "a"', 3, "only kind pattern"),
+        ('kind = "csv"', 'kind = "csv"\nencoding = "utf-16"', 3, "a line feed is always one byte"),
+        ('kind = "csv"', 'kind = "csv"\nencoding = "rot13"', 3, "cp932"),
     ],
 )
 def test_read_mapping_says_what_is_wrong_and_where(old: str, new: str, line: int, said: str) -> None:

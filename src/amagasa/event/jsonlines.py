@@ -7,7 +7,7 @@ so `requestParameters|contains` works. Rows hold what `event.windows.plain` make
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from amagasa.event.jsonline import object_of
@@ -31,6 +31,8 @@ _STAMPS: Final = (
     *("CreatedDateTime", "eventTimestamp", "event_time", "created_at", "utc_time", "datetime", "date", "local_time"),
     *("receiveTimestamp", "__REALTIME_TIMESTAMP", "_time"),
 )
+# Microsoft 365's audit log (Management Activity API: "in Coordinated Universal Time"), Sysmon, and by their names.
+_STAMPS_IN_UTC: Final = frozenset({"CreationTime", "utc_time", "TimeGenerated", "__REALTIME_TIMESTAMP"})
 
 
 def normalise_jsonlines(chunk: Chunk, wanted: Wanted) -> Normalised:
@@ -63,8 +65,11 @@ def normalise_jsonlines(chunk: Chunk, wanted: Wanted) -> Normalised:
     )
 
 
-def detail_jsonlines(line: bytes) -> Event:
-    """The whole event, flattened: leaves by dotted path, lists as lists; at most `MAX_FIELDS` fields."""
+def detail_jsonlines(line: bytes, zone: tzinfo = UTC) -> Event:
+    """The whole event, flattened: leaves by dotted path, lists as lists; at most `MAX_FIELDS` fields.
+
+    A stamp that names no zone is in `zone`, but those of products which write UTC without saying so.
+    """
     record = object_of(line)
     if isinstance(record, str):
         return Event(route=route_of_record({}), fields={}, event_at=None)
@@ -76,7 +81,7 @@ def detail_jsonlines(line: bytes) -> Event:
         if name not in fields and (value := reader.value(name)) is not MISSING:
             fields[name] = value
     fields |= {name: value for name, value in reader.extracted().items() if name not in fields}
-    return Event(route=route, fields=fields, event_at=_instant(record))
+    return Event(route=route, fields=fields, event_at=_instant(record, zone))
 
 
 def value_at(record: Mapping[str, Any], path: str) -> Value:
@@ -195,9 +200,10 @@ def _flatten(value: Any, path: str, fields: dict[str, Value], depth: int) -> Non
         fields[path] = value
 
 
-def _instant(record: Mapping[str, Any]) -> datetime | None:
+def _instant(record: Mapping[str, Any], zone: tzinfo) -> datetime | None:
     for name in _STAMPS:
-        if name in record and (moment := from_value(record[name])) is not None:
+        own = UTC if name in _STAMPS_IN_UTC else zone
+        if name in record and (moment := from_value(record[name], own)) is not None:
             return moment
     return None
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amagasa.event.jsonline import object_of
 from amagasa.event.jsonlines import flattened, value_at
 from amagasa.event.lines import lines_of, text_of
-from amagasa.event.mapping import FieldMap, Kind, LogMapping, Type, pattern_of
+from amagasa.event.mapping import UTF_8, FieldMap, Kind, LogMapping, Type, pattern_of
 from amagasa.event.record import (
     MISSING,
     Chunk,
@@ -57,12 +58,13 @@ def normalise_mapped(chunk: Chunk, mapping: LogMapping, wanted: Wanted) -> Norma
     rows: list[tuple[Value, ...]] = []
     lines: list[bytes] = []
     records: list[int] = []
-    for line, number in zip(split.lines, split.numbers, strict=True):
-        record = reading.read(line)
+    for raw, number in zip(split.lines, split.numbers, strict=True):
+        line = _in_utf_8(raw, mapping.encoding)
+        record = reading.read(line) if isinstance(line, bytes) else line
         if record is None:
             continue
-        if isinstance(record, str):
-            rejects.append(Reject(path=chunk.path, record=number, why=record, code=NOT_FITTING))
+        if isinstance(record, str) or isinstance(line, str):
+            rejects.append(Reject(path=chunk.path, record=number, why=str(record), code=NOT_FITTING))
             continue
         rows.append(tuple(plain(_value(reading, record, name)) for name in names))
         lines.append(line)
@@ -76,7 +78,7 @@ def normalise_mapped(chunk: Chunk, mapping: LogMapping, wanted: Wanted) -> Norma
         lines=lines,
         records=records,
         read_at=chunk.read_at,
-        mapping=mapping,
+        mapping=mapping if mapping.encoding == UTF_8 else replace(mapping, encoding=UTF_8),  # as the lines are now
     )
     n_accepted = len(rows)
     return Normalised(
@@ -97,6 +99,17 @@ def detail_mapped(line: bytes, mapping: LogMapping, read_at: datetime) -> Event:
     if mapping.keeps_others:
         fields |= {name: value for name, value in flattened(record).items() if name not in fields}
     return Event(route=reading.route, fields=fields, event_at=_instant(reading, record, read_at))
+
+
+def _in_utf_8(line: bytes, encoding: str) -> bytes | str:
+    """The line as all else reads it, or why it is not in its encoding: a wrong guess would be a wrong record."""
+    if encoding == UTF_8:
+        return line
+    try:
+        return line.decode(encoding).encode()
+    except UnicodeDecodeError as problem:
+        where = f"byte {problem.start + 1} is {line[problem.start]:02x}"
+        return f"not {encoding.replace('_', '-')}, as the mapping says: {where}; got {show(text_of(line), 120)}"
 
 
 def format_of(mapping: LogMapping) -> Format:

@@ -3,6 +3,7 @@
     name = "acme-proxy"
     kind = "csv"                        # json, csv, key_value or pattern
     columns = ["time", "client", "method", "url", "status"]
+    encoding = "cp932"                  # utf-8 where it is left out
 
     [logsource]                         # Sigma's log source; or several, each under [[logsource]]
     category = "proxy"
@@ -39,6 +40,19 @@ MAX_FIELDS: Final = 512
 MAX_COLUMNS: Final = 1_024
 MAX_PATTERN_BYTES: Final = 4_096
 _MAX_PATTERN_MEMORY: Final = 8 * 1_048_576
+UTF_8: Final = "utf-8"
+# In none of these is 0x0A a part of another character, so lines can be told before they are read.
+_ENCODINGS: Final = {
+    "utf-8": UTF_8,
+    **dict.fromkeys(("cp932", "shift-jis", "sjis", "windows-31j", "ms932"), "cp932"),
+    "euc-jp": "euc_jp",
+    "iso-2022-jp": "iso2022_jp",
+    "euc-kr": "euc_kr",
+    "gb18030": "gb18030",
+    "big5": "big5",
+    "cp1252": "cp1252",
+    "latin-1": "latin-1",
+}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OFFSET: Final = re.compile(r"[+-][0-9]{2}:?[0-9]{2}")
 _DIRECTIVES: Final = frozenset("aAwdbBmyYHIpMSfzZjUWcxXGuV%")
@@ -110,6 +124,7 @@ class LogMapping(Struct, frozen=True, kw_only=True):
     skip: str = ""
     absent: tuple[str, ...] = ("", "-")
     keeps_others: bool = True
+    encoding: str = UTF_8
 
 
 class MappingFault(Struct, frozen=True, kw_only=True):
@@ -147,6 +162,7 @@ class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     skip: str = ""
     absent: tuple[str, ...] = ("", "-")
     others: bool = True
+    encoding: str = UTF_8
 
 
 _KEYS: Final = tuple(
@@ -207,6 +223,7 @@ def _mapping(document: _Document) -> LogMapping:
         skip=document.skip,
         absent=document.absent,
         keeps_others=document.others,
+        encoding=_ENCODINGS.get(document.encoding.lower().replace("_", "-"), document.encoding),
     )
 
 
@@ -235,6 +252,9 @@ def _faults(mapping: LogMapping) -> list[tuple[str, str]]:
         found.append(("logsource", "expected a category, a product or a service: rules are chosen by them"))
     if len(mapping.fields) > MAX_FIELDS:
         found.append(("fields", f"expected {MAX_FIELDS} fields at most; got {len(mapping.fields)}"))
+    if mapping.encoding not in _ENCODINGS.values():
+        near = ", ".join(sorted(set(_ENCODINGS)))
+        found.append(("encoding", f"expected one in which a line feed is always one byte: {near}"))
     found += _faults_of_kind(mapping)
     names = known_names(mapping)
     for field in mapping.fields:

@@ -1,6 +1,6 @@
 """The first step of the path: a chunk of records -> batches of events and rejects, by the chunk's format."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from msgspec.structs import replace
@@ -65,13 +65,13 @@ def detail(batch: EventBatch, index: int) -> Event:
         return detail_joined(line, batch.route)
     match batch.format:
         case Format.WINDOWS:
-            return detail_windows(line)
+            return detail_windows(line, batch.read_at.tzinfo or UTC)
         case Format.ACCESS:
             return detail_access(line)
         case Format.SYSLOG:
             return detail_syslog(line, batch.read_at)
         case Format.JSON:
-            return detail_jsonlines(line)
+            return detail_jsonlines(line, batch.read_at.tzinfo or UTC)
 
 
 def newest_instant(chunk: Chunk) -> datetime | None:

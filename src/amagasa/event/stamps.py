@@ -73,10 +73,13 @@ def from_bsd(text: str, read_at: datetime) -> datetime | None:
     return None
 
 
-def from_value(value: Any) -> datetime | None:
-    """A JSON value: ISO 8601 text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
+def from_value(value: Any, zone: tzinfo = UTC) -> datetime | None:
+    """A JSON value: ISO 8601 text, or seconds, milliseconds, microseconds or nanoseconds since 1970.
+
+    A text that names no zone is in `zone`.
+    """
     if isinstance(value, str):
-        moment = from_iso(value)
+        moment = from_iso(value, zone)
         if moment is None and value[:1].isdigit() and len(value) <= 20:
             try:
                 return from_value(float(value))

@@ -9,7 +9,7 @@ Values in rows are str, int, None or MISSING; booleans and fractions are text th
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import msgspec
@@ -90,8 +90,11 @@ def normalise_windows(chunk: Chunk, wanted: Wanted) -> Normalised:
     )
 
 
-def detail_windows(line: bytes) -> Event:
-    """The whole event, with Sigma's field names beside the record's own. A line that is no object has no fields."""
+def detail_windows(line: bytes, zone: tzinfo = UTC) -> Event:
+    """The whole event, with Sigma's field names beside the record's own. A line that is no object has no fields.
+
+    NXLog's `EventTime` names no zone: it is in `zone`.
+    """
     record = object_of(line)
     fields, instant = fields_of(record) if isinstance(record, dict) else ({}, None)
     channel, event_id = kind_of(fields)
@@ -99,7 +102,9 @@ def detail_windows(line: bytes) -> Event:
     if event_id is not None:
         fields["EventID"] = event_id
     complete(fields, dict(own.known).get("Channel"), event_id)
-    return Event(route=own, fields=fields, event_at=_instant(instant))
+    return Event(
+        route=own, fields=fields, event_at=_instant(instant, zone if instant is fields.get("EventTime") else UTC)
+    )
 
 
 def plain(value: Value) -> Value:
@@ -223,8 +228,8 @@ def kind_of(fields: Fields) -> tuple[str | None, int | None]:
     return (channel if isinstance(channel, str) else None), (number if is_number else None)
 
 
-def _instant(value: Value) -> datetime | None:
-    """ISO 8601 with `T` or a space; UTC where no zone is given (Sysmon's UtcTime is; NXLog's EventTime says none)."""
+def _instant(value: Value, zone: tzinfo) -> datetime | None:
+    """ISO 8601 with `T` or a space; in `zone` where none is given."""
     if not isinstance(value, str):
         return None
     try:
@@ -232,6 +237,6 @@ def _instant(value: Value) -> datetime | None:
     except ValueError:
         return None
     try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(UTC)
     except OverflowError:
         return None

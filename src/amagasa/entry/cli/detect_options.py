@@ -42,9 +42,7 @@ Form: TypeAlias = Annotated[Format | None, typer.Option("--format", help="Overri
 MappingFile: TypeAlias = Annotated[
     Path | None, typer.Option("--mapping", help="TOML: how records of another kind become events (docs/mapping.md).")
 ]
-Zone: TypeAlias = Annotated[
-    str, typer.Option("--zone", help='Of stamps of syslog that name none, e.g. "Asia/Tokyo"; else UTC.')
-]
+Zone: TypeAlias = Annotated[str, typer.Option("--zone", help='Of stamps that name none, e.g. "Asia/Tokyo"; else UTC.')]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="NDJSON, one detection a line.")]
 OcsfFile: TypeAlias = Annotated[
     Path | None, typer.Option("--ocsf", help="OCSF 1.7, NDJSON: each detection's finding, then its event.")

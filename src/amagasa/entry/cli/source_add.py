@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from amagasa.app.receiver_messages import Transport
 from amagasa.app.worker_messages import SourceKind
-from amagasa.entry.cli.detect_options import MappingFile
+from amagasa.entry.cli.detect_options import MappingFile, Zone
 from amagasa.entry.cli.node_options import HERE, AsJson, NodeFolder
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.cli.source_settings import replace_settings
@@ -59,6 +59,7 @@ def add(  # noqa: PLR0913 - each is an option of the command
     key_file: Annotated[Path | None, typer.Option("--key-file", help="kafka: its key (PEM).")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Else found by content.")] = None,
     mapping: MappingFile = None,
+    zone: Zone = "",
     node: NodeFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +86,7 @@ def add(  # noqa: PLR0913 - each is an option of the command
         "key_file": _absolute(key_file),
         "format": format_,
         "mapping": _absolute(mapping),
+        "zone": zone or None,
     }
     if kind is SourceKind.KAFKA:
         given["group"] = group or own_group(node, name)
@@ -134,7 +136,9 @@ def _add(name: str, wanted: Wanted, node: Path, *, as_json: bool) -> None:
 def _check(wanted: Wanted) -> None:
     """Raise BadInputError where the options do not fit the kind."""
     if wanted.kind is SourceKind.FILE:
-        named = [key for key, value in wanted.given.items() if value is not None and key not in {"format", "mapping"}]
+        named = [
+            key for key, value in wanted.given.items() if value is not None and key not in {"format", "mapping", "zone"}
+        ]
         if wanted.path is None or named:
             raise BadInputError(
                 "AMG-SOURCE-OPTIONS",

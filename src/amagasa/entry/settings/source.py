@@ -67,8 +67,8 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     zone: Annotated[
         str,
         said(
-            "Zone of stamps that name none, in syslog and logs of devices. Empty: UTC.",
-            "syslog や機器のログで、時差の書かれていない時刻のタイムゾーン。空なら UTC。",
+            "Zone of stamps that name none, in syslog, JSON, NXLog and logs of devices. Empty: UTC.",
+            "syslog、JSON、NXLog、機器のログで、時差の書かれていない時刻のタイムゾーン。空なら UTC。",
             form='a name such as "Asia/Tokyo", an offset such as "+09:00", or empty',
             max_length=64,
         ),
