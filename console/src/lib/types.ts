@@ -245,6 +245,29 @@ export interface CrossingDetail {
   fields: FieldPreview[]
 }
 
+/** What would become of an object towards one ally. */
+export interface Preview {
+  ally: Named
+  agreement: string
+  outcome: 'released' | 'wanting' | 'withheld'
+  object_id: string
+  object_type: string
+  clause: string
+  marking: string
+  code: string
+  why: string
+  wants: string[]
+  n_wanted: number
+  fields: FieldPreview[]
+  content: string
+}
+
+export interface Retracted {
+  n_sent: number
+  n_held: number
+  crossings: number[]
+}
+
 export interface Content {
   id: string
   kind: 'sigma' | 'stix' | 'list'
