@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
-from umbrella_lines import attackers, feed
+from umbrella_lines import attackers, feed, lines
 
 from amagasa.adapters.store.sqlite import open_store
 from amagasa.app import agreements
@@ -48,6 +48,7 @@ from amagasa.entry.wiring import CARD_FILE, agreement_files
 
 PARTIES = (("Japan", "JP"), ("United States", "US"), ("Australia", "AU"))
 FIRST_PORT = 9480
+QUIET_LINES = 100_000  # of the past of each ally, with --tried
 LOOK_S = 0.005
 GIVE_UP_AFTER_S = 30.0
 SETTLE_S = 1.0  # lines in which nothing was found are committed twice a second
@@ -63,15 +64,21 @@ _ADDRESS = re.compile(r"addr:value = '([^']+)'")
 Seen = dict[str, tuple[float, float]]
 
 
-def make_nodes(home: Path, log: Path) -> list[DemoNode]:
-    """Japan, the United States, Australia; and Japan's agreements with the other two."""
+def make_nodes(home: Path, log: Path, *, are_tried: bool = False) -> list[DemoNode]:
+    """Japan, the United States, Australia; and Japan's agreements with the other two.
+
+    With `are_tried` the allies keep records as well, so that what Japan sends is tried on them first.
+    """
     now = datetime.now(UTC)
     ports = free_ports(FIRST_PORT, 2 * len(PARTIES))
     nodes = []
+    quiet = home / "quiet.log"
+    if are_tried:
+        quiet.write_bytes(b"".join(line for line, _ in lines(QUIET_LINES, [])))
     for number, (name, country) in enumerate(PARTIES):
         console_port, ally_port = ports[2 * number : 2 * number + 2]
         folder = home / country.lower()
-        sources = (("web", log),) if country == "JP" else ()
+        sources = (("web", log),) if country == "JP" else (("web", quiet),) if are_tried else ()
         new = NewNode(
             folder=folder, name=name, country=country, console_port=console_port, ally_port=ally_port, sources=sources
         )
@@ -251,7 +258,7 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """One run; a JSON document."""
     log = home / "access.log"
     log.touch()
-    nodes = make_nodes(home, log)
+    nodes = make_nodes(home, log, are_tried=asked.tried)
     alerts, sightings, indicators = AlertsSeen(), SightingsSeen(), IndicatorsSeen()
     parts = {"alert": alerts, "sighting": sightings, "indicator": indicators}
     addresses = attackers(asked.attacks)
@@ -324,6 +331,7 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=20.0, help="attacks a second")
     parser.add_argument("--lines-per-second", type=float, default=1000.0, help="lines a second, attacks among them")
     parser.add_argument("--folder", type=Path, default=None, help="keep the nodes and their logs in this empty folder")
+    parser.add_argument("--tried", action="store_true", help="the allies keep records, and try what comes on them")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with ExitStack() as stack:

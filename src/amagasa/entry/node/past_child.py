@@ -1,6 +1,9 @@
 """A process that hunts for the node, one at a time; on wish the next one waits with its program loaded."""
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,16 +15,29 @@ import msgspec
 
 from amagasa.app.ports import ContentItem, ContentKind
 
-# It ends with the node: what it reads closes then.
+# It loads once and forks for each hunt, so that one begins at once; it ends with the node, when what it reads closes.
 _PROGRAM: Final = """
-import json, sys
+import json, os, sys
 import amagasa.entry.cli.hunt
 from amagasa.entry.cli.main import main
-line = sys.stdin.readline()
-if line:
-    sys.argv[1:] = json.loads(line)
-    main()
+while line := sys.stdin.readline():
+    child = os.fork()
+    if child == 0:
+        sys.argv[1:] = json.loads(line)
+        code = 70
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stdout.write(json.dumps({"ended": code}) + chr(10))
+    sys.stdout.flush()
 """
+EXIT_WRONG: Final = 2
 _ID: Final = re.compile(r"""^id:\s*["']?([0-9A-Za-z-]{1,64})""", re.MULTILINE)
 
 
@@ -34,7 +50,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PastChild:
-    """Used from one thread; `kill` from any."""
+    """Used from one thread; `kill` from any. With `may_wait` the program stays loaded between hunts."""
 
     def __init__(self, node: Path, *, may_wait: Callable[[], bool] = lambda: False) -> None:
         self._node = node
@@ -43,20 +59,22 @@ class PastChild:
         self._is_killed = False
 
     def get_ready(self) -> None:
-        """Load the next one where it may wait."""
-        if self._child is None and self._may_wait() and not self._is_killed:
+        """Load the program where it may wait; let go of it where it may not."""
+        if not self._may_wait():
+            self.close()
+        elif self._child is None and not self._is_killed:
             self._child = self._begun()
 
     def kill(self) -> None:
         """End what is under way, for good."""
         self._is_killed = True
         if (child := self._child) is not None:
-            child.kill()
+            _kill(child)
 
     def close(self) -> None:
         """Behind the last use."""
         if (child := self._child) is not None:
-            child.kill()
+            _kill(child)
             child.communicate()
             self._child = None
 
@@ -84,38 +102,54 @@ class PastChild:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def _hunt(self, *what: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """(the first findings, what the hunt says)."""
         options = ["hunt", "--node", str(self._node.absolute()), "--for-node", "--tally", *what]
-        firsts: list[dict[str, Any]] = []
-        answer: dict[str, Any] | None = None
         if self._child is None or self._child.poll() is not None:
+            self.close()
             self._child = self._begun()
-        child = self._child
         if self._is_killed:
-            child.kill()
-        with child:
-            _tell(child, msgspec.json.encode(options) + b"\n")
-            for line in child.stdout or ():
-                told = msgspec.json.decode(line, type=dict[str, Any])
-                if "first" in told:
-                    firsts.append(told["first"])
-                answer = told.get("answer", answer)
-        self._child = None
+            _kill(self._child)
+        try:
+            firsts, answer, code = _asked(self._child, msgspec.json.encode(options) + b"\n")
+        finally:
+            if not self._may_wait():
+                self.close()
         if answer is None:
-            if child.returncode == 2:  # none of them can run, which is said at each of them
+            if code == EXIT_WRONG:  # none of them can run, which is said at each of them
                 return [], _nothing()
-            message = f"the hunt ended with {child.returncode}"
+            message = f"the hunt ended with {code}"
             raise ValueError(message)
         return firsts, answer
 
 
-def _tell(child: "subprocess.Popen[bytes]", line: bytes) -> None:
-    if child.stdin is not None:
-        child.stdin.write(line)
-        child.stdin.close()
+def _asked(
+    child: "subprocess.Popen[bytes]", line: bytes
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None, int | None]:
+    """(the first findings, the answer, how the hunt ended: None where the program ended with it)."""
+    firsts: list[dict[str, Any]] = []
+    answer: dict[str, Any] | None = None
+    if child.stdin is None or child.stdout is None:
+        return firsts, answer, None
+    child.stdin.write(line)
+    child.stdin.flush()
+    for told_line in child.stdout:
+        told = msgspec.json.decode(told_line, type=dict[str, Any])
+        if "ended" in told:
+            return firsts, answer, told["ended"]
+        if "first" in told:
+            firsts.append(told["first"])
+        answer = told.get("answer", answer)
+    return firsts, None, None
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """The program and the hunt that it forked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _nothing() -> dict[str, Any]:
