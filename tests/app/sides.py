@@ -55,6 +55,10 @@ class Side:
         with self.node.store.read() as reading:
             return [alert.content_id for alert in reading.alerts(Page(limit=50))[0]]
 
+    def severities(self) -> list[str]:
+        with self.node.store.read() as reading:
+            return [alert.severity.name for alert in reading.alerts(Page(limit=50))[0]]
+
     def leaves(self) -> list[Leaf]:
         with self.node.store.read() as reading:
             return list(reading.ledgers.leaves(self.name))

@@ -90,7 +90,7 @@ def test_retraction_is_acknowledged_once_the_worker_looks_no_longer(sides: tuple
     states.ask(japan)
     assert shown(japan).done_at is None
     worker_stopped(states)
-    assert states.desk.is_urgent(states.bond)
+    assert states.desk.is_urgent(states.bond, now=states.node.clock.now())
     states.ask(japan)
     receipt = shown(japan)
     assert (receipt.done_at, receipt.is_overdue) == (japan.node.clock.now(), False)
@@ -98,7 +98,7 @@ def test_retraction_is_acknowledged_once_the_worker_looks_no_longer(sides: tuple
     assert signed is not None
     assert (signed.receipt.n_stopped, signed.receipt.is_elsewhere) == (1, False)
     assert japan.leaves()[-1].act is states.leaves()[-1].act is Act.RECEIPT
-    assert not states.desk.is_urgent(states.bond)
+    assert not states.desk.is_urgent(states.bond, now=states.node.clock.now())
 
 
 def test_receipt_whose_answer_was_lost_is_told_again_and_counts_once(sides: tuple[Side, Side]) -> None:
@@ -109,7 +109,7 @@ def test_receipt_whose_answer_was_lost_is_told_again_and_counts_once(sides: tupl
     japan.desk.answer(japan.bond, question, now=japan.node.clock.now())
     states.ask(japan)
     assert [leaf.act for leaf in japan.leaves()].count(Act.RECEIPT) == 1
-    assert not states.desk.is_urgent(states.bond)
+    assert not states.desk.is_urgent(states.bond, now=states.node.clock.now())
 
 
 def test_worker_that_started_before_the_retraction_settles_nothing(sides: tuple[Side, Side]) -> None:
@@ -118,7 +118,7 @@ def test_worker_that_started_before_the_retraction_settles_nothing(sides: tuple[
     node, now = states.node, states.node.clock.now()
     settle(node.store, node.signals, node.book, ids=None, before=now - timedelta(seconds=1), now=now)
     settle(node.store, node.signals, node.book, ids=["another"], before=now, now=now)
-    assert not states.desk.is_urgent(states.bond)
+    assert not states.desk.is_urgent(states.bond, now=states.node.clock.now())
 
 
 def test_retraction_that_nobody_acknowledges_is_overdue_once(sides: tuple[Side, Side]) -> None:
@@ -209,7 +209,7 @@ def test_retraction_reaches_a_third_holder_and_its_receipt_comes_back_through_th
     settle(third.store, third.signals, third.book, ids=None, before=now, now=now)
     question = australia.desk.question(australia.bond, now=now)
     states.desk.answer(with_australia, question, now=now)
-    assert states.desk.is_urgent(with_japan)
+    assert states.desk.is_urgent(with_japan, now=now)
     tell_japan()
     assert (shown(japan).n_onward, shown(japan).n_onward_done) == (1, 1)
     third.store.close()

@@ -77,6 +77,7 @@ SIGNED_IN: Final[dict[tuple[str, str], tuple[Any, frozenset[Role]]]] = {
     ("POST", "/api/hunts/{hunt_id}/cancel"): ({}, TRIAGE),
     ("POST", "/api/links"): ({}, ADMINISTER),
     ("GET", "/api/allies"): (None, EVERY),
+    ("POST", "/api/allies/consultations"): ({"object_id": "x", "answer": "seen"}, TRIAGE),
     ("GET", "/api/crossings"): (None, EVERY),
     ("GET", "/api/crossings/{crossing_id}"): (None, EVERY),
     ("POST", "/api/crossings/{crossing_id}/decision"): ({"approve": False}, RELEASE),

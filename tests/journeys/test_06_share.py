@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def allies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Allies]:
             node.set_settings(lambda text: text.replace('# rules = ["builtin"]', "rules = []"))
             node.own_rule()
         japan.follow("web", home / "access.log", form="access")
-        sign_between(japan, america, home)
+        sign_between(japan, america, home, change=lambda text: f"{text}\n[clocks]\nconsult_within_s = 1\n")
         yield Allies(japan.start(), america.start(), home / "access.log")
         for node in (japan, america):
             assert_composed(node.told())
@@ -202,6 +203,24 @@ def test_incident_waits_for_consent_and_leaves_with_it(allies: Allies) -> None:
         about="the ally has it",
     )
     assert allies.japan.command("share", "release", waiting[0]["id"]).code == 2
+    for node, is_ours in ((allies.japan, False), (allies.america, True)):
+        missed = eventually(partial(missed_of, node), about="the clock of consultation ran out")
+        assert [(one["clock"], one["is_ours"]) for one in missed] == [("consult", is_ours)]
+        assert [one for one in node.alerts() if one["content_id"] == "AMG-CLOCK-CONSULT"]
+    assert "LATE (OURS): consult" in allies.america.command("ally", "status").out
+    said = allies.america.command("ally", "consult", waiting[0]["object_id"], "--word", "working")
+    assert said.code == 0, said.err
+    eventually(lambda: not missed_of(allies.japan) + missed_of(allies.america), about="the word is known")
+    for node in (allies.japan, allies.america):
+        assert [one["word"] for one in record_of(node)["talks"]] == ["working"]
+
+
+def missed_of(node: JourneyNode) -> list[dict[str, Any]]:
+    return list(record_of(node)["missed"])
+
+
+def record_of(node: JourneyNode) -> dict[str, Any]:
+    return dict(node.get("/api/allies")[0]["record"])
 
 
 def test_export_for_an_ally_is_in_the_record_and_holds_what_left_alone(allies: Allies, tmp_path: Path) -> None:

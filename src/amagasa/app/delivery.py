@@ -171,7 +171,7 @@ class Delivery:
         if heads is None or self.state.is_up is not True:
             return
         since_s = (now - last).total_seconds() if last is not None else HEADS_S
-        if since_s < HEADS_S and not await asyncio.to_thread(heads.is_urgent, bond):
+        if since_s < HEADS_S and not await asyncio.to_thread(heads.is_urgent, bond, now=now):
             return
         self._heads_at = now
         since: int | None = None

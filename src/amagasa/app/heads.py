@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from amagasa.app.agreements import Signer
 from amagasa.app.alarms import Alarm, raise_alarm
+from amagasa.app.clocks import Late, hear_late, is_to_acknowledge, own_late
+from amagasa.app.consulting import Word, has_untold, hear_words, said_now, to_say
 from amagasa.app.head_book import FoundFault, HeadBook, head_book, keep_head_book
 from amagasa.app.ports import AgreementBook, Bond, Crossing, CrossingState, Direction, Reading, Store, Writing
 from amagasa.app.quarantine import Notice, hear, notices, tell_of
@@ -57,7 +59,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """What one side says. `held`: the newest head of the other's record that the sender countersigned.
 
     With a question come receipts of what was taken back; the answer says of which objects they `got` there. `aside` is
-    what the sender put aside of the other's as noise (`app.quarantine`).
+    what the sender put aside of the other's as noise (`app.quarantine`), `words` are its first words on serious
+    incidents (`app.consulting`), `late` is what of its own is late (`app.clocks`).
     """
 
     agreement: str
@@ -66,6 +69,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
     receipts: tuple[SignedReceipt, ...] = ()
     got: tuple[str, ...] = ()
     aside: tuple[Notice, ...] = ()
+    words: tuple[Word, ...] = ()
+    late: Late | None = None
 
 
 class HeadsDesk(Struct, frozen=True, kw_only=True):
@@ -77,10 +82,12 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
     party: str
     book: AgreementBook
 
-    def is_urgent(self, bond: Bond) -> bool:
-        """Whether a receipt waits to be told."""
+    def is_urgent(self, bond: Bond, *, now: datetime) -> bool:
+        """Whether a receipt or a word waits to be told, or half of the clock of acknowledging is over."""
         with self.store.read() as reading:
-            return is_urgent(reading, bond.agreement.id)
+            agreement = bond.agreement.id
+            is_owed = is_urgent(reading, agreement) or has_untold(reading, agreement)
+            return is_owed or is_to_acknowledge(reading, bond, now=now)
 
     def question(self, bond: Bond, *, since: int | None = None, now: datetime) -> bytes:
         """What to ask the ally; the proof begins at the newest head that it countersigned, or at `since`."""
@@ -94,6 +101,7 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
         self._hear_aside(bond, asked, now=now)
         with self.store.write() as tx:
             self._take(tx, bond, asked, now=now)
+            hear_words(tx, bond, asked.words, now=now)
             got = self._take_receipts(tx, bond, asked.receipts, now=now)
             further = reopen(tx, self.book, bond, got)
             since = asked.held.head.n_leaves if asked.held is not None else 0
@@ -115,6 +123,8 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
         with self.store.write() as tx:
             known = head_book(tx, bond.agreement.id).ours
             self._take(tx, bond, told, now=now)
+            hear_words(tx, bond, told.words, now=now)
+            said_now(tx, bond, msgspec.json.decode(question, type=Exchange).words, now=now)
             if told.got:
                 got = set(told.got)
                 given = msgspec.json.decode(question, type=Exchange).receipts
@@ -146,11 +156,14 @@ class HeadsDesk(Struct, frozen=True, kw_only=True):
             shown=Shown(head=newest, since=since, proof=proof),
             held=book.theirs[-1] if book.theirs else None,
             aside=notices(reading, agreement),
+            words=to_say(reading, agreement),
+            late=own_late(reading, agreement),
         )
 
     def _take(self, tx: Writing, bond: Bond, told: Exchange, *, now: datetime) -> None:
         """Judge what the ally showed, and keep its countersignature of ours."""
         agreement = bond.agreement.id
+        hear_late(tx, agreement, told.late)
         book = replace(head_book(tx, agreement), exchanged_at=now)
         if told.held is not None:
             book = self._countersigned(tx, bond, told.held, book, now=now)

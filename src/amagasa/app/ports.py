@@ -249,6 +249,9 @@ class Reading(Protocol):
     def n_crossings(self, *, ally: str | None = None) -> dict[tuple[Direction, CrossingState], int]:
         """How many crossings stand where; what has none is absent."""
 
+    def late(self, ally: str, *, before: datetime) -> tuple[int, Crossing | None]:
+        """How many going out to it wait since before then, for a yes or the line, and the oldest."""
+
     def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Pending outgoing crossings whose next try is due, by `id` from behind `after_id`: oldest first."""
 

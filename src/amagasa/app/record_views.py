@@ -4,6 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from amagasa.app.clocks import missed_of
+from amagasa.app.consulting import talks_of
 from amagasa.app.head_book import head_book
 from amagasa.app.ports import Reading
 from amagasa.app.receipt_views import n_awaited
@@ -17,6 +19,26 @@ class RecordFaultView(Struct, frozen=True, kw_only=True):
     at: datetime
     code: str
     why: str
+
+
+class MissedView(Struct, frozen=True, kw_only=True):
+    """A clock of the agreement that ran out: `is_ours` where this side must act; of `n` things `what` is the oldest."""
+
+    clock: str
+    is_ours: bool
+    due_at: datetime
+    n: int
+    what: str
+
+
+class TalkView(Struct, frozen=True, kw_only=True):
+    """A serious incident on which the parties consult; `word` is "" until whoever owes it has spoken."""
+
+    object_id: str
+    is_ours: bool
+    since: datetime
+    word: str
+    said_at: datetime | None
 
 
 class RecordView(Struct, frozen=True, kw_only=True):
@@ -34,6 +56,8 @@ class RecordView(Struct, frozen=True, kw_only=True):
     faults: list[RecordFaultView]
     n_receipts_awaited: int = 0
     n_receipts_overdue: int = 0
+    missed: list[MissedView] = []
+    talks: list[TalkView] = []
 
 
 def record_view(reading: Reading, terms: Agreement, *, now: datetime) -> RecordView:
@@ -53,4 +77,18 @@ def record_view(reading: Reading, terms: Agreement, *, now: datetime) -> RecordV
         ],
         n_receipts_awaited=n_waiting,
         n_receipts_overdue=n_late,
+        missed=[
+            MissedView(clock=one.clock.value, is_ours=one.is_ours, due_at=one.due_at, n=one.n, what=show(one.what))
+            for one in missed_of(reading, agreement)
+        ],
+        talks=[
+            TalkView(
+                object_id=show(one.object_id),
+                is_ours=one.is_ours,
+                since=one.since,
+                word=one.word.answer.value if one.word is not None else "",
+                said_at=one.word.at if one.word is not None else None,
+            )
+            for one in reversed(talks_of(reading, agreement)[-20:])
+        ],
     )

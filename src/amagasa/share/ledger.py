@@ -46,6 +46,7 @@ class Act(StrEnum):
     RECEIPT = "receipt"
     QUARANTINE = "quarantine"
     TRIAL = "trial"
+    CONSULTATION = "consultation"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -208,6 +208,18 @@ class SqlReading(ContentReading):
                 counts[stands] = counts.get(stands, 0) + n
         return counts
 
+    def late(self, ally: str, *, before: datetime) -> tuple[int, Crossing | None]:
+        """Counted in the index of what stands where."""
+        waiting = [CrossingState.WANTING.value, CrossingState.PENDING.value]
+        where = and_(
+            CROSSING.c.ally == ally,
+            CROSSING.c.direction == Direction.OUT.value,
+            CROSSING.c.state.in_(waiting),
+            CROSSING.c.created_at < micros(before),
+        )
+        n, first = self._db.execute(select(func.count(), func.min(CROSSING.c.id)).where(where)).one()
+        return n, None if first is None else self.crossing(first)
+
     def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Oldest first. The literals match the partial index, which holds what is pending and nothing else."""
         return self._crossings_where(

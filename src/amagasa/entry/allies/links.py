@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 
+from amagasa.app.clocks import look_at_clocks
 from amagasa.app.delivery import Delivery, DeliveryDeps, LineState, OutboxBell
 from amagasa.app.fetching import Fetching
 from amagasa.app.link_ports import AllyLine
@@ -144,6 +145,7 @@ class AllyLinks:
             try:
                 await self.reload()
                 await asyncio.to_thread(find_overdue, deps.store, deps.signals, deps.book, now=deps.clock.now())
+                await asyncio.to_thread(look_at_clocks, deps.store, deps.signals, deps.book, now=deps.clock.now())
                 await asyncio.to_thread(quarantine, deps.store, deps.signals, deps.book, now=deps.clock.now())
             except AmagasaError as error:
                 _LOG.error("the links could not follow the agreements", why=str(error))

@@ -1,10 +1,12 @@
 """`amagasa ally`: the allies of a node and the line to each."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from amagasa.app.consulting import Answer
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, NodeFolder, client_of, show_list
+from amagasa.entry.cli.output import say
 
 app = typer.Typer()
 COLUMNS = (
@@ -33,6 +35,19 @@ def list_allies(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson: 
     show_list(rows, COLUMNS, form=(as_json, as_ndjson), empty=EMPTY)
 
 
+@app.command("consult")
+def consult(
+    what: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its identifier, as `ally status` shows it.")],
+    word: Annotated[Answer, typer.Option("--word", help="What the ally is told; no more than that leaves.")],
+    *,
+    node: NodeFolder = HERE,
+) -> None:
+    """Say the first word on a serious incident that an ally gave: it ends the clock of consultation on both sides."""
+    with client_of(node) as client:
+        client.post("/api/allies/consultations", {"object_id": what, "answer": word.value})
+    say(f"said: {word.value}; it goes to the ally with the next heads of the record")
+
+
 def _row(one: dict[str, Any]) -> dict[str, Any]:
     newest = one["agreements"][0] if one["agreements"] else {}
     return {
@@ -55,9 +70,16 @@ def _record(record: dict[str, Any]) -> str:
     if record["faults"]:
         return f"ALTERED: {record['faults'][0]['why']}"
     said = f"{record['n_countersigned']} of {record['n_leaves']} countersigned"
+    if record["missed"]:
+        return f"{'; '.join(_missed(one) for one in record['missed'])}; {said}"
     if record["n_receipts_overdue"]:
         return f"{record['n_receipts_overdue']} RECEIPTS OVERDUE, {said}"
     return said + (f", {record['n_receipts_awaited']} receipts awaited" if record["n_receipts_awaited"] else "")
+
+
+def _missed(one: dict[str, Any]) -> str:
+    whose = "OURS" if one["is_ours"] else "THEIRS"
+    return f"LATE ({whose}): {one['clock']}, {one['n']}" + (f", {one['what']}" if one["what"] else "")
 
 
 def _watches(heart: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from amagasa.app import content, indicator_files
 from amagasa.app.ally_views import AllyDetail, ally_detail
+from amagasa.app.consulting import Answer, Talk
+from amagasa.app.consulting import answer as say_word
 from amagasa.app.pages import Page
 from amagasa.app.ports import ContentItem, CrossingState, Direction
 from amagasa.app.previewing import Preview, PreviewAsked
@@ -266,6 +268,30 @@ def lift_content(request: Asked, content_id: FromPath[str]) -> ContentView:
     return console.queries.content_item(actor, content_id)
 
 
+class WordSaid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first word on a serious incident that an ally gave."""
+
+    object_id: str
+    answer: Answer
+
+
+@post("/api/allies/consultations", status_code=200, tags=["allies"])
+@threaded
+def consult(request: Asked, data: JSONBody[WordSaid]) -> Talk:
+    """Say the first word; a second changes nothing."""
+    console, actor = console_of(request), actor_of(request)
+    deps = console.deps
+    return say_word(
+        deps.store,
+        deps.signals,
+        actor,
+        deps.agreements,
+        object_id=data.object_id,
+        word=data.answer,
+        now=deps.clock.now(),
+    )
+
+
 HANDLERS: tuple[BaseRouteHandler, ...] = (
     allies,
     ally,
@@ -284,6 +310,7 @@ HANDLERS: tuple[BaseRouteHandler, ...] = (
     remove_content,
     remove_many,
     lift_content,
+    consult,
 )
 
 
