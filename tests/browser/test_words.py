@@ -10,6 +10,7 @@ from amagasa.app.ports import CrossingState
 from amagasa.app.situation import LinkState
 from amagasa.entry.people import security
 from amagasa.event.entity import EntityKind
+from amagasa.incident.score import OPTIONS
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.severity import Severity
 
@@ -72,3 +73,8 @@ def test_no_template_writes_markup_or_styles_of_its_own() -> None:
         assert "{@html" not in text
         assert "innerHTML" not in text
         assert not re.search(r"\sstyle=", text)
+
+
+def test_every_option_of_the_score_has_a_word() -> None:
+    wanted = {f"nciss.{category.value}.{option}" for category, options in OPTIONS.items() for option in options}
+    assert wanted - set(WORDS["en"]) == set()

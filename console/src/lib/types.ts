@@ -821,7 +821,7 @@ export interface Campaign {
     n_sources: number
     techniques: string[]
   }[]
-  ties: { first: string; second: string; weight: number; why: string }[]
+  ties: { first: string; second: string; weight: number; why: string; n_sources: number; n_networks: number; crowds: number[]; techniques: string[] }[]
 }
 
 export interface Campaigns {

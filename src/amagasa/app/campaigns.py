@@ -22,7 +22,7 @@ from amagasa.app.queries import MissingError
 from amagasa.app.views import Named, named
 from amagasa.event.entity import EntityKind
 from amagasa.incident.alert import Incident
-from amagasa.incident.link import Campaign, Member, link
+from amagasa.incident.link import Campaign, Member, Tie, link
 from amagasa.incident.links import kind_of, values_of
 from amagasa.incident.score import score_of
 from amagasa.incident.swarm import n_sources
@@ -59,12 +59,16 @@ class MemberView(Struct, frozen=True, kw_only=True):
 
 
 class TieView(Struct, frozen=True, kw_only=True):
-    """Two incidents of it and what ties them."""
+    """Two incidents of it and what ties them: in a sentence, and in its figures (`incident.link.Tie`)."""
 
     first: str
     second: str
     weight: float
     why: str
+    n_sources: int
+    n_networks: int
+    crowds: tuple[int, ...]
+    techniques: list[str]
 
 
 class CampaignView(Struct, frozen=True, kw_only=True):
@@ -293,8 +297,18 @@ def _view(one: Campaign, names: Mapping[str, str]) -> CampaignView:
             )
             for member in one.members
         ],
-        ties=[
-            TieView(first=show(tie.first), second=show(tie.second), weight=tie.weight, why=show(tie.why, 300))
-            for tie in one.ties
-        ],
+        ties=[_tie_view(tie) for tie in one.ties],
+    )
+
+
+def _tie_view(tie: Tie) -> TieView:
+    return TieView(
+        first=show(tie.first),
+        second=show(tie.second),
+        weight=tie.weight,
+        why=show(tie.why, 300),
+        n_sources=tie.n_sources,
+        n_networks=tie.n_networks,
+        crowds=tie.crowds,
+        techniques=[show(name) for name in tie.techniques],
     )

@@ -60,12 +60,19 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class Tie(Struct, frozen=True, kw_only=True):
-    """Two incidents that belong together, how much says so, and what, in a sentence."""
+    """Two incidents that belong together, how much says so, and what: in a sentence, and in the figures it is made of.
+
+    `crowds`: how many sources each of the two had, where two crowds did the same at the same time; else empty.
+    """
 
     first: str
     second: str
     weight: float
     why: str
+    n_sources: int = 0
+    n_networks: int = 0
+    crowds: tuple[int, ...] = ()
+    techniques: tuple[str, ...] = ()
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -146,14 +153,24 @@ def _tied(
     weight = of_sources + of_networks + crowds
     if weight < ENOUGH:
         return None
+    n_known, n_near = len(sources) if of_sources else 0, len(networks) if of_networks else 0
     told = [
-        (of_sources > 0, f"{len(sources)} source addresses in common"),
-        (of_networks > 0, f"{len(networks)} networks in common"),
+        (n_known > 0, f"{n_known} source addresses in common"),
+        (n_near > 0, f"{n_near} networks in common"),
         (crowds, f"a crowd of {one.n_sources} and one of {other.n_sources} sources did the same at the same time"),
         (bool(techniques), f"techniques {', '.join(techniques[:5])}"),
     ]
     why = "; ".join(text for holds, text in told if holds)
-    return Tie(first=one.id, second=other.id, weight=round(weight, 3), why=why)
+    return Tie(
+        first=one.id,
+        second=other.id,
+        weight=round(weight, 3),
+        why=why,
+        n_sources=n_known,
+        n_networks=n_near,
+        crowds=(one.n_sources, other.n_sources) if crowds else (),
+        techniques=tuple(techniques[:5]),
+    )
 
 
 def _are_crowds_alike(one: Member, other: Member) -> bool:

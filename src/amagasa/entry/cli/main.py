@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "incident": ("amagasa.entry.cli.queue", "The incidents of a node."),
     "mission": ("amagasa.entry.cli.mission", "What rests on what, and what an attack takes from it."),
     "campaign": ("amagasa.entry.cli.campaign", "What several parties met of one hand."),
+    "handover": ("amagasa.entry.cli.handover", "The watch, as one leaves it and the next takes it."),
     "taxii": ("amagasa.entry.cli.taxii", "Collections that a node keeps for other tools."),
     "backup": ("amagasa.entry.cli.backup", "All of a node in one file, taken while it runs."),
     "restore": ("amagasa.entry.cli.backup", "A node put back from a backup, checked before anything is written."),
