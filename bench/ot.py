@@ -22,6 +22,8 @@ from amagasa.detect.baseline.profile import Baseline, State
 from amagasa.detect.report import Detection
 from amagasa.entry.node.pool import look_here
 from amagasa.entry.wiring_detect import ContentFiles, file_correlation, load_content, open_all, streams_of
+from amagasa.event.ot.message import message_of
+from amagasa.event.record import Chunk
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.vocab.severity import Level
 
@@ -55,6 +57,8 @@ def captures(folder: Path) -> Iterator[str]:
     for row in index:
         told = titles.get(row["file"], Counter())
         said = "; ".join(f"{title} ({n})" for title, n in told.most_common(4)) or "-"
+        if not told and row["label"] in RIGHT and not has_message(folder / row["file"], row["protocol"]):
+            said = "- (no message of its protocol in it)"
         yield f"| {row['file']} | {row['label']} | {said} | {low[row['file']] or ''} |"
         kind = "right" if row["label"] in RIGHT else "wrong" if row["label"] in WRONG else "other"
         for group in (row["protocol"], "all"):
@@ -66,6 +70,19 @@ def captures(folder: Path) -> Iterator[str]:
         precision = f"{hit / (hit + false):.2f}" if hit + false else "-"
         recall = f"{hit / (hit + miss):.2f}" if hit + miss else "-"
         yield f"| {group} | {hit} | {miss} | {false} | {precision} | {recall} |"
+
+
+def has_message(path: Path, protocol: str) -> bool:
+    """Whether the dissector finds anything of this protocol in a capture."""
+    names = {protocol, "cip"} if protocol == "enip" else {protocol}
+    lines = (
+        line
+        for stream in streams_of([str(path)], None)
+        for chunk in stream
+        if isinstance(chunk, Chunk)
+        for line in chunk.data.splitlines()
+    )
+    return any((message := message_of(line)) is not None and message.ot in names for line in lines)
 
 
 def sensor(path: Path) -> str:

@@ -18,8 +18,8 @@ needs_tshark = pytest.mark.skipif(tshark.dissector() is None, reason="tshark is 
 FORCE_LISTEN_ONLY: Final = bytes.fromhex("000100000006 0a 08 0004 0000".replace(" ", ""))
 
 
-def segment(payload: bytes, sequence: int, *, port: int = 502) -> bytes:
-    tcp = struct.pack(">HHIIBBHHH", 40_000, port, sequence, 1, 0x50, 0x18, 8_192, 0, 0) + payload
+def segment(payload: bytes, sequence: int, *, port: int = 502, client_port: int = 40_000) -> bytes:
+    tcp = struct.pack(">HHIIBBHHH", client_port, port, sequence, 1, 0x50, 0x18, 8_192, 0, 0) + payload
     addresses = bytes([192, 0, 2, 1, 192, 0, 2, 9])
     ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0) + addresses
     return bytes(12) + b"\x08\x00" + ip + tcp
@@ -63,6 +63,16 @@ def test_capture_gives_its_messages_in_order_with_the_numbers_of_their_packets(t
     messages, faults = read(tmp_path / "a.bin", make(*two_requests()))
     assert faults == []
     assert [(one["packet"], one["detail"]) for one in messages] == [(1, "force_listen_only"), (2, "force_listen_only")]
+
+
+@needs_tshark
+def test_capture_of_a_client_whose_port_is_known_for_something_else_is_read(tmp_path: Path) -> None:
+    identity = bytes.fromhex("6300") + bytes(22)
+    clients = (1_102, 1_433, 2_049, 3_306, 3_389, 5_060, 8_080, 20_001)
+    frames = [segment(identity, 1, port=44_818, client_port=port) for port in clients]
+    messages, faults = read(tmp_path / "a.pcap", pcap(*frames))
+    assert faults == []
+    assert [one["function_name"] for one in messages] == ["list_identity"] * len(clients)
 
 
 @needs_tshark

@@ -166,3 +166,22 @@ def test_watch_of_a_line_that_is_silent_altogether_calls_no_poll_lost() -> None:
     watch, last_s = live()
     assert not watch.pass_time(last_s + 3_600, live_s=60)
     assert watch.fresh() == []
+
+
+def test_watch_of_a_station_that_tries_every_unit_finds_one_sweep() -> None:
+    findings = found(*(at(float(unit), unit=unit, master="192.0.2.66") for unit in range(2, 248)))
+    assert [(one.what.value, one.n) for one in findings] == [("new_device", 1)] * 4 + [("sweep", 242)]
+    assert (findings[-1].master, findings[-1].device) == ("192.0.2.66", "modbus devices")
+
+
+def test_watch_of_a_few_unknown_devices_finds_each() -> None:
+    assert kinds(*(at(float(n), unit=2 + n % 4) for n in range(40))) == ["new_device"] * 4
+
+
+def test_watch_of_unknown_devices_over_hours_finds_no_sweep() -> None:
+    assert kinds(*(at(400.0 * n, unit=2 + n) for n in range(8))) == ["new_device"] * 8
+
+
+def test_watch_of_unknown_devices_asked_by_many_stations_finds_no_sweep() -> None:
+    asked = [at(float(n), unit=2 + n, master=f"192.0.2.{100 + n}") for n in range(8)]
+    assert set(kinds(*asked)) == {"new_device"}

@@ -147,3 +147,38 @@ def test_any_numbers_in_any_columns_are_read_without_an_exception(values: dict[s
     text = SEPARATOR.join(AGGREGATOR.join(values.get(name, ())) for name in COLUMNS)
     for message in Dissection(COLUMNS).messages(text):
         assert message.ot
+
+
+def goose(state: int, number: int, name: str = "LD0/LLN0$GO$g") -> str:
+    return row(goose__gocbRef=name, goose__appid="1", goose__stNum=str(state), goose__sqNum=str(number))
+
+
+def notes_of(*numbers: tuple[int, int]) -> list[list[str]]:
+    return [message.notes for message in read(*(goose(*one) for one in numbers))]
+
+
+def test_goose_messages_sent_again_are_noted_once_a_series() -> None:
+    assert notes_of((4, 0), (5, 0), (5, 1), (5, 2), (4, 7), (4, 8), (5, 3)) == [[]] * 4 + [["replayed"], [], []]
+
+
+def test_goose_numbers_within_a_state_that_fall_back_are_noted() -> None:
+    assert notes_of((5, 100), (5, 101), (5, 20), (5, 21)) == [[], [], ["replayed"], []]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [(5, 9), (6, 0), (6, 1)],
+        [(5, 9), (1, 1), (1, 2), (2, 0)],
+        [(5, 9), (5, 9), (5, 10), (5, 10)],
+        [(5, 9), (5, 10), (5, 8), (5, 11), (5, 12)],
+        [(5, 4_294_967_295), (5, 1), (5, 2)],
+    ],
+)
+def test_goose_of_an_ordinary_publisher_is_not_noted(numbers: list[tuple[int, int]]) -> None:
+    assert notes_of(*numbers) == [[]] * len(numbers)
+
+
+def test_goose_of_two_publishers_are_counted_apart() -> None:
+    first, second = read(goose(9, 9, "A"), goose(2, 2, "B"))
+    assert (first.notes, second.notes) == ([], [])

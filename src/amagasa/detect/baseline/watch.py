@@ -24,6 +24,10 @@ from amagasa.vocab.severity import Level
 WINDOW_S: Final = 600.0
 # Findings kept open; beyond, the oldest are told early.
 MAX_OPEN: Final = 4_096
+# More unknown devices than this (units behind a gateway too) that one station asks within a window are one finding.
+SINGLE_DEVICES: Final = 4
+# Stations of which unknown devices are remembered; the oldest go first.
+MAX_SWEEPERS: Final = 1_024
 # Rhythm is judged only where it was learnt over so many polls, in a period many times the longest gap.
 MIN_POLLS: Final = 10
 MIN_LONGEST: Final = 20.0
@@ -35,6 +39,7 @@ class What(StrEnum):
     """How a message differs."""
 
     NEW_DEVICE = "new_device"
+    SWEEP = "sweep"
     NEW_MASTER = "new_master"
     NEW_WRITER = "new_writer"
     NEW_FUNCTION = "new_function"
@@ -58,6 +63,12 @@ MEANINGS: Final[dict[What, Meaning]] = {
         level=Level.LOW,
         techniques=("T0848",),
         tactics=("initial-access",),
+    ),
+    What.SWEEP: Meaning(
+        title="Station that asks for one unknown device after the other",
+        level=Level.MEDIUM,
+        techniques=("T0846",),
+        tactics=("discovery",),
     ),
     What.NEW_MASTER: Meaning(
         title="Station that never asked this device before",
@@ -123,6 +134,7 @@ class Watch:
         self._fresh: list[Finding] = []
         self._last: dict[tuple[str, str, str], float] = {}
         self._examples: dict[tuple[str, str, str], Message] = {}
+        self._unknown: dict[str, dict[str, float]] = {}
         self._now_s = 0.0
         self._looked_s = 0.0
 
@@ -134,7 +146,10 @@ class Watch:
                 continue
             self._now_s = max(self._now_s, at_s)
             for what, detail, expected in self._differences(message, at_s):
-                self._fold(what, message, at_s, (detail, expected))
+                if what is What.NEW_DEVICE and self._is_sweep(message, at_s):
+                    self._fold(What.SWEEP, message, at_s, (detail, "no such devices"))
+                else:
+                    self._fold(what, message, at_s, (detail, expected))
 
     def told(self) -> list[Finding]:
         """The findings whose window is over; `finish` has the rest."""
@@ -177,7 +192,7 @@ class Watch:
 
     def rest(self) -> None:
         """Forget when polls were last seen: what comes next is another recording."""
-        self._last, self._examples, self._now_s = {}, {}, 0.0
+        self._last, self._examples, self._unknown, self._now_s = {}, {}, {}, 0.0
 
     def _close_over(self) -> None:
         for key, finding in list(self._open.items()):
@@ -204,6 +219,23 @@ class Watch:
             yield from _places(habit, message)
             self._lost(habit, (name, message.master, habit_key(message)), at_s, message)
 
+    def _is_sweep(self, message: Message, at_s: float) -> bool:
+        """Whether this station has asked too many unknown devices in this window for each to be told by itself."""
+        asked = self._unknown.get(message.master)
+        if asked is None:
+            if len(self._unknown) >= MAX_SWEEPERS:
+                del self._unknown[next(iter(self._unknown))]
+            asked = self._unknown[message.master] = {}
+        name = device_of(message)
+        if name not in asked and len(asked) >= SINGLE_DEVICES:
+            for old in [old for old, seen_s in asked.items() if at_s - seen_s > WINDOW_S]:
+                del asked[old]
+        if name in asked or len(asked) < SINGLE_DEVICES:
+            asked[name] = at_s
+            return False
+        asked.update(dict.fromkeys(asked, at_s))  # it goes on
+        return True
+
     def _lost(self, habit: Habit, key: tuple[str, str, str], at_s: float, message: Message | None) -> bool:
         """Whether it was lost."""
         last = self._last.get(key)
@@ -219,7 +251,8 @@ class Watch:
         return True
 
     def _fold(self, what: What, message: Message, at_s: float, said: tuple[str, str]) -> None:
-        key = (device_of(message), message.master, what)
+        name = f"{message.ot} devices" if what is What.SWEEP else device_of(message)
+        key = (name, message.master, what)
         finding = self._open.get(key)
         if finding is not None and at_s - finding.first_s > WINDOW_S:
             self._closed.append(self._open.pop(key))

@@ -9,7 +9,7 @@ from amagasa.event.ot.cip import cip
 from amagasa.event.ot.columns import SEPARATOR, Row
 from amagasa.event.ot.dnp3 import dnp3
 from amagasa.event.ot.iec104 import iec104
-from amagasa.event.ot.message import MALFORMED, MIDWAY, WITHOUT_SELECT, Kind, Message, Operation
+from amagasa.event.ot.message import MALFORMED, MIDWAY, REPLAYED, WITHOUT_SELECT, Kind, Message, Operation
 from amagasa.event.ot.modbus import modbus
 from amagasa.event.ot.others import bacnet, fins, fox, goose, hart, mms, pn_dcp, synphasor
 from amagasa.event.ot.s7 import s7comm, s7comm_plus
@@ -18,6 +18,10 @@ from amagasa.event.ot.s7 import s7comm, s7comm_plus
 SELECT_S: Final = 60.0
 # Selects remembered; the oldest go first, so an attacker who floods them hides only that a select came before.
 MAX_SELECTS: Final = 4_096
+# Publishers remembered, in the same manner.
+MAX_PUBLISHERS: Final = 4_096
+# Two networks that carry the same messages (IEC 62439-3), or a mirror of two ports, show them twice and a few late.
+LATE_MESSAGES: Final = 3
 _READERS: Final = (
     ("modbus.func_code", modbus),
     ("dnp3.src", dnp3),
@@ -41,6 +45,7 @@ class Dissection:
         self._places = {name: place for place, name in enumerate(columns)}
         self._first = first_packet
         self._selects: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._published: OrderedDict[tuple[object, ...], tuple[int, int]] = OrderedDict()
         self.n_lost = 0
 
     def messages(self, text: str) -> Iterator[Message]:
@@ -53,6 +58,7 @@ class Dissection:
             if row.has(column):
                 for message in read(row, base):
                     self._select(message, epoch)
+                    self._replay(message)
                     yield message
                 return
         protocols = row.text("frame.protocols").split(":")
@@ -100,3 +106,26 @@ class Dissection:
             selected = self._selects.pop(key, None)
             if selected is None or not 0 <= epoch - selected <= SELECT_S:
                 message.notes.append(WITHOUT_SELECT)
+
+    def _replay(self, message: Message) -> None:
+        """A GOOSE message whose numbers fall below those seen before (IEC 61850-8-1, 18.1.2: they only count up).
+
+        A publisher that starts begins at 1. Numbers are then followed from where they went, so that one series that is
+        sent again is told once and not for each of its messages.
+        """
+        state, number = message.value, message.sequence
+        if message.ot != "goose" or not isinstance(state, int) or number is None:
+            return
+        key = (message.object, message.unit)
+        last = self._published.get(key)
+        self._published[key] = (state, number)
+        self._published.move_to_end(key)
+        if len(self._published) > MAX_PUBLISHERS:
+            self._published.popitem(last=False)
+        if last is None or (state <= 1 and number <= 1):
+            return
+        went_back = state < last[0] or (state == last[0] and 1 < number < last[1] - LATE_MESSAGES)
+        if went_back:
+            message.notes.append(REPLAYED)
+        elif state == last[0]:
+            self._published[key] = (state, max(number, last[1]) if number > 1 else number)
