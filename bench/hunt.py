@@ -28,7 +28,7 @@ from typing import Any
 import zstandard
 from machine import machine
 
-from amagasa.adapters.lake.blocks import BLOCK_BYTES, LEVEL
+from amagasa.adapters.lake.blocks import BLOCK_BYTES
 from amagasa.adapters.lake.proof import prove
 from amagasa.adapters.lake.reader import FolderLake
 from amagasa.adapters.lake.writer import Packer, SourceWriter
@@ -39,6 +39,7 @@ from amagasa.app.seeking import Seeker
 from amagasa.entry.wiring_hunt import indicator_looker, query_looker, rule_looker
 from amagasa.event.record import Chunk, Format
 
+ZSTD_LEVEL = 3  # what `zstd` takes by itself
 NEEDLE = "198.51.100.233"
 WORD = "zanahoria"
 N_NEEDLES = 3
@@ -112,7 +113,7 @@ def keep(paths: list[Path], n_bytes: int, folder: Path) -> tuple[LakeHead, dict[
     record, n_raw, spent = 1, 0, 0.0
     with (
         (folder / "records.zst").open("wb") as file,
-        zstandard.ZstdCompressor(level=LEVEL).stream_writer(file) as packed,
+        zstandard.ZstdCompressor(level=ZSTD_LEVEL).stream_writer(file) as packed,
     ):
         for piece in pieces(paths, n_bytes):
             chunk = Chunk(

@@ -7,6 +7,7 @@ const basis: u64 = 0xcbf29ce484222325;
 const prime: u64 = 0x100000001b3;
 const joiner: u64 = 0x9e3779b97f4a7c15;
 const n_recent = 1024;
+const n_pending = 64;
 const max_labels = 3;
 const none: u32 = 0xffff_ffff;
 
@@ -52,6 +53,9 @@ const Words = struct {
     n: u32,
     is_full: bool = false,
     recent: [n_recent]u64 = @splat(0),
+    // Hashes on their way into the table: asked for together, they wait for its memory once and not one after another.
+    pending: [n_pending]u64 = undefined,
+    n_waiting: usize = 0,
     before: u8 = 0,
     // The word at hand, and what it is without the two or three characters of an escape in front.
     word: u64 = basis,
@@ -76,6 +80,22 @@ const Words = struct {
         const place = h >> 54;
         if (self.recent[place] == h) return;
         self.recent[place] = h;
+        @prefetch(&self.table[@intCast(h & (self.table.len - 1))], .{ .rw = .write });
+        self.pending[self.n_waiting] = h;
+        self.n_waiting += 1;
+        if (self.n_waiting == n_pending) self.settle();
+    }
+
+    fn settle(self: *Words) void {
+        const waiting = self.pending[0..self.n_waiting];
+        self.n_waiting = 0;
+        for (waiting) |h| {
+            if (self.is_full) return;
+            self.insert(h);
+        }
+    }
+
+    fn insert(self: *Words, h: u64) void {
         const mask = self.table.len - 1;
         var at: usize = @intCast(h & mask);
         while (self.table[at] != 0) : (at = (at + 1) & mask) {
@@ -198,6 +218,7 @@ const Words = struct {
 
     fn end(self: *Words) void {
         self.feed('\n', false);
+        self.settle();
         self.n_labels = 0;
         self.before = 0;
     }

@@ -107,25 +107,21 @@ class SourceWriter:
         """Keep the records of a chunk."""
         if not chunk.data:
             return
-        frame = blocks.encode_frame(chunk)
+        head = blocks.frame_head(chunk)
         try:
             tail = self._open_tail()
-            written = os.pwrite(self._tail_file, frame, tail.n_bytes)
-            if written != len(frame):
-                written += os.pwrite(self._tail_file, frame[written:], tail.n_bytes + written)
+            _write_all(self._tail_file, head, tail.n_bytes)
+            _write_all(self._tail_file, chunk.data, tail.n_bytes + len(head))
         except OSError as problem:
             self._miss(chunk, problem.strerror or _NO_ROOM)
             return
-        if written != len(frame):
-            self._miss(chunk, _NO_ROOM)
-            return
         self._unsynced.add(self._tail_file)
-        tail.n_bytes += len(frame)
+        tail.n_bytes += len(head) + len(chunk.data)
         tail.n_raw_bytes += len(chunk.data)
         tail.first_at = tail.first_at or chunk.read_at
         n = blocks.n_records(chunk.data)
-        head = self._head
-        self._head = replace(head, n_records=head.n_records + n, n_raw_bytes=head.n_raw_bytes + len(chunk.data))
+        before = self._head
+        self._head = replace(before, n_records=before.n_records + n, n_raw_bytes=before.n_raw_bytes + len(chunk.data))
         if tail.n_raw_bytes >= blocks.BLOCK_BYTES:
             self._seal(chunk.read_at)
 
