@@ -24,6 +24,7 @@ from amagasa.adapters.content.policies import AGEING_FILE, ALLOWLIST_FILE, load_
 from amagasa.adapters.content.rules import text_document
 from amagasa.adapters.content.watch import RuleWatch
 from amagasa.adapters.source.capture import CaptureFollower
+from amagasa.adapters.source.folder import FolderFollower, is_many
 from amagasa.adapters.source.follow import FileFollower
 from amagasa.adapters.source.mapping_file import load_mapping
 from amagasa.adapters.source.records import open_streams
@@ -54,7 +55,7 @@ from amagasa.vocab.ids import stable_id
 from amagasa.vocab.severity import Level
 
 Progress = Callable[[int, int], None]
-Follower = FileFollower | SpoolFollower | CaptureFollower
+Follower = FileFollower | FolderFollower | SpoolFollower | CaptureFollower
 
 
 class ContentFiles(Struct, frozen=True, kw_only=True):
@@ -259,7 +260,8 @@ def follower_of(spec: SourceSpec, token: dict[str, Any] | None, *, chunk_bytes: 
         return SpoolFollower(Path(spec.path), spec.name, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
     if spec.kind is SourceKind.CAPTURE:
         return CaptureFollower(spec.interface, Path(spec.path), token, quota_bytes=spec.quota_bytes)
-    return FileFollower.resume(spec.path, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
+    follow = FolderFollower if is_many(spec.path) else FileFollower
+    return follow.resume(spec.path, token, known, mapping=spec.mapping, poll_bytes=chunk_bytes)
 
 
 def committed_to(follower: Follower, token: dict[str, Any]) -> None:

@@ -98,6 +98,7 @@ class FileFollower:
         self._is_table = False
         self._tables: dict[FollowedLog, FollowedTable] = {}
         self._header = ""  # of the file that was read last, should it be gone
+        self.may_be_packed = False  # it is whole then, and read once
 
     @classmethod
     def resume(
@@ -111,12 +112,14 @@ class FileFollower:
     ) -> "FileFollower":
         """Go on behind the committed `token` (None: from the start). Raises msgspec.ValidationError for a foreign.
 
-        Of a source that came by a spool before, the records are numbered on.
+        Of a source that came by a spool, or of all of its folder before, the records are numbered on.
         """
         if mapping is not None:
             form = format_of(mapping)
         follower = cls(path, form, mapping=mapping, poll_bytes=poll_bytes)
-        if token and "segment" in token:
+        if token and "logs" in token:  # of its folder
+            token = {**token["logs"].get(path, {}), "n_records": token["n_records"]}
+        if token and "files" not in token:
             follower._n_records = int(token["n_records"])
         elif token:
             state = msgspec.convert(token, _State)
@@ -159,6 +162,10 @@ class FileFollower:
         found: Token = msgspec.to_builtins(state)
         return found
 
+    def open_keys(self) -> Iterator[tuple[int, int]]:
+        """Device and inode of each file that is open."""
+        return (log.key for log in self._logs)
+
     def close(self) -> None:
         """Close the files; the follower may be polled again and finds its place."""
         self._to_find = tuple(log.place() for log in self._logs) or self._to_find
@@ -183,7 +190,7 @@ class FileFollower:
             why = "there is no such file now; it is waited for"
             self._faults.append(SourceFault(path=self._shown, why=why, code=MISSING))
             return
-        if opened.is_packed:
+        if opened.is_packed and not self.may_be_packed:
             opened.close()
             why = "a packed file cannot be followed; expected a growing log; name the log itself"
             self._faults.append(SourceFault(path=self._shown, why=why, code=UNKNOWN))

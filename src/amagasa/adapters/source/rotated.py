@@ -26,7 +26,7 @@ class Neighbour(Struct, frozen=True, kw_only=True):
 
 
 def neighbours(path: str, inodes: Collection[int] = ()) -> list[Neighbour]:
-    """Rotated forms of `path` by their names (`name.1`, `name-20260101`, `stem-20260101.ext`, packed ones too).
+    """Rotated forms of `path` by their names: `name.1`, `name-20260101`, `stem-20260101.ext`, packed too; `name.gz`.
 
     Whatever its name, a file with one of `inodes` counts. Oldest first. One that is being packed right now (its plain
     form is still there) counts as plain only. Raises OSError where the folder cannot be read.
@@ -35,6 +35,7 @@ def neighbours(path: str, inodes: Collection[int] = ()) -> list[Neighbour]:
     number = r"[0-9][0-9A-Za-z_.:+-]{0,40}?"
     pattern = re.compile(
         rf"(?:{re.escape(name)}[._-]{number}|{re.escape(stem)}[._-]{number}{re.escape(ext)})(\.gz|\.zst|\.bz2|\.xz)?"
+        rf"|{re.escape(name)}(?:\.gz|\.zst|\.bz2|\.xz)"
     )
     found: dict[str, Neighbour] = {}
     with os.scandir(folder) as entries:

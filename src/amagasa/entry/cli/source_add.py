@@ -37,7 +37,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 def add(  # noqa: PLR0913 - each is an option of the command
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")],
-    path: Annotated[Path | None, typer.Argument(help="The file to follow (kind file).")] = None,
+    path: Annotated[Path | None, typer.Argument(help="The log, folder or pattern to follow (kind file).")] = None,
     *,
     kind: Annotated[SourceKind, typer.Option("--kind", help="Where records come from.")] = SourceKind.FILE,
     interface: Annotated[str | None, typer.Option("--interface", help="capture: the network interface.")] = None,

@@ -16,7 +16,7 @@ from amagasa.entry.cli.ledger import standing_heads
 from amagasa.entry.settings.source import SourceSettings
 from amagasa.entry.settings.tree import Settings
 from amagasa.entry.wiring import OPERATOR, World
-from amagasa.entry.wiring_doctor import check_mapping, is_dissector_there
+from amagasa.entry.wiring_doctor import check_mapping, fits_none, is_dissector_there, is_pattern
 from amagasa.entry.wiring_lake import proofs_of
 from amagasa.share.ledger import Misfit, verify_lines
 from amagasa.share.words import sentence
@@ -158,14 +158,22 @@ def _reachable(source: SourceSettings, folder: Path) -> Iterator[Finding]:
             args = (name, show(source.interface))
             yield Finding(part="sources", kind=Kind.WRONG, code="interface-missing", args=args)
     elif not source.kind.is_received:
-        path = folder / source.path
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        except FileNotFoundError:
-            yield Finding(part="sources", kind=Kind.WRONG, code="source-missing", args=(name, show(source.path)))
-        except OSError as problem:
-            closed = (name, show(source.path), problem.strerror or "")
-            yield Finding(part="sources", kind=Kind.WRONG, code="source-closed", args=closed)
+        yield from _openable(name, source.path, folder / source.path)
+
+
+def _openable(name: str, said: str, path: Path) -> Iterator[Finding]:
+    """Whether the log, the folder, or what fits the pattern can be opened."""
+    if fits_none(str(path)):
+        yield Finding(part="sources", kind=Kind.WRONG, code="source-missing", args=(name, show(said)))
+    if is_pattern(str(path)):
+        return
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except FileNotFoundError:
+        yield Finding(part="sources", kind=Kind.WRONG, code="source-missing", args=(name, show(said)))
+    except OSError as problem:
+        closed = (name, show(said), problem.strerror or "")
+        yield Finding(part="sources", kind=Kind.WRONG, code="source-closed", args=closed)
 
 
 def _seen(view: SourceView) -> Iterator[Finding]:

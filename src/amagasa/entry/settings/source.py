@@ -37,9 +37,9 @@ class SourceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: Annotated[
         str,
         said(
-            "file: the log to follow, over rotation and restarts.",
-            "file: 追いかけるファイル。ローテーションや再起動があっても続きから読みます。",
-            form="a path",
+            "file: the log to follow, a folder of logs, or a pattern of paths; over rotation and restarts.",
+            "file: 追うファイル、フォルダー、パスのパターン。ローテーションや再起動があっても続きから読みます。",
+            form='a path such as "/var/log/nginx" or "/var/log/*.log"',
             max_length=4_096,
         ),
     ] = ""
