@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -11,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from tests.browser.conftest import ARGUMENTS  # noqa: E402
+from tests.browser.records import with_heads, with_leaves  # noqa: E402
 from tests.browser.seed import incident_id  # noqa: E402
 from tests.browser.served import Served, served  # noqa: E402
 
@@ -34,13 +36,15 @@ class Picture(NamedTuple):
 
 PICTURES: Final = (
     Picture("watch-en", "watch", "en", "light", height=660),
-    Picture("watch-ja", "watch", "ja", "dark", height=640),
+    Picture("watch-ja", "watch", "ja", "dark", height=620),
     Picture(
         "incident-en", f"incidents/{quote(incident_id('base'))}", "en", "dark", press="Encoded PowerShell command line"
     ),
     Picture("attack-ja", "attack", "ja", "light", height=520),
-    Picture("allies-en", "allies", "en", "light", height=700),
-    Picture("crossings-ja", "crossings", "ja", "light", height=640),
+    Picture("allies-en", "allies", "en", "light", height=680),
+    Picture("ledger-en", "ledger", "en", "light", width=1120, height=640, press="Verify the whole record"),
+    Picture("ledger-ja", "ledger", "ja", "dark", width=1120, height=520, press="台帳全体を検証"),
+    Picture("crossings-ja", "crossings", "ja", "light", height=600),
     Picture("release-en", "release", "en", "dark", height=600),
     Picture("watch-telephone-ja", "watch", "ja", "light", width=390, height=844),
 )
@@ -73,6 +77,9 @@ def main() -> int:
     IMAGES.mkdir(exist_ok=True)
     too_large = []
     with served() as node, sync_playwright() as playwright:
+        now = datetime.now(UTC)
+        with_leaves(node.desktop.store, 450, now)
+        with_heads(node.desktop.store, 448, now, n_theirs=371)
         browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, "--disable-lcd-text"])
         token = node.desktop.session(*Role, name="tanaka")
         for picture in PICTURES:

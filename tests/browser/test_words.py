@@ -11,6 +11,8 @@ from amagasa.app.situation import LinkState
 from amagasa.entry.people import security
 from amagasa.event.entity import EntityKind
 from amagasa.incident.score import OPTIONS
+from amagasa.share.heads import HeadFault
+from amagasa.share.ledger import Act
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.severity import Severity
 
@@ -42,9 +44,18 @@ def test_every_value_that_the_node_sends_has_a_word() -> None:
     wanted |= {f"tactic.{tactic}" for tactic in TACTICS}
     wanted |= {f"state.{state.value}" for state in CrossingState}
     wanted |= {f"link.{state.value}" for state in LinkState}
+    wanted |= {f"act.{act.value}" for act in Act}
+    wanted |= {f"{key}.{fault.value}" for fault in HeadFault for key in ("fault", "fault.do")}
     wanted |= {f"role.{role.value}" for role in Role} | {f"role.does.{role.value}" for role in Role}
     wanted |= {f"entity.{kind.value}" for kind in EntityKind}
     assert wanted - set(WORDS["en"]) == set()
+
+
+def test_every_kind_of_leaf_can_be_filtered_for() -> None:
+    text = (SOURCE / "parts" / "LedgerLeaves.svelte").read_text(encoding="utf-8")
+    offered = re.search(r"const ACTS = \[(.*?)\]", text)
+    assert offered is not None
+    assert {act.value for act in Act} == set(re.findall(r"'([\w-]+)'", offered[1]))
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
