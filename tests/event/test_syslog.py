@@ -113,6 +113,11 @@ def test_syslog_line_shows(line: str, expected: dict[str, Any]) -> None:
             ("root", "203.0.113.7", None, "failure"),
         ),
         (
+            "PAM 5 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=203.0.113.7  user=root",
+            ("root", "203.0.113.7", None, "failure"),
+        ),
+        ("PAM service(sshd) ignoring max retries; 6 > 3", (None, None, None, None)),
+        (
             "Connection closed by authenticating user root 203.0.113.7 port 7 [preauth]",
             ("root", "203.0.113.7", 7, None),
         ),

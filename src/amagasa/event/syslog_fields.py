@@ -44,7 +44,9 @@ _SSHD: Final = (
     ),
     (_FAILURE, rf".{{0,200}}? from {_FROM}{_PORT}(?:[: \[]|\Z)"),
 )
-_REFUSED: Final = r"authentication failure;.*? rhost=(?P<src_ip>\S*)(?: +user=(?P<user>.*?))?\s*\Z"
+_REFUSED: Final = (
+    r"(?:PAM [0-9]{1,6} more )?authentication failures?;.*? rhost=(?P<src_ip>\S*)(?: +user=(?P<user>.*?))?\s*\Z"
+)
 _PAM: Final = (
     (_FAILURE, r"pam_\w+\((?P<service>[^:)]*):auth\): " + _REFUSED),
     (_FAILURE, _REFUSED),
@@ -121,7 +123,7 @@ def message_fields(program: str, message: str) -> dict[str, Value]:
         return message_fields(program, repeated[2].removeprefix("message repeated")) | {"n_repeated": int(repeated[1])}
     if program == "sudo" and (found := _SUDO.match(message)):
         return _sudo(found)
-    rules = _PAM_RULES if message.startswith(("pam_", "authentication failure;")) else _RULES.get(program, ())
+    rules = _PAM_RULES if message.startswith(("pam_", "PAM ", "authentication failure;")) else _RULES.get(program, ())
     for outcome, expression in rules:
         if match := expression.match(message):
             return _shown(match, outcome)
