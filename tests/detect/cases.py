@@ -10,7 +10,7 @@ import yaml
 from amagasa.detect.engine.evaluate import Suspects, evaluate
 from amagasa.detect.engine.memo import Memo
 from amagasa.detect.engine.plan import Plan, plan_of
-from amagasa.detect.engine.sieve import key_bytes, sieve_of
+from amagasa.detect.engine.sieve import Sieve, key_bytes, sieve_of
 from amagasa.detect.report import Detection, MatchReport
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.normalise import normalise
@@ -74,6 +74,14 @@ def check_sieve(plan: Plan, chunk: Chunk, memo: Memo, report: MatchReport) -> No
         behind = evaluated(plan, rest.chunk, memo, rest.suspects[0])
         assert set(map(repr, behind.detections)) == set(map(repr, report.detections))
         assert rest.n_through + behind.n_events == report.n_events
+
+
+def next_start(plan: Plan, sieve: Sieve, memo: Memo) -> tuple[Sieve, Memo]:
+    """A sieve and a memo of the same rules in another plan, which know what these made."""
+    known = dict(sieve.made()) | memo.made
+    made = sieve_of([plan], KEY * key_bytes(), known)
+    assert made is not None
+    return made, Memo(plan, known)
 
 
 def found(plan: Plan, lines: Sequence[bytes], **more: Any) -> list[Detection]:

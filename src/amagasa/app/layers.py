@@ -36,7 +36,7 @@ class Layer:
     def warmed(self, routes: Iterable[Route]) -> "Layer":
         """With its matchers made for the routes at which it will look: whoever looks then waits for nothing."""
         for route in routes:
-            if self.plan.for_route(route).rules:
+            if self.plan.for_route(route).places:
                 self.memo.route(route)
         return self
 

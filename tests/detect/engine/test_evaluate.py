@@ -263,7 +263,7 @@ def test_plan_of_a_route_leaves_out_what_cannot_match_there() -> None:
     plan = plan_of(rules)
     route = Route(name="r", sources=(LogSource(product="windows", service="security"),), known=(("EventID", 4625),))
     assert plan.wanted(route) == ("F4625",)
-    assert len(plan.for_route(route).rules) == 1
+    assert len(plan.for_route(route).places) == 1
 
 
 def test_plan_survives_being_written_and_read() -> None:

@@ -15,7 +15,17 @@ from amagasa.detect.engine.plan import Plan, plan_of
 from amagasa.detect.engine.sieve import MAX_KINDS, Sieve, key_bytes, sieve_of
 from amagasa.detect.sigma.compile import compile_rules
 from amagasa.event.record import Chunk, Format
-from tests.detect.cases import READ_AT, check_sieve, chunk_of, evaluated, plan_for, process_line, report_of, rule_text
+from tests.detect.cases import (
+    READ_AT,
+    check_sieve,
+    chunk_of,
+    evaluated,
+    next_start,
+    plan_for,
+    process_line,
+    report_of,
+    rule_text,
+)
 
 DATA: Final = Path(__file__).resolve().parents[4] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not key_bytes(), reason="the native library was not built")
@@ -267,6 +277,46 @@ def test_sieve_takes_more_named_records_than_one_call_holds() -> None:
     sieve = sieve_for(plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"}))
     sifted = sieve.sift(b"x\n" * 40_000)
     assert (sifted.n_records, len(sifted.named), sifted.named[-1].line) == (40_000, 40_000, 39_999)
+
+
+@settings(max_examples=50)
+@given(st.lists(rules, min_size=1, max_size=4), st.lists(st.tuples(st.integers(0, 9), events), min_size=1, max_size=8))
+def test_sieve_at_the_next_start_names_for_the_same_rules(
+    chosen: list[dict[str, Any]], records: list[tuple[int, dict[str, Any]]]
+) -> None:
+    plan = plan_for(*chosen)
+    chunk = chunk_of([in_layout(number, fields) for number, fields in records])
+    sieve, memo = sieve_for(plan), Memo(plan)
+    rest = sieve.rest_of(chunk)
+    found = evaluated(plan, rest.chunk, memo, rest.suspects[0])
+    again = plan_of(plan.rules)
+    sieve, memo = next_start(again, sieve, memo)
+    rest = sieve.rest_of(chunk)
+    assert evaluated(again, rest.chunk, memo, rest.suspects[0]) == found
+
+
+def test_plan_that_knows_its_routes_finds_the_same_and_makes_only_the_conditions_it_is_asked_for() -> None:
+    plan = plan_for(
+        {"s": {"CommandLine|contains": "evil"}, "condition": "s"},
+        {"s": {"CommandLine": "x"}, "condition": "not s"},
+        {"s": {"Image|fieldref": "CommandLine"}, "condition": "s"},
+        {"k": ["mimikatz"], "s": {"Image": "a"}, "condition": "k and not s"},
+        {"s": {"CommandLine|re": "w{2}"}, "f": {"Image": "b"}, "condition": "s and not f"},
+    )
+    chunk = chunk_of([process_line(CommandLine=text, Image="b") for text in ("evil", "x", "b", "mimikatz", "ww")])
+    sieve, memo = sieve_for(plan), Memo(plan)
+    sieve.rest_of(chunk)
+    known = plan_of(plan.rules)
+    next_start(known, sieve, memo)
+    (name,) = known.outlines
+    whole = evaluated(plan, chunk, memo)
+    assert evaluated(known, chunk, Memo(known, memo.made)) == whole
+    again = plan_of(plan.rules)
+    sieve, memo = next_start(again, sieve, memo)
+    rest = sieve.rest_of(chunk_of([process_line(CommandLine="evil"), process_line(CommandLine="x")]))
+    evaluated(again, rest.chunk, memo, rest.suspects[0])
+    route = next(route for route in again._routes.values() if route.route.name == name)
+    assert set(route.parts) < set(range(5))
 
 
 @pytest.mark.data

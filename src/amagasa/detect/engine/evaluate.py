@@ -30,7 +30,7 @@ def evaluate(batch: EventBatch, plan: Plan, memo: Memo, *, suspects: Suspects | 
     memo.trim()
     rest = [index for index, record in enumerate(batch.records) if not suspects or record not in suspects]
     route = memo.route(batch.route, is_ready=bool(rest))
-    if not route.plan.rules:
+    if not route.plan.places:
         return MatchReport(n_events=len(batch.rows))
     rows = _rows_of(batch, route.plan.fields)
     hits = _judged(batch, memo, route, rows=rows, suspects=suspects or {})
@@ -92,7 +92,7 @@ def _found(
     lines = batch.lines if is_whole else [batch.lines[index] for index in indexes]
     found = _by_index(memo, route, chosen)
     keywords = {} if route.keywords is None else dict(route.keywords.held(batch.format, lines))
-    own = frozenset(route.plan.keyword_rules)
+    own = frozenset(memo.plan.filed(route.plan).keyword_rules)
     for index, atoms in keywords.items():
         rest = [place for place in found.get(index, ()) if place not in own]
         found[index] = tuple(sorted((*rest, *memo.with_keywords(route, chosen[index], atoms))))

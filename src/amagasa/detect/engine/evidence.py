@@ -32,7 +32,7 @@ def hit_of(plan: Plan, route: RouteMemo, place: int, held: AbstractSet[int]) -> 
     """The hit where exactly these atoms hold. Fields stand in the order of their first atoms."""
     speaking: dict[str, bool] = {}
     words: list[str] = []
-    for number in sorted(positive_atoms_of(route.plan.rules[place].part)):
+    for number in sorted(positive_atoms_of(plan.part(route.plan, place))):
         atom = plan.atoms[number]
         if atom.field is not None:
             speaking[atom.field] = speaking.get(atom.field, False) or number in held
@@ -53,7 +53,7 @@ def detections_of(
     values |= event.fields
     found = []
     for hit in hits:
-        rule = plan.rules[route.plan.rules[hit.place].place]
+        rule = plan.rules[route.plan.places[hit.place]]
         names = (*hit.fields, *_known_fields(rule, route, hit.place))
         evidence: dict[str, Any] = {name: values[name] for name in names if name in values}
         if hit.words:

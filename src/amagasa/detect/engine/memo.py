@@ -93,14 +93,14 @@ class Memo:
         """How the rule at `place` of the route is looked at by itself; one that the engine refuses matches nothing."""
         found = memo.rulings.get(place)
         if found is None:
-            rule = memo.plan.rules[place]
-            self._refuse(self._judge.refused(rule.part))
-            if rule.place in self.faults:
+            part = self.plan.part(memo.plan, place)
+            self._refuse(self._judge.refused(part))
+            if memo.plan.places[place] in self.faults:
                 found = Ruling(matches=never)
             else:
-                positive = positive_atoms_of(rule.part)
+                positive = positive_atoms_of(part)
                 found = Ruling(
-                    matches=self._judge.question(rule.part),
+                    matches=self._judge.question(part),
                     speaking=tuple(self._judge.any_of(positive)),
                     words=tuple(self._judge.words_of(positive)),
                 )
@@ -111,7 +111,7 @@ class Memo:
         """Faults of the rules that apply to the route."""
         if not self.faults:
             return ()
-        return tuple(self.faults[rule.place] for rule in memo.plan.rules if rule.place in self.faults)
+        return tuple(self.faults[place] for place in memo.plan.places if place in self.faults)
 
     def rules_of(self, memo: RouteMemo, row: Row) -> Places:
         """Places (in the route's plan) of the rules that match `row`, keywords apart (none is taken to hold)."""
@@ -138,41 +138,44 @@ class Memo:
         plan = memo.plan
         return tuple(
             place
-            for place in plan.keyword_rules
-            if plan.rules[place].place not in self.faults and holds(plan.rules[place].part, held)
+            for place in self.plan.filed(plan).keyword_rules
+            if plan.places[place] not in self.faults and holds(self.plan.part(plan, place), held)
         )
 
     def _evaluate(self, memo: RouteMemo, classes: tuple[int, ...]) -> Places:
-        plan = memo.plan
-        asked = set(plan.always)
+        plan, filing = memo.plan, self.plan.filed(memo.plan)
+        asked = set(filing.always)
         for number in classes[: len(plan.fields)]:
             own = memo.asked_by_class.get(number)
             if own is None:
-                own = frozenset(place for atom in self._atoms_of_class[number] for place in plan.by_atom.get(atom, ()))
+                atoms = self._atoms_of_class[number]
+                own = frozenset(place for atom in atoms for place in filing.by_atom.get(atom, ()))
                 memo.asked_by_class[number] = own
             asked |= own
         held = self._atoms_of(plan, classes)
-        for atom in plan.references:
+        for atom in filing.references:
             if atom in held:
-                asked.update(plan.by_atom.get(atom, ()))
-        rules = plan.rules
+                asked.update(filing.by_atom.get(atom, ()))
         return tuple(
-            place for place in sorted(asked) if holds(rules[place].part, held) and rules[place].place not in self.faults
+            place
+            for place in sorted(asked)
+            if holds(self.plan.part(plan, place), held) and plan.places[place] not in self.faults
         )
 
     def _classes_of(self, plan: RoutePlan, row: Row) -> tuple[int, ...]:
         """The class of each field's value, then for each reference whether it holds (1 or 0)."""
         classes = tuple(map(self._class_of, plan.fields, row))
-        if not plan.references:
+        references = self.plan.filed(plan).references
+        if not references:
             return classes
         fields = dict(zip(plan.fields, row, strict=True))
         get: Callable[[str], Any] = lambda name: fields.get(name, MISSING)  # noqa: E731
-        return (*classes, *(int(reference_holds(self.plan.atoms[number], get)) for number in plan.references))
+        return (*classes, *(int(reference_holds(self.plan.atoms[number], get)) for number in references))
 
     def _atoms_of(self, plan: RoutePlan, classes: tuple[int, ...]) -> set[int]:
-        n_fields = len(plan.fields)
+        n_fields, references = len(plan.fields), self.plan.filed(plan).references
         held = set[int]().union(*[self._atoms_of_class[number] for number in classes[:n_fields]])
-        held.update(number for number, is_held in zip(plan.references, classes[n_fields:], strict=True) if is_held)
+        held.update(number for number, is_held in zip(references, classes[n_fields:], strict=True) if is_held)
         return held
 
     def _class_of(self, field: str, value: Value) -> int:
@@ -197,8 +200,9 @@ class Memo:
                 matcher = self._matchers[field] = FieldMatcher(atoms, self._known, self.made)
                 self._values[field] = {}
                 self._refuse(matcher.refused)
-        if plan.keyword_atoms:
-            atoms = {number: self.plan.atoms[number] for number in sorted(plan.keyword_atoms)}
+        keywords = self.plan.filed(plan).keyword_atoms
+        if keywords:
+            atoms = {number: self.plan.atoms[number] for number in sorted(keywords)}
             memo.keywords = Keywords(atoms, self._known, self.made)
             self._refuse(memo.keywords.refused)
 

@@ -1,12 +1,15 @@
 """Rules -> Plan: plain data with a content hash; and, for each route, the rules that can match there, made small.
 
-A route's plan drops rules for other log sources, decides atoms on what is known of the route (EventID, Channel), and
-files every rule under atoms of which one must hold for it to match. Rules without such an atom (negative ones) are
-asked for each new combination; keyword rules and field references stand apart.
+A route's plan drops rules for other log sources and decides atoms on what is known of the route (EventID, Channel). Its
+outline, which rules and which fields are left, can be kept for the next start; the condition of a rule is then made
+small when it is first asked for, and most never are. For whoever asks for all of them, every rule is filed under atoms
+of which one must hold for it to match. Rules without such an atom (negative ones) are asked for each new combination;
+keyword rules and field references stand apart.
 """
 
 import hashlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from functools import cached_property
 from typing import Final, TypeAlias, Union
@@ -22,6 +25,8 @@ from amagasa.event.route import applies
 
 # Routes are made from what an attacker may write into a log: forget all rather than keep every one.
 MAX_ROUTES: Final = 4096
+# Outlines are kept on disk.
+MAX_OUTLINES: Final = 1024
 _NEARLY_ALWAYS: Final = 1000
 _PARTS: Final = frozenset({Predicate.CONTAINS, Predicate.STARTSWITH, Predicate.ENDSWITH})
 # (characters at most, how often such a part is in a value): a guess, of which only the order matters.
@@ -52,23 +57,44 @@ Part: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference
 Decided: TypeAlias = bool | Part
 
 
-class RouteRule(Struct, frozen=True, gc=False):
-    """A rule that can match on a route: its place in the plan and what is left of its condition."""
+class Outline(Struct, frozen=True, kw_only=True, array_like=True):
+    """What a `RoutePlan` is made of, to be kept: its fields, and numbers of 32 bits in the order of this machine.
 
-    place: int
-    part: Part
-
-
-class RoutePlan(Struct, frozen=True, kw_only=True, eq=False):
-    """What is asked of the events of one route. `by_atom` and `always` hold places in `rules`."""
+    `anchors` are an atom and a count again and again; so many of `anchored` belong to the atom. See `Filing`.
+    """
 
     fields: tuple[str, ...]
-    rules: tuple[RouteRule, ...]
+    rules: bytes
+    anchors: bytes
+    anchored: bytes
+    always: bytes
+    keyword_atoms: bytes
+    keyword_rules: bytes
+    references: bytes
+
+
+class Filing(Struct, frozen=True, kw_only=True, eq=False):
+    """The rules of a route by what must hold for them; all places are places on the route."""
+
     by_atom: dict[int, tuple[int, ...]]
     always: tuple[int, ...]
     keyword_atoms: frozenset[int]
     keyword_rules: tuple[int, ...]
     references: tuple[int, ...]
+
+
+class RoutePlan(Struct, frozen=True, kw_only=True, eq=False):
+    """What is asked of the events of one route. The rule at place `n` here is that at `places[n]` in the plan.
+
+    `parts` and `filing` are for the plan, which fills them in when they are asked for.
+    """
+
+    route: Route
+    fields: tuple[str, ...]
+    places: Sequence[int]
+    outline: Outline
+    parts: dict[int, Part] = {}
+    filing: list[Filing] = []
 
 
 class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
@@ -87,8 +113,27 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         if made is None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
-            made = self._routes[route.name] = _route_plan(self, route)
+            made = self._routes[route.name] = self._route_plan(route)
         return made
+
+    def part(self, own: RoutePlan, place: int) -> Part:
+        """What is left on this route of the condition of the rule at `place` there."""
+        part = own.parts.get(place)
+        if part is None:
+            decided = _part_of(self, own.places[place], _known(own.route))
+            part = own.parts[place] = Expr(Join.AND) if isinstance(decided, bool) else decided
+        return part
+
+    def filed(self, own: RoutePlan) -> Filing:
+        """All rules of the route, filed."""
+        if not own.filing:
+            own.filing.append(_filing_of(own.outline))
+        return own.filing[0]
+
+    @cached_property
+    def outlines(self) -> dict[str, Outline]:
+        """By the name of a route. Whoever kept those of an earlier plan with this digest may put them in."""
+        return {}
 
     @cached_property
     def atoms(self) -> tuple[Atom, ...]:
@@ -131,6 +176,19 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def _parts(self) -> dict[int, Decided]:
         return {}
 
+    def _route_plan(self, route: Route) -> RoutePlan:
+        outline = self.outlines.get(route.name)
+        if outline is not None:
+            return RoutePlan(route=route, fields=outline.fields, places=_numbers(outline.rules), outline=outline)
+        parts = _parts_on(self, route)
+        outline = _outline_of(self, parts)
+        if len(self.outlines) < MAX_OUTLINES:
+            self.outlines[route.name] = outline
+        places = tuple(parts)
+        return RoutePlan(
+            route=route, fields=outline.fields, places=places, outline=outline, parts=dict(enumerate(parts.values()))
+        )
+
     @cached_property
     def _routes(self) -> dict[str, RoutePlan]:
         return {}
@@ -153,22 +211,25 @@ def plan_of(rules: Sequence[Rule]) -> Plan:
     return Plan(rules=kept, digest=hashlib.sha256(msgspec.msgpack.encode(kept)).hexdigest())
 
 
-def _route_plan(plan: Plan, route: Route) -> RoutePlan:
-    known = dict(route.known)
-    rules: list[RouteRule] = []
+def _parts_on(plan: Plan, route: Route) -> dict[int, Part]:
+    """What is left of the rules which can match on the route, in the plan's order."""
+    known = _known(route)
+    parts: dict[int, Part] = {}
     for source, places in plan._by_source.items():  # noqa: SLF001 - this is the plan's own second half
         if applies(source, route):
             for place in places:
                 part = _part_of(plan, place, known)
-                if part is True:
-                    part = Expr(Join.AND)
                 if part is not False:
-                    rules.append(RouteRule(place, part))
-    rules.sort(key=lambda rule: rule.place)
-    return _filed(plan, tuple(rules))
+                    parts[place] = Expr(Join.AND) if part is True else part
+    return {place: parts[place] for place in sorted(parts)}
 
 
-def _part_of(plan: Plan, place: int, known: dict[str, str | int]) -> Decided:
+def _known(route: Route) -> dict[str | None, str | int]:
+    """By field; None, the field of keywords, is known of none."""
+    return dict(route.known)
+
+
+def _part_of(plan: Plan, place: int, known: Mapping[str | None, str | int]) -> Decided:
     """What is left of the rule's condition; made once for all routes where the rule asks for nothing that is known."""
     rule = plan.rules[place]
     if any(atom.field in known for atom in rule.atoms):
@@ -179,35 +240,60 @@ def _part_of(plan: Plan, place: int, known: dict[str, str | int]) -> Decided:
     return part
 
 
-def _filed(plan: Plan, rules: tuple[RouteRule, ...]) -> RoutePlan:
+def _outline_of(plan: Plan, parts: Mapping[int, Part]) -> Outline:
     by_atom: dict[int, list[int]] = {}
     always: list[int] = []
     keyword_rules: list[int] = []
     used: set[int] = set()
-    for place, rule in enumerate(rules):
-        own = atoms_of(rule.part)
+    for place, part in enumerate(parts.values()):
+        own = atoms_of(part)
         used |= own
         if any(plan.atoms[number].field is None for number in own):
             keyword_rules.append(place)
-        required = _required(plan, rule.part)
+        required = _required(plan, part)
         if required is None:
             always.append(place)
         for number in required or ():
             by_atom.setdefault(number, []).append(place)
-    references = tuple(sorted(number for number in used if plan.atoms[number].predicate in FIELDREFS))
+    references = sorted(number for number in used if plan.atoms[number].predicate in FIELDREFS)
     fields = {plan.atoms[number].field for number in used} | {plan.atoms[number].value for number in references}
-    return RoutePlan(
+    return Outline(
         fields=tuple(sorted(field for field in fields if field is not None)),
-        rules=rules,
-        by_atom={number: tuple(places) for number, places in by_atom.items()},
-        always=tuple(always),
-        keyword_atoms=frozenset(number for number in used if plan.atoms[number].field is None),
-        keyword_rules=tuple(keyword_rules),
-        references=references,
+        rules=_packed(parts),
+        anchors=_packed(word for number, places in by_atom.items() for word in (number, len(places))),
+        anchored=_packed(place for places in by_atom.values() for place in places),
+        always=_packed(always),
+        keyword_atoms=_packed(sorted(number for number in used if plan.atoms[number].field is None)),
+        keyword_rules=_packed(keyword_rules),
+        references=_packed(references),
     )
 
 
-def _decide(plan: Plan, place: int, node: Node, known: dict[str, str | int]) -> Decided:
+def _filing_of(outline: Outline) -> Filing:
+    anchors, anchored = _numbers(outline.anchors), tuple(_numbers(outline.anchored))
+    by_atom: dict[int, tuple[int, ...]] = {}
+    at = 0
+    for number, count in zip(anchors[::2], anchors[1::2], strict=True):
+        by_atom[number] = anchored[at : at + count]
+        at += count
+    return Filing(
+        by_atom=by_atom,
+        always=tuple(_numbers(outline.always)),
+        keyword_atoms=frozenset(_numbers(outline.keyword_atoms)),
+        keyword_rules=tuple(_numbers(outline.keyword_rules)),
+        references=tuple(_numbers(outline.references)),
+    )
+
+
+def _packed(numbers: Iterable[int]) -> bytes:
+    return array("I", numbers).tobytes()
+
+
+def _numbers(packed: bytes) -> memoryview:
+    return memoryview(packed).cast("I")
+
+
+def _decide(plan: Plan, place: int, node: Node, known: Mapping[str | None, str | int]) -> Decided:
     """The condition with what is known filled in: True, False, or what is left."""
     if node.op is Op.ATOM:
         number = plan.numbers[place][node.atom]

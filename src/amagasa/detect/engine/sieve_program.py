@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from amagasa.detect.engine.keywords import part_of
-from amagasa.detect.engine.plan import Plan, RoutePlan
+from amagasa.detect.engine.plan import Filing, Outline, Plan, RoutePlan
 from amagasa.detect.engine.sieve_words import (
     INTERFACE,
     LINE,
@@ -45,7 +45,7 @@ from amagasa.event.windows_places import (
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 6
+VERSION: Final = 7
 # In the order in which the sieve numbers them.
 REFERENCES: Final = (
     Predicate.FIELDREF,
@@ -76,12 +76,13 @@ class RoutePiece(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Kept(Struct, kw_only=True, array_like=True):
-    """Everything made so far. `slots` by their numbers; routes by layout and name."""
+    """Everything made so far. `slots` by their numbers; routes by layout and name; outlines plan by plan."""
 
     n_atoms: int
     slots: list[Place]
     fields: dict[str, Piece]
     routes: dict[str, RoutePiece]
+    outlines: list[dict[str, Outline]]
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -103,8 +104,10 @@ class Program:
         asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES} | {LINE}
         self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
         self._kept = _read(known.get(self.name)) or Kept(
-            n_atoms=self._numbers.count, slots=list(PARTS), fields={}, routes={}
+            n_atoms=self._numbers.count, slots=list(PARTS), fields={}, routes={}, outlines=[{} for _ in self.plans]
         )
+        for plan, outlines in zip(self.plans, self._kept.outlines, strict=True):
+            plan.outlines.update(outlines)
         self._slots = {place: number for number, place in enumerate(self._kept.slots)}
         self._is_new = False
 
@@ -116,9 +119,12 @@ class Program:
 
     def new(self) -> bytes | None:
         """What is to be kept for the next start; None where nothing was added to what was known."""
-        if not self._is_new:
+        outlines = [plan.outlines for plan in self.plans]
+        n_known = sum(map(len, self._kept.outlines))
+        if not self._is_new and sum(map(len, outlines)) == n_known:
             return None
         self._is_new = False
+        self._kept.outlines = [dict(one) for one in outlines]
         return msgspec.msgpack.encode(self._kept)
 
     def keywords(self) -> frozenset[str]:
@@ -190,7 +196,7 @@ class Program:
         places = list(dict.fromkeys(place for one in found.values() for place in one.places))
         self._number(places)
         words = Words()
-        asks_lines = layout is Layout.ACCESS and any(plan.keyword_atoms for plan in plans)
+        asks_lines = layout is Layout.ACCESS and any(one.keyword_atoms for one in self._filed(plans))
         self._write_keywords(words, () if layout is Layout.ACCESS else plans)
         words.add(len(fields) + asks_lines)
         if asks_lines:
@@ -227,9 +233,12 @@ class Program:
             for number, atom in (plan.by_field.get(field, {}) if field != LINE else plan.keywords).items()
         }
 
+    def _filed(self, plans: Sequence[RoutePlan]) -> list[Filing]:
+        return [plan.filed(own) for plan, own in zip(self.plans, plans, strict=False)]
+
     def _write_keywords(self, words: Words, plans: Sequence[RoutePlan]) -> None:
         """Whether the hits matter here, characters behind which a keyword may hide, keywords of this route alone."""
-        by_plan = zip(self.plans, plans, strict=False)
+        by_plan = zip(self.plans, self._filed(plans), strict=False)
         atoms = {plan.atoms[number] for plan, own in by_plan for number in own.keyword_atoms}
         parts = {part for atom in atoms if (part := part_of(atom))}
         covered = parts & self.keywords()
@@ -249,7 +258,7 @@ class Program:
         columns = {field: number for number, field in enumerate(fields, first_column)}
         references = [
             (columns[atom.field], columns[atom.value], REFERENCES.index(atom.predicate), first + number)
-            for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True)
+            for plan, own, first in zip(self.plans, self._filed(plans), self._numbers.firsts, strict=True)
             for number in own.references
             if (atom := plan.atoms[number]).field is not None
         ]
@@ -265,10 +274,11 @@ class Program:
         for plan, own, first in zip(self.plans, plans, self._numbers.firsts, strict=True):
             base = bounds[-1]
             conditions = Conditions(plan.atoms, first, self._numbers, asks_lines)
-            rules.extend(conditions.of(rule.part) for rule in own.rules)
+            filing = plan.filed(own)
+            rules.extend(conditions.of(plan.part(own, place)) for place in range(len(own.places)))
             bounds.append(len(rules))
-            always.update(base + place for place in own.always)
-            for number, places in own.by_atom.items():
+            always.update(base + place for place in filing.always)
+            for number, places in filing.by_atom.items():
                 anchors = conditions.anchors(number)
                 if anchors is None:
                     always.update(base + place for place in places)
