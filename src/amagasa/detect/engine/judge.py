@@ -19,6 +19,11 @@ from amagasa.event.record import MISSING, Value
 _TEXTS: Final = frozenset({Predicate.EQUALS, Predicate.CONTAINS, Predicate.STARTSWITH, Predicate.ENDSWITH})
 
 
+# Answers kept, and the longest value for which one is: some ten megabytes at the worst.
+MAX_ANSWERS: Final = 16_384
+MAX_ANSWER_CHARACTERS: Final = 256
+
+
 class View(dict[str, Value]):
     """A row's values by field; a field that it lacks is missing. Texts are folded once.
 
@@ -60,13 +65,17 @@ Question: TypeAlias = Callable[[View], bool]
 
 
 class Judge:
-    """Of one plan. Keeps a matcher for each atom that needed one; what was compiled goes to `made`."""
+    """Of one plan. Keeps a matcher for each atom that needed one; what was compiled goes to `made`.
+
+    What such a matcher answered is kept as well: the values that many expressions are asked of come again and again.
+    """
 
     def __init__(self, plan: Plan, known: Mapping[str, bytes], made: Databases) -> None:
         self._plan = plan
         self._known = known
         self._made = made
         self._matchers: dict[int, FieldMatcher] = {}
+        self._answers: dict[tuple[int, str], bool] = {}
 
     def refused(self, part: Part) -> dict[int, str]:
         """Atoms of the condition which the engine refuses, with why: a rule that has one must not be judged."""
@@ -123,10 +132,20 @@ class Judge:
             return lambda view: reference_holds(atom, view.__getitem__)
         if _is_plain(atom):
             return _any_text(atom.field, [atom])
+        if atom.predicate is Predicate.NULL:
+            return partial(_is_null, atom.field)
         return partial(self._matches, number, atom.field)
 
     def _matches(self, number: int, field: str, view: View) -> bool:
-        return number in self._matcher(number).held(view[field])
+        value = view[field]
+        if value.__class__ is not str or len(value) > MAX_ANSWER_CHARACTERS:
+            return number in self._matcher(number).held(value)
+        answer = self._answers.get((number, value))
+        if answer is None:
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            answer = self._answers[number, value] = number in self._matcher(number).held(value)
+        return answer
 
     def _matcher(self, number: int) -> FieldMatcher:
         found = self._matchers.get(number)
@@ -134,6 +153,11 @@ class Judge:
             atom = self._plan.atoms[number]
             found = self._matchers[number] = FieldMatcher({number: atom}, self._known, self._made)
         return found
+
+
+def _is_null(field: str, view: View) -> bool:
+    value = view[field]
+    return value is None or value is MISSING
 
 
 def _is_plain(atom: Atom) -> bool:

@@ -155,6 +155,8 @@ def _is_heavy(expression: str) -> bool:
 
     A guess from the counts alone: one above `MAX_COUNT`, or a counted group of counted parts.
     """
+    if "{" not in expression:
+        return False  # texts, of which there are thousands, are escaped
     counts = [int(count) for count in _COUNTS.findall(expression)]
     groups = [int(count) for count in _COUNTED_GROUPS.findall(expression)]
     is_nested = max(groups, default=0) > MAX_GROUP_COUNT and len(counts) > 1
@@ -197,7 +199,5 @@ def _loaded(stored: bytes) -> Any:
 
 
 def _key(patterns: Sequence[tuple[str, int]]) -> str:
-    digest = hashlib.sha256(_ENGINE.encode())
-    for expression, flags in patterns:
-        digest.update(f"\0{flags}\0{expression}".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    written = "".join([_ENGINE, *[f"\0{flags}\0{expression}" for expression, flags in patterns]])
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
