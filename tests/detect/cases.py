@@ -78,7 +78,7 @@ def check_sieve(plan: Plan, chunk: Chunk, memo: Memo, report: MatchReport) -> No
 
 def next_start(plan: Plan, sieve: Sieve, memo: Memo) -> tuple[Sieve, Memo]:
     """A sieve and a memo of the same rules in another plan, which know what these made."""
-    known = dict(sieve.made()) | memo.made
+    known = {**sieve.made(), **memo.made}
     made = sieve_of([plan], KEY * key_bytes(), known)
     assert made is not None
     return made, Memo(plan, known)
