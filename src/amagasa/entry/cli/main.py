@@ -20,7 +20,7 @@ from amagasa.vocab.errors import EXIT_COULD_NOT, EXIT_INTERRUPTED, AmagasaError,
 COMMANDS: Final = {
     "demo": ("amagasa.entry.cli.demo", "Two nodes under a signed agreement, on loopback, fed by a rehearsal."),
     "init": ("amagasa.entry.cli.node", "Make a node: keys, certificate, node.toml, store."),
-    "serve": ("amagasa.entry.cli.node", "Run a node: sources, detection, sharing, console."),
+    "serve": ("amagasa.entry.cli.serve", "Run a node: sources, detection, sharing, console."),
     "detect": ("amagasa.entry.cli.detect", "Detect in files; no node needed."),
     "baseline": ("amagasa.entry.cli.baseline", "What is usual at each device of a plant: learn, show, freeze."),
     "content": ("amagasa.entry.cli.content", "Rules, patterns and indicators of a node; check rules in files."),
