@@ -13,7 +13,7 @@ from amagasa.intel.marking import marking_definition, marking_of
 from amagasa.share.admit import MAX_OBJECTS, admit
 from amagasa.share.agreement import Agreement, Consent
 from amagasa.share.release import companions, release
-from amagasa.share.terms import Role
+from amagasa.share.terms import Handling, Legal, Role, Use
 from amagasa.share.verdict import Admission, Admitted, Released
 from amagasa.vocab.tlp import Tlp
 from tests.share.samples import (
@@ -82,6 +82,17 @@ def test_indicator_revoked_or_past_is_admitted_but_not_active(changes: dict[str,
 
 def test_indicator_under_a_consent_clause_waits_for_a_person() -> None:
     assert not only_admitted(indicator(), terms=agreement(clause(consent=Consent.RELEASE_OFFICER))).is_active
+
+
+@pytest.mark.parametrize(("use", "is_used"), [(Use.NONE, False), (Use.CONTACT, False), (Use.INTERNAL, True)])
+def test_use_that_allows_no_measure_is_not_looked_with(use: Use, *, is_used: bool) -> None:
+    terms = agreement(clause(handling=Handling(use=use)))
+    assert only_admitted(indicator(), terms=terms).is_active is is_used
+
+
+def test_party_whose_law_does_not_let_it_match_does_not_look_with_it() -> None:
+    terms = agreement(clause(), legal=(Legal(party=Role.SUPPORTING, may=()),))
+    assert not only_admitted(indicator(), terms=terms).is_active
 
 
 def test_older_version_than_held_is_admitted_but_not_active() -> None:

@@ -16,12 +16,12 @@ from amagasa.app.lead_store import Leads
 from amagasa.app.ledger_ports import Ledgers
 from amagasa.app.pages import Page
 from amagasa.app.receipt_ports import Receipts
+from amagasa.app.tally_ports import Tallies
 from amagasa.app.trial_ports import Tried
 from amagasa.event.entity import Entity
 from amagasa.incident.alert import Alert, Incident, Status
 from amagasa.share.agreement import Agreement, Party
 from amagasa.share.consent import Yes
-from amagasa.vocab.severity import Severity
 
 
 class Clock(Protocol):
@@ -179,7 +179,7 @@ class StoredObject(Struct, frozen=True, kw_only=True):
     added_at: datetime
 
 
-class Reading(Protocol):
+class Reading(Tallies, Protocol):
     """Queries; each sees one consistent snapshot for as long as the context is open.
 
     Only in `Writing` leads, windows, cases, ledgers and receipts change.
@@ -202,9 +202,6 @@ class Reading(Protocol):
     def dead_page(self, page: Page, *, source: str | None = None) -> tuple[list[Dead], str | None]:
         """Newest first, with a cursor. Only the newest 10,000 of each source are kept; positions hold the totals."""
 
-    def n_dead(self) -> dict[str, int]:
-        """Dead records kept, by source."""
-
     def alerts_by_key(self, keys: Iterable[str], *, since: datetime, until: datetime | None = None) -> list[Alert]:
         """The newest alert of each key whose `last_seen_at` is not before `since`.
 
@@ -215,13 +212,6 @@ class Reading(Protocol):
         """Newest `updated_at` first, and the cursor of the next page (None at the end)."""
 
     def alert(self, alert_id: str) -> Alert | None: ...
-    def n_alerts(self) -> int: ...
-    def n_by_severity(self) -> dict[Severity, int]:
-        """Alerts by severity; a severity without alerts is absent."""
-
-    def n_by_status(self) -> dict[Status, int]:
-        """Incidents by status; both statuses are always there."""
-
     def incidents_touching(self, entities: Iterable[Entity], *, since: datetime) -> list[Incident]:
         """Open incidents that share an entity and whose `last_seen_at` is not before `since`."""
 
@@ -251,6 +241,9 @@ class Reading(Protocol):
 
     def late(self, ally: str, *, before: datetime) -> tuple[int, Crossing | None]:
         """How many going out to it wait since before then, for a yes or the line, and the oldest."""
+
+    def given_before(self, ally: str, before: datetime, *, after_id: int, limit: int) -> list[Crossing]:
+        """What it gave and was admitted before then, by `id` from behind `after_id`."""
 
     def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Pending outgoing crossings whose next try is due, by `id` from behind `after_id`: oldest first."""
@@ -339,6 +332,9 @@ class Writing(Reading, Protocol):
 
     def save_objects(self, stored: Sequence[StoredObject]) -> set[tuple[str, str]]:
         """(id, version) of those that were not held."""
+
+    def remove_objects(self, versions: Iterable[tuple[str, str]], *, origin: str) -> None:
+        """Take out these (id, version) which came from `origin`; what is not there is left out."""
 
     def save_content(self, item: ContentItem) -> None: ...
     def save_contents(self, items: Sequence[ContentItem]) -> None: ...

@@ -27,6 +27,7 @@ from amagasa.app.ports import (
 )
 from amagasa.app.quarantine import is_aside
 from amagasa.app.recording import record
+from amagasa.app.retention import refuse_again
 from amagasa.app.sharing import announce, in_force, version_of
 from amagasa.app.signals import Signals
 from amagasa.app.taking_back import owe
@@ -106,6 +107,7 @@ def receive(  # noqa: PLR0913 - what came, from whom, and where it goes from her
         if (newer := _held(tx, objects)) != held:
             held = newer
             admission = admit(objects, bond.ally, bond.agreement, now=now, held=held, own=own)
+        admission = _without_over(tx, admission, bond)
         admission = within_quota(tx, admission, bond, held, now=now)
         stored = [_stored(one, bond, now) for one in admission.admitted]
         unheld = tx.save_objects(stored)
@@ -157,6 +159,15 @@ def _pass_on(tx: Writing, new: Sequence[Admitted], bond: Bond, pass_on: PassOn, 
         if given and clause.handling.onward:
             passed += pass_on(tx, bond.ally.id, given, onward=frozenset(clause.handling.onward), now=now)
     return passed
+
+
+def _without_over(tx: Writing, admission: Admission, bond: Bond) -> Admission:
+    """Without what was let go when the term of its clause ended."""
+    over = refuse_again(tx, bond, [one.object for one in admission.admitted])
+    if not over:
+        return admission
+    admitted = [one for one in admission.admitted if (one.object["id"], version_of(one.object)) not in over]
+    return Admission(admitted=tuple(admitted), refused=(*admission.refused, *over.values()))
 
 
 def require_in_force(book: AgreementBook, ally_id: str, now: datetime) -> Bond:

@@ -47,6 +47,7 @@ class Act(StrEnum):
     QUARANTINE = "quarantine"
     TRIAL = "trial"
     CONSULTATION = "consultation"
+    DELETION = "deletion"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,8 +13,10 @@ from amagasa.share.agreement import Agreement, Clause, Consent
 from amagasa.share.rendering_words import (
     APPROVER,
     BREACH,
+    BY_PEOPLE,
     COARSE,
     DUTY,
+    ENFORCED,
     OTHERWISE,
     POWER,
     ROLE,
@@ -24,7 +26,7 @@ from amagasa.share.rendering_words import (
     listed,
     seconds,
 )
-from amagasa.share.terms import Ask, Budget, Clocks, Handling, Legal, Role
+from amagasa.share.terms import Ask, Budget, Clocks, Handling, Legal, Power, Role
 from amagasa.vocab.text import show
 
 _DATE: Final = "%Y-%m-%d %H:%M UTC"
@@ -94,7 +96,9 @@ def _scope(agreement: Agreement) -> _Lines:
         yield (f"Sectors: {sectors}.", f"分野: {sectors}。")
     if assets:
         yield (f"Assets: {assets}.", f"資産: {assets}。")
-    if not sectors and not assets:
+    if sectors or assets:
+        yield BY_PEOPLE
+    else:
         yield ("Every sector and asset of both parties.", "双方のすべての分野と資産。")
     if agreement.under is not None:
         name = show(agreement.under.id)
@@ -205,6 +209,7 @@ def _handling(handling: Handling, taker: str) -> _Lines:
     yield (f"Naming the giver: {named[0]}.", f"提供者名の表示: {named[1]}。")
     yield (f"Telling those affected: {told[0]}.", f"影響を受ける者への通知: {told[1]}。")
     yield (f"Reselling it unchanged: {sold[0]}.", f"無加工の再販: {sold[1]}。")
+    yield BY_PEOPLE
     if handling.onward:
         yield (
             f"It may be passed on to: {listed(handling.onward)}.",
@@ -214,7 +219,10 @@ def _handling(handling: Handling, taker: str) -> _Lines:
         yield ("It is passed on to nobody.", "第三者に渡しません。")
     if handling.keep_days:
         keep = days(handling.keep_days)
-        yield (f"Kept for {keep[0]} at most.", f"保存は最長 {keep[1]}です。")
+        yield (
+            f"Kept for {keep[0]} at most, then let go by the node.",
+            f"保存は最長 {keep[1]}で、その後ノードが消します。",
+        )
 
 
 def _asks(agreement: Agreement, asks: Sequence[Ask]) -> _Lines:
@@ -226,6 +234,9 @@ def _asks(agreement: Agreement, asks: Sequence[Ask]) -> _Lines:
             f"{asker} may ask for {kinds}{often[0]}" + (f"; answered within {within[0]}." if within[0] else "."),
             f"{asker} は {kinds} を要請できます{often[1]}。" + (f"{within[1]}以内に回答します。" if within[1] else ""),
         )
+
+    if asks:
+        yield BY_PEOPLE
 
 
 def _clocks(clocks: Clocks) -> _Lines:
@@ -260,6 +271,11 @@ def _budgets(agreement: Agreement, budgets: Sequence[Budget]) -> _Lines:
         for limit, english, japanese in limits:
             if limit is not None:
                 yield (f"{giver}: at most {limit:,} {english} a day.", f"{giver}: 一日 {limit:,} {japanese}まで。")
+    if any(one.n_queries_a_day is not None for one in budgets):
+        yield (
+            "Blind-match queries are not answered by the nodes yet.",
+            "秘匿照合への回答は、ノードはまだ行いません。",
+        )
 
 
 def _legal(agreement: Agreement, profiles: Sequence[Legal]) -> _Lines:
@@ -272,6 +288,13 @@ def _legal(agreement: Agreement, profiles: Sequence[Legal]) -> _Lines:
             f"{name} に認められること: {'、'.join(power[1] for power in powers)}{basis}。",
         )
 
+    if any(power not in ENFORCED for one in profiles for power in one.may):
+        enforced = [POWER[power] for power in Power if power in ENFORCED]
+        yield (
+            f"The nodes enforce: {', '.join(power[0] for power in enforced)}. People see to the rest.",
+            f"ノードが強制するのは、{'、'.join(power[1] for power in enforced)}ことです。ほかは人が守ります。",
+        )
+
 
 def _breach(agreement: Agreement) -> _Lines:
     breach = agreement.breach
@@ -279,6 +302,7 @@ def _breach(agreement: Agreement) -> _Lines:
         words = seconds(breach.tell_within_s)
         yield (f"A breach is told within {words[0]}.", f"違反は {words[1]}以内に通知します。")
     yield (f"After a breach {BREACH[breach.then][0]}.", f"違反があれば、{BREACH[breach.then][1]}。")
+    yield BY_PEOPLE
 
 
 def _life(agreement: Agreement) -> _Lines:

@@ -52,6 +52,12 @@ OTHERWISE: Final[dict[Otherwise, Both]] = {
     ),
     Otherwise.HOLD: ("else it waits for the end of it", "終わらなければ使わずに待たせます"),
 }
+# Of what the nodes cannot see or do: whoever signs is to know that it is kept by people.
+BY_PEOPLE: Final[Both] = (
+    "People see to this; the nodes do not enforce it.",
+    "これは人が守ります。ノードは強制しません。",
+)
+ENFORCED: Final = frozenset([Power.MATCH, Power.PERSONAL, Power.CONTENT])
 # The roles of people at a node; another name stands as it is.
 APPROVER: Final[dict[str, Both]] = {
     "watch-officer": ("watch officer", "当直官"),

@@ -220,6 +220,17 @@ class SqlReading(ContentReading):
         n, first = self._db.execute(select(func.count(), func.min(CROSSING.c.id)).where(where)).one()
         return n, None if first is None else self.crossing(first)
 
+    def given_before(self, ally: str, before: datetime, *, after_id: int, limit: int) -> list[Crossing]:
+        """By `id`."""
+        given = and_(
+            CROSSING.c.ally == ally,
+            CROSSING.c.direction == Direction.IN.value,
+            CROSSING.c.id > after_id,
+            CROSSING.c.state == CrossingState.ADMITTED.value,
+            CROSSING.c.created_at < micros(before),
+        )
+        return self._crossings_where(given, order=(CROSSING.c.id,), limit=limit)
+
     def due(self, ally: str, *, now: datetime, limit: int, after_id: int = 0) -> list[Crossing]:
         """Oldest first. The literals match the partial index, which holds what is pending and nothing else."""
         return self._crossings_where(

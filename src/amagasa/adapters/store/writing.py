@@ -15,6 +15,7 @@ from amagasa.adapters.store import bodies
 from amagasa.adapters.store.columns import micros
 from amagasa.adapters.store.found import index_alerts, index_incidents
 from amagasa.adapters.store.in_lists import in_lists
+from amagasa.adapters.store.letting_go import remove_versions
 from amagasa.adapters.store.reading import SqlReading
 from amagasa.adapters.store.tables import (
     ACCOUNT,
@@ -231,9 +232,8 @@ class SqlWriting(SqlReading):
             message = f"no crossing has the number {missing}"
             raise LookupError(message)
         rows = [_row_of_crossing(one) for one in crossings]
-        self._db.execute(
-            _CHANGE_CROSSING, [{"its_id": one.id, **row} for one, row in zip(crossings, rows, strict=True)]
-        )
+        numbered = [{"its_id": one.id, **row} for one, row in zip(crossings, rows, strict=True)]
+        self._db.execute(_CHANGE_CROSSING, numbered)
         self._counts.update(_stands(row) for row in rows)
         self._counts.subtract(_stands(row) for row in old.values())
 
@@ -255,6 +255,10 @@ class SqlWriting(SqlReading):
             for one in stored
         ]
         return {(row.id, row.version) for row in self._db.execute(_ADD_OBJECT, rows)} if rows else set()
+
+    def remove_objects(self, versions: Iterable[tuple[str, str]], *, origin: str) -> None:
+        """What is not there is left out."""
+        remove_versions(self._db, versions, origin)
 
     def save_content(self, item: ContentItem) -> None:
         """Insert or replace."""

@@ -19,6 +19,7 @@ from amagasa.app.fetching import Fetching
 from amagasa.app.link_ports import AllyLine
 from amagasa.app.quarantine import quarantine
 from amagasa.app.receipts import find_overdue, settle
+from amagasa.app.retention import let_go
 from amagasa.app.sharing import in_force
 from amagasa.app.turned_away import TurnedAway
 from amagasa.entry.allies.desk import TaxiiDeps
@@ -146,6 +147,7 @@ class AllyLinks:
                 await self.reload()
                 await asyncio.to_thread(find_overdue, deps.store, deps.signals, deps.book, now=deps.clock.now())
                 await asyncio.to_thread(look_at_clocks, deps.store, deps.signals, deps.book, now=deps.clock.now())
+                await asyncio.to_thread(let_go, deps.store, deps.signals, deps.book, now=deps.clock.now())
                 await asyncio.to_thread(quarantine, deps.store, deps.signals, deps.book, now=deps.clock.now())
             except AmagasaError as error:
                 _LOG.error("the links could not follow the agreements", why=str(error))
