@@ -50,7 +50,7 @@ def ocsf_of(detection: Detection, *, now: datetime) -> tuple[dict[str, Any], dic
         "evidences": [
             {"data": {"path": detection.path, "record": detection.record, "fields": json_of(detection.fields)}}
         ],
-        "observables": [_observable(one) for one in detection.entities],
+        "observables": [observable_of(one) for one in detection.entities],
         "raw_data": sound(detection.raw),
     }
     if detection.confidence is not None:
@@ -69,30 +69,33 @@ def _info(detection: Detection, uid: str, event: dict[str, Any]) -> dict[str, An
             "type_id": _RULE if is_rule else _OTHER,
             "type": "Rule" if is_rule else "Indicator",
         },
-        "attacks": [_attack(one) for one in detection.techniques],
+        "attacks": [attack_of(one) for one in detection.techniques],
         "related_events": [{"uid": event["metadata"]["uid"], "type_uid": event["type_uid"]}],
     }
     if detection.together is not None:
-        info["first_seen_time"] = _ms(detection.together.first_at)
-        info["last_seen_time"] = _ms(detection.together.last_at)
+        info["first_seen_time"] = milliseconds(detection.together.first_at)
+        info["last_seen_time"] = milliseconds(detection.together.last_at)
         info["related_events_count"] = detection.together.n_events
     elif detection.event_at is not None:
-        info["first_seen_time"] = info["last_seen_time"] = _ms(detection.event_at)
+        info["first_seen_time"] = info["last_seen_time"] = milliseconds(detection.event_at)
     if detection.origin:
         info["data_sources"] = [detection.origin]
     return info
 
 
-def _attack(technique: str) -> dict[str, Any]:
+def attack_of(technique: str) -> dict[str, Any]:
+    """A technique, or a sub-technique with its own."""
     whole = technique.partition(".")[0]
     attack: dict[str, Any] = {"technique": {"uid": whole}}
     return attack if whole == technique else attack | {"sub_technique": {"uid": technique}}
 
 
-def _observable(entity: Entity) -> dict[str, Any]:
+def observable_of(entity: Entity) -> dict[str, Any]:
+    """What an analyst would look for elsewhere."""
     name, type_id = _OBSERVABLES[entity.kind]
     return {"name": name, "type_id": type_id, "value": sound(entity.value)}
 
 
-def _ms(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Since 1970, as OCSF has instants."""
     return round(moment.astimezone(UTC).timestamp() * 1_000)

@@ -41,6 +41,7 @@ REQUIRED: Final[dict[int, tuple[str, ...]]] = {
     1008: (),
     1009: ("actor", "device", "script"),
     2004: ("finding_info",),
+    2005: ("finding_info_list", "status_id"),
     3002: ("user",),
     4001: (),
     4002: (),

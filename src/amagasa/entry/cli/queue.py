@@ -1,5 +1,6 @@
 """`amagasa alert` and `amagasa incident`: the queue of a node."""
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,11 +11,13 @@ from amagasa.entry.cli import casework
 from amagasa.entry.cli.export_file import Target, Wanted, write_export
 from amagasa.entry.cli.options import HERE, AsJson, AsNdjson, Limit, NodeFolder, client_of, show_list
 from amagasa.entry.cli.output import say, write_json
+from amagasa.vocab.errors import BadInputError
 
 alert_app = typer.Typer()
 incident_app = typer.Typer()
 incident_app.add_typer(casework.app)
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its identifier, as `list` shows it.")]
+AsOcsf = Annotated[bool, typer.Option("--ocsf", help="OCSF 1.7, NDJSON: a finding a line.")]
 Find = Annotated[
     str,
     typer.Option("--find", metavar="WORDS", help="Beginnings of words in titles, hosts, accounts, addresses, notes."),
@@ -23,6 +26,7 @@ Technique = Annotated[
     str, typer.Option("--technique", metavar="ID", help="An ATT&CK technique, with its sub-techniques.")
 ]
 
+PAGE = 500
 QUEUE_COLUMNS = ("rank", "impact", "score", "severity", "title", "n_alerts", "owner", "stage", "fate", "id")
 NO_QUEUE = "nothing to look at: no incident is open"
 ALERT_COLUMNS = ("severity", "title", "subject", "n_detections", "last_seen_at", "origin", "id")
@@ -34,7 +38,7 @@ NO_INCIDENTS = "no incidents: no alert has been grave or frequent enough"
 
 
 @alert_app.command("list")
-def list_alerts(
+def list_alerts(  # noqa: PLR0913 - each is an option of the command
     *,
     find: Find = "",
     technique: Technique = "",
@@ -42,8 +46,13 @@ def list_alerts(
     limit: Limit = 50,
     as_json: AsJson = False,
     as_ndjson: AsNdjson = False,
+    as_ocsf: AsOcsf = False,
 ) -> None:
     """The alerts, the last changed first; those of a search, the last made first."""
+    if as_ocsf:
+        _refuse_search(find or technique)
+        _print_findings(node, "/api/findings", limit)
+        return
     sought = f"&q={quote(find, safe='')}&technique={quote(technique, safe='')}"
     with client_of(node) as client:
         found = client.get(f"/api/alerts?limit={limit}{sought}")["alerts"]
@@ -63,9 +72,12 @@ def list_leads(
 
 
 @alert_app.command("show")
-def show_alert(alert_id: Id, *, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
+def show_alert(alert_id: Id, *, node: NodeFolder = HERE, as_json: AsJson = False, as_ocsf: AsOcsf = False) -> None:
     """An alert with its evidence."""
     del as_json  # an object has one form
+    if as_ocsf:
+        _print_findings(node, f"/api/alerts/{quote(alert_id, safe='')}/findings", 1)
+        return
     _show(node, f"/api/alerts/{quote(alert_id, safe='')}")
 
 
@@ -85,9 +97,14 @@ def list_incidents(
 
 
 @incident_app.command("show")
-def show_incident(incident_id: Id, *, node: NodeFolder = HERE, as_json: AsJson = False) -> None:
-    """An incident with its alerts and its timeline."""
+def show_incident(
+    incident_id: Id, *, node: NodeFolder = HERE, as_json: AsJson = False, as_ocsf: AsOcsf = False
+) -> None:
+    """An incident with its alerts and its timeline; as findings, the incident first, then each alert."""
     del as_json
+    if as_ocsf:
+        _print_findings(node, f"/api/incidents/{quote(incident_id, safe='')}/findings", None)
+        return
     _show(node, f"/api/incidents/{quote(incident_id, safe='')}")
 
 
@@ -147,6 +164,32 @@ def set_budget(
 def _queued(row: dict[str, Any]) -> dict[str, Any]:
     """A row for a terminal."""
     return {**row["incident"], "rank": row["rank"], "impact": row["impact"], "score": row["score"], "fate": row["fate"]}
+
+
+def _refuse_search(sought: str) -> None:
+    if sought:
+        raise BadInputError(
+            "AMG-QUEUE-OPTIONS",
+            "findings are not searched",
+            expected="--ocsf without --find and --technique",
+            got=sought,
+            then="nothing was asked",
+        )
+
+
+def _print_findings(node: Any, path: str, limit: int | None) -> None:
+    """NDJSON on standard output; `limit` None: all that the address gives, else page after page."""
+    n_left, cursor = limit, ""
+    with client_of(node) as client:
+        while n_left is None or n_left > 0:
+            asked = "" if n_left is None else f"?limit={min(n_left, PAGE)}{cursor}"
+            found = client.get(f"{path}{asked}")
+            for finding in found["findings"]:
+                typer.echo(json.dumps(finding, ensure_ascii=False))
+            cursor = f"&before={quote(found['next'], safe='')}" if found["next"] else ""
+            n_left = None if n_left is None else n_left - len(found["findings"])
+            if not cursor:
+                return
 
 
 def _show(node: Any, path: str) -> None:

@@ -18,6 +18,7 @@ from amagasa.entry.people import agreements as api_agreements
 from amagasa.entry.people import campaigns as api_campaigns
 from amagasa.entry.people import courier as api_courier
 from amagasa.entry.people import exports as api_exports
+from amagasa.entry.people import findings as api_findings
 from amagasa.entry.people import handovers as api_handovers
 from amagasa.entry.people import hunts as api_hunts
 from amagasa.entry.people import mission as api_mission
@@ -64,6 +65,7 @@ def build_console(deps: ConsoleDeps, *, static: Path = STATIC) -> Litestar:
             *api_agreements.HANDLERS,
             *api_handovers.HANDLERS,
             *api_exports.HANDLERS,
+            *api_findings.HANDLERS,
             *api_hunts.HANDLERS,
             *api_node.HANDLERS,
             *api_campaigns.HANDLERS,
