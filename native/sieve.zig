@@ -445,7 +445,7 @@ pub const Sieve = struct {
     fn mayTell(self: *Sieve, column: *const rules.Column, bytes: []const u8) bool {
         if (column.is_address) return !self.listed.lacks(bytes);
         if (column.needle.len == 0 or bytes.len > max_line_bytes or hasNeedle(bytes, column.needle)) return true;
-        if (column.how != .decoded or std.mem.indexOfAny(u8, bytes, "%\\&") == null) return false;
+        if (column.how != .decoded or !mayHide(bytes)) return false;
         return hasNeedle(access.decoded(bytes, self.other_scratch) orelse return true, column.needle);
     }
 
@@ -676,6 +676,21 @@ pub const Sieve = struct {
         return texts.folded(&self.folds, text, self.scratch[0 .. self.scratch.len - 8], false);
     }
 };
+
+/// Whether there is anything that decoding a request would undo, but for a plus; sixteen bytes at once.
+fn mayHide(text: []const u8) bool {
+    const Block = @Vector(16, u8);
+    var at: usize = 0;
+    while (at + 16 <= text.len) : (at += 16) {
+        const block: Block = text[at..][0..16].*;
+        const percent = block == @as(Block, @splat('%'));
+        const escape = block == @as(Block, @splat('\\'));
+        const entity = block == @as(Block, @splat('&'));
+        if (@reduce(.Or, percent) or @reduce(.Or, escape) or @reduce(.Or, entity)) return true;
+    }
+    for (text[at..]) |byte| if (byte == '%' or byte == '\\' or byte == '&') return true;
+    return false;
+}
 
 fn hasNeedle(text: []const u8, needle: []const u8) bool {
     var at: usize = 0;

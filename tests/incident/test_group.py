@@ -261,6 +261,14 @@ def test_device_of_a_plant_struck_on_another_day_is_another_incident() -> None:
     assert len(world.open()) == 2
 
 
+def test_station_that_strikes_two_devices_of_a_plant_within_a_day_is_one_incident() -> None:
+    world = World()
+    world.take(on_device(-5 * 60, SCANNER, "192.0.2.9"))
+    world.take(on_device(0, SCANNER, "192.0.2.8", rule="other"))
+    assert len(world.open()) == 1
+    world.check()
+
+
 def test_website_that_two_attack_is_no_device_of_a_plant() -> None:
     world = World()
     one, other = (on_device(0, source, "192.0.2.9") for source in (SCANNER, OTHER))

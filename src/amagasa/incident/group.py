@@ -1,7 +1,8 @@
 """Alerts -> incidents: what one hand did within one stretch of time is one thing to work on.
 
 An alert joins an open incident that shares a link (`incident.links`) and whose span it comes near to
-(`GROUP_WINDOW`; `MACHINE_WINDOW` where the host alone ties them, `DEVICE_WINDOW` where a device of a plant does).
+(`GROUP_WINDOW`; `MACHINE_WINDOW` where the host alone ties them, `DEVICE_WINDOW` where a device or a station of a plant
+does).
 Where none does, it opens one if it is of medium severity or worse, or has `OPEN_AFTER` detections; a quieter alert
 stays an alert, and joins when it grows while its source is at work elsewhere. An alert that links two incidents shows
 that they are one: the older keeps its id and takes all alerts, the other is closed and names it in `merged_into`. An

@@ -116,10 +116,14 @@ def links_of(alert: Alert) -> tuple[str, ...]:
 
 
 def devices_of(alert: Alert) -> tuple[str, ...]:
-    """The devices of a plant that an alert of industrial control is about; none where it names many."""
+    """The devices of a plant that an alert of industrial control is about, and the stations that asked them.
+
+    None where it names many. A plant has few stations: what one of them does within a day is one thing to work on.
+    """
     if not any(technique.startswith(_OF_INDUSTRY) for technique in alert.techniques):
         return ()
-    found = [entity.value for entity in alert.entities if entity.kind is EntityKind.DESTINATION_ADDRESS]
+    kinds = (EntityKind.DESTINATION_ADDRESS, EntityKind.SOURCE_ADDRESS)
+    found = [entity.value for kind in kinds for entity in alert.entities if entity.kind is kind]
     return tuple(found) if len(found) <= _MAX_DEVICES else ()
 
 
