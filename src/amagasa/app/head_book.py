@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from amagasa.app.ports import Reading, Writing
 from amagasa.share.heads import thinned
 from amagasa.share.ledger import SignedHead
+from amagasa.share.restart import SignedRestart
 
 MAX_FAULTS: Final = 20
 # Of one kind within a day: a liar makes new false heads for ever, and each one more proves no more.
@@ -29,13 +30,16 @@ class FoundFault(Struct, frozen=True, kw_only=True):
 class HeadBook(Struct, frozen=True, kw_only=True):
     """Of one agreement. `ours` were countersigned by the ally, `theirs` by us; the newest last.
 
-    `exchanged_at` is when the ally's node last took part; None where it never did.
+    `exchanged_at` is when the ally's node last took part; None where it never did. `restarts` are the statements by
+    which a record began anew, agreed by both, and `settled` the faults that led to them.
     """
 
     ours: tuple[SignedHead, ...] = ()
     theirs: tuple[SignedHead, ...] = ()
     faults: tuple[FoundFault, ...] = ()
     exchanged_at: datetime | None = None
+    settled: tuple[FoundFault, ...] = ()
+    restarts: tuple[SignedRestart, ...] = ()
 
     def with_ours(self, head: SignedHead) -> "HeadBook":
         """One more that the ally countersigned; an older one, or the same, changes nothing."""

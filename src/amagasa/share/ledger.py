@@ -48,6 +48,7 @@ class Act(StrEnum):
     TRIAL = "trial"
     CONSULTATION = "consultation"
     DELETION = "deletion"
+    RESTART = "restart"
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

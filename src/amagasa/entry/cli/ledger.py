@@ -13,6 +13,7 @@ from amagasa.app.head_book import head_book
 from amagasa.app.ledger_export import Ours, answer_of, countersign, export, keys_of
 from amagasa.app.ports import Reading
 from amagasa.entry.cli.client import require_node
+from amagasa.entry.cli.ledger_restart import restart_command
 from amagasa.entry.cli.options import HERE, AsJson, NodeFolder
 from amagasa.entry.cli.output import say, write_json
 from amagasa.entry.node.kept_heads import FOLDER, kept_heads, read_head
@@ -21,6 +22,7 @@ from amagasa.share.ledger import Fits, Header, Misfit, SignedHead, is_countersig
 from amagasa.vocab.errors import EXIT_FINDINGS, BadInputError, WorldError
 
 app = typer.Typer()
+app.command("restart")(restart_command)
 Cards = Annotated[
     list[Path] | None,
     typer.Option("--card", help="A party's card (party.json) whose key you trust; both parties'. Else the export's."),
