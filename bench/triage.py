@@ -113,7 +113,8 @@ def theft(read: Read, _: Path) -> dict[str, Any]:
 
 def break_in(read: Read, _: Path) -> dict[str, Any]:
     """The one address that guessed right, with its failures in the same incident."""
-    (one,) = (incident for incident in read.incidents if "24.151.103.17" in sources_of(incident))
+    his = [incident for incident in read.incidents if "24.151.103.17" in sources_of(incident)]
+    one = max(his, key=lambda incident: incident.severity)  # days before he looked at the server, one of many
     n = sum(a.n_detections for a in read.alerts if a.incident_id == one.id and "refused" in a.title)
     grave = [incident for incident in read.incidents if incident.severity >= Severity.HIGH]
     facts = f"break-in by 24.151.103.17 after {n} refused in its incident; {len(grave)} incident of high severity"

@@ -4,18 +4,33 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from amagasa.app import accounts, casework, content, queries, queue, triage
 from amagasa.app.permissions import Role
 from amagasa.app.ports import CrossingState
 from amagasa.app.situation import LinkState
 from amagasa.entry.people import security
 from amagasa.event.entity import EntityKind
+from amagasa.incident.links import (
+    ACCOUNT,
+    DEVICE,
+    FILE,
+    MACHINE,
+    PROCESS,
+    SESSION,
+    TOOL,
+    WEAK_ACCOUNT,
+    WEAK_MACHINE,
+    said,
+)
 from amagasa.incident.score import OPTIONS
 from amagasa.share.heads import HeadFault
 from amagasa.share.ledger import Act
 from amagasa.vocab.attack import TACTICS
 from amagasa.vocab.severity import Severity
 
+IDENTITIES = (EntityKind.SOURCE_ADDRESS.value, EntityKind.HASH.value, EntityKind.DOMAIN.value)
 SOURCE = Path(__file__).resolve().parents[2] / "console" / "src"
 WORDS = {
     lang: json.loads((SOURCE / "lib" / "i18n" / f"{lang}.json").read_text(encoding="utf-8")) for lang in ("en", "ja")
@@ -89,3 +104,36 @@ def test_no_template_writes_markup_or_styles_of_its_own() -> None:
 def test_every_option_of_the_score_has_a_word() -> None:
     wanted = {f"nciss.{category.value}.{option}" for category, options in OPTIONS.items() for option in options}
     assert wanted - set(WORDS["en"]) == set()
+
+
+def link_of(kind: str) -> str:
+    return f"{kind}\x1fdc01.corp.example"
+
+
+@pytest.mark.parametrize("kind", [ACCOUNT, WEAK_ACCOUNT, SESSION, PROCESS, FILE, DEVICE, TOOL, *IDENTITIES])
+def test_each_link_that_ties_an_alert_has_its_sentence(kind: str) -> None:
+    assert told_again(f"same {said(link_of(kind))}, within 24 hours")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *(f"same {said(link_of(kind))} within 30 minutes" for kind in (MACHINE, WEAK_MACHINE)),
+        *(f"opened this incident: severity {one.name.lower()}" for one in Severity),
+        "opened this incident: 12 detections",
+        "same source address 203.0.113.9, before it was more than one of many",
+        "one of 395 source addresses or more which each did the same little",
+        "put here by mori",
+    ],
+)
+def test_each_reason_why_an_alert_is_in_its_incident_has_its_sentence(sentence: str) -> None:
+    assert told_again(sentence)
+
+
+def told_again(sentence: str) -> bool:
+    """Whether the console knows this form, and says the same of it in English as the node does."""
+    for pattern, key in json.loads((SOURCE / "lib" / "why.json").read_text(encoding="utf-8")):
+        if found := re.match(pattern, sentence):
+            one, other = [*found.groups(), "", ""][:2]
+            return key in WORDS["ja"] and WORDS["en"][key].format(one=one, other=other) == sentence
+    return False
