@@ -45,13 +45,16 @@ def rejects_of_web(folder: Path) -> RejectHead:
 
 
 def show_sources(node: Served) -> None:
-    """Three sources: `web` with rejects, `base` with a wrong clock, `dam` silent against its rhythm."""
+    """`web` with rejects, `base` with a wrong clock, `dam` silent against its rhythm, `bus` without its broker."""
     now = datetime.now(UTC)
     token = {REJECTS: msgspec.to_builtins(rejects_of_web(node.desktop.folder))}
     with node.desktop.store.write() as tx:
         known = {position.source: position for position in tx.positions()}
         tx.save_position(replace(known["web"], token=token))
         tx.save_position(Position(source="dam", token={}, n_read=4_310, n_accepted=4_310, last_record_at=now))
+        away = "the broker cannot be read: it refused [AMG-RECEIVE-004]"
+        tx.save_position(Position(source="bus", token={}, n_read=7, n_accepted=7, last_record_at=now, fault=away))
+        tx.save_meta("health:bus", health(now, n_behind=12_345))
         tx.save_meta("health:web", health(now, alarm_at=now + timedelta(minutes=6)))
         tx.save_meta("health:base", health(now, ahead_s=32_400.2, lag_bytes=3_500_000))
         tx.save_meta("health:dam", health(now, n_silent=120, is_told=True))
@@ -71,6 +74,9 @@ def test_sources_show_rhythm_clock_and_what_waits(officer: Watched, node: Served
     expect(row_of(page, "base").get_by_text(words["source.clock.zone"].split("{")[0])).to_be_visible()
     expect(row_of(page, "base").get_by_text(words["source.unread"].replace("{size}", "3,418 kB"))).to_be_visible()
     expect(row_of(page, "web").get_by_text(words["source.rhythm.usual"].split("{at}")[-1].strip())).to_be_visible()
+    expect(row_of(page, "bus").get_by_text(words["source.fault.AMG-RECEIVE-004"])).to_be_visible()
+    expect(row_of(page, "bus").get_by_text("it refused")).to_be_visible()
+    expect(row_of(page, "bus").get_by_text(words["source.behind"].replace("{n}", "12,345"))).to_be_visible()
     assert page.evaluate(CONTRAST) == []
 
 

@@ -41,3 +41,11 @@ def test_skew_is_of_the_newest_samples() -> None:
         kept = with_sample(kept, one)
     assert len(kept) == KEPT
     assert skew_of(kept).state is ClockState.RIGHT
+
+
+def test_clock_of_a_source_with_a_record_each_second_is_known_after_two_minutes() -> None:
+    samples: tuple[Sample, ...] = ()
+    for second in range(300):
+        samples = with_sample(samples, Sample(at=AT + timedelta(seconds=second), ahead_s=32_400.0))
+    assert len(samples) <= KEPT
+    assert (skew_of(samples).state, skew_of(samples).is_zone) == (ClockState.AHEAD, True)

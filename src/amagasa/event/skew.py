@@ -15,6 +15,7 @@ from msgspec import Struct
 KEPT: Final = 30
 ENOUGH: Final = 5
 ENOUGH_S: Final = 120.0  # samples over less time are one burst
+APART_S: Final = 5.0  # `KEPT` samples of a busy source must reach over more than `ENOUGH_S`
 AHEAD_S: Final = 5.0
 BEHIND_S: Final = 120.0
 ZONE_S: Final = 1_800.0  # zones differ by whole half hours (but for a few by quarters, which no log of ours is in)
@@ -47,7 +48,9 @@ class Skew(Struct, frozen=True, kw_only=True):
 
 
 def with_sample(samples: Sequence[Sample], sample: Sample) -> tuple[Sample, ...]:
-    """The newest `KEPT`."""
+    """The newest `KEPT`, each at least `APART_S` after the one before: one that comes sooner is passed over."""
+    if samples and 0 <= (sample.at - samples[-1].at).total_seconds() < APART_S:
+        return tuple(samples)
     return (*samples, sample)[-KEPT:]
 
 

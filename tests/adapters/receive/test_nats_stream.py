@@ -71,6 +71,14 @@ def test_stream_is_read_once_over_restarts_of_receiver_and_broker(server: Run, t
     assert [int(line) for line in lines_of(follower_in(tmp_path / "spool"))[0]] == list(range(1, 71))
 
 
+def test_broker_that_refuses_is_said_to_be_away_at_once(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with reading(tmp_path, Server(tmp_path)) as receiver, asyncio.timeout(20):
+            await until(lambda: bool(receiver.tally.away))
+
+    asyncio.run(play())
+
+
 def test_reading_ends_when_it_is_asked_to_whatever_the_broker_does(server: Run, tmp_path: Path) -> None:
     async def play(broker: Server) -> None:
         await broker.publish(1, 2)

@@ -1,6 +1,7 @@
 """How a client of Kafka is set up, and the words for what it complains of."""
 
 import hashlib
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ ANSWER_BYTES: Final = 48 * 1_048_576  # and no batch is unpacked to more
 SESSION_MS: Final = 30_000
 ASKED_S: Final = 10.0
 LOOKED_S: Final = 5.0
+_ASIDE: Final = re.compile(r"/bootstrap(?=:)| \(after \d+ms in state \w+\)|(?<=Connect to )ipv[46]#")
 _SECURE: Final = "tls://"
 
 
@@ -158,5 +160,5 @@ def said_of(problem: object) -> str:
     """What a client complains of, for people."""
     error = problem.args[0] if isinstance(problem, KafkaException) else problem
     if isinstance(error, KafkaError):
-        return show(f"{error.str()} ({error.name().lstrip('_')})")
+        return show(f"{_ASIDE.sub('', error.str())} ({error.name().lstrip('_')})")
     return show(str(error) or type(error).__name__)

@@ -89,6 +89,8 @@ class NatsReceiver:
             list(self._broker.servers),
             connect_timeout=CONNECT_S,
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # else a broker that refuses is said to be away after two minutes
+            reconnect_time_wait=RETRY_FIRST_S,
             error_cb=_unsaid,
             **_proof(self._broker.secret),
         )
