@@ -8,6 +8,7 @@ from amagasa.adapters.content import load as module
 from amagasa.adapters.content.cache import Cache, default_cache
 from amagasa.adapters.content.load import RuleFiles, load_plan
 from amagasa.detect.engine.memo import Memo
+from amagasa.detect.engine.plan import plan_of
 from tests.detect.cases import found, process_line, rule_text
 
 PUBLIC = Path(__file__).resolve().parents[4] / "shared" / "data" / "rules" / "sigma-rules.tar.gz"
@@ -34,8 +35,15 @@ def test_second_load_compiles_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "Compiler", refuse)
     second = load_plan(RuleFiles(paths=(rules,)), cache=tmp_path / "cache")
     assert (first.n_rules, len(first.faults)) == (second.n_rules, len(second.faults)) == (2, 1)
-    assert first.plan.digest == second.plan.digest
+    assert first.plan.digest == second.plan.digest == plan_of(second.plan.rules).digest
     assert second.faults[0].path.endswith("broken.yml")
+
+
+def test_rule_that_is_there_twice_is_one_in_the_plan_at_each_start(tmp_path: Path) -> None:
+    rules = write_rules(tmp_path / "rules") / "a.yml"
+    plans = [load_plan(RuleFiles(paths=(rules, rules)), cache=tmp_path / "cache").plan for _ in range(2)]
+    assert [rule.title for plan in plans for rule in plan.rules] == ["a", "a"]
+    assert plans[0].digest == plans[1].digest
 
 
 def test_changed_rule_alone_is_compiled_again(tmp_path: Path) -> None:

@@ -25,7 +25,17 @@ from amagasa.detect.sigma.text import Placeholders
 # Fewer documents than this are not worth a second process.
 _MANY: Final = 200
 _COMPILED: Final = msgspec.msgpack.Decoder(Compiled)
-_LINKED: Final = msgspec.msgpack.Decoder(Linked)
+
+
+class _Kept(Struct, frozen=True, array_like=True):
+    """What is linked, and the plan made of it: its digest, and how many rules it has."""
+
+    linked: Linked
+    digest: str
+    n_rules: int
+
+
+_KEPT: Final = msgspec.msgpack.Decoder(_Kept)
 
 
 class RuleFiles(Struct, frozen=True, kw_only=True):
@@ -88,15 +98,19 @@ def load_plan(files: RuleFiles, *, cache: Path | None = None, progress: Progress
     kept = Cache(cache or default_cache())
     placeholders = placeholders_of(files.paths, files.placeholders)
     key = _key(files, placeholders)
-    linked = None if files.are_first_alone else _stored(kept, key)
+    stored = None if files.are_first_alone else _stored(kept, key)
     n_coming = 0
-    if linked is None:
+    if stored is not None:
+        linked = stored.linked
+        plan = _plan_of(stored)
+    else:
         compiled, n_coming = _compiled(files, kept, placeholders, progress)
         linked = link(compiled, files.wanted)
+        plan = plan_of(_of_records(linked))
         if _is_final(compiled) and not files.are_first_alone:
-            kept.put(key, msgspec.msgpack.encode(linked))
+            kept.put(key, msgspec.msgpack.encode(_Kept(linked, plan.digest, len(plan.rules))))
     return LoadedContent(
-        plan=plan_of([rule for rule in linked.rules if rule.correlation is None]),
+        plan=plan,
         correlations=tuple(rule for rule in linked.rules if rule.correlation is not None),
         n_rules=len(linked.rules),
         faults=linked.faults,
@@ -164,14 +178,24 @@ def _is_final(compiled: Compiled) -> bool:
     return all(fault.code != DIED for fault in compiled.faults)
 
 
-def _stored(cache: Cache, key: str) -> Linked | None:
+def _stored(cache: Cache, key: str) -> _Kept | None:
     body = cache.get(key)
     if body is None:
         return None
     try:
-        return _LINKED.decode(body)
+        return _KEPT.decode(body)
     except msgspec.DecodeError:
         return None
+
+
+def _of_records(linked: Linked) -> tuple[Rule, ...]:
+    return tuple(rule for rule in linked.rules if rule.correlation is None)
+
+
+def _plan_of(kept: _Kept) -> Plan:
+    """The plan as it was: to hash all rules takes as long as to read them. Made anew where a rule is there twice."""
+    rules = _of_records(kept.linked)
+    return Plan(rules=rules, digest=kept.digest) if len(rules) == kept.n_rules else plan_of(rules)
 
 
 def _key(files: RuleFiles, placeholders: FoundPlaceholders) -> str:

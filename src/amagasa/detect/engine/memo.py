@@ -196,7 +196,7 @@ class Memo:
         plan = memo.plan
         for field in plan.fields:
             if field not in self._matchers:
-                atoms = self.plan.by_field.get(field, {})
+                atoms = self.plan.atoms.of_field(field)
                 matcher = self._matchers[field] = FieldMatcher(atoms, self._known, self.made)
                 self._values[field] = {}
                 self._refuse(matcher.refused)
@@ -210,10 +210,9 @@ class Memo:
         """Rules that ask for an atom which the engine refused could only answer wrongly: they are faults."""
         if not refused:
             return
-        for place, numbers in enumerate(self.plan.numbers):
-            bad = next((number for number in numbers if number in refused), None)
+        for place, rule in enumerate(self.plan.rules):
+            bad = next((number for number in self.plan.atoms.of_rule(place) if number in refused), None)
             if bad is not None:
-                rule = self.plan.rules[place]
                 why = f"the engine cannot run it: {refused[bad]}"
                 self.faults[place] = RuleFault(rule_id=rule.id, path=rule.path, why=why, code="AMG-RULE-020")
 

@@ -8,8 +8,7 @@ keyword rules and field references stand apart.
 """
 
 import hashlib
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import cached_property
 from typing import Final, TypeAlias, Union
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias, Union
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.engine.atoms import Atoms, Index, index_of, packed, unpacked
 from amagasa.detect.engine.matcher import FieldMatcher, text_of
 from amagasa.detect.folding import fold
 from amagasa.detect.sigma.rule import FIELDREFS, Atom, Node, Op, Predicate, Rule
@@ -132,38 +132,32 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     @cached_property
     def outlines(self) -> dict[str, Outline]:
-        """By the name of a route. Whoever kept those of an earlier plan with this digest may put them in."""
+        """By the name of a route."""
         return {}
 
+    def know(self, index: Index, outlines: Mapping[str, Outline]) -> None:
+        """Take in what an earlier plan with this digest made: its index and its outlines."""
+        self._given.setdefault("index", index)
+        self.outlines.update(outlines)
+
     @cached_property
-    def atoms(self) -> tuple[Atom, ...]:
+    def index(self) -> Index:
+        """Of its atoms."""
+        return self._given.get("index") or index_of(self.rules)
+
+    @cached_property
+    def atoms(self) -> Atoms:
         """Every distinct atom; its number is its place."""
-        return tuple(dict.fromkeys(atom for rule in self.rules for atom in rule.atoms))
-
-    @cached_property
-    def numbers(self) -> tuple[tuple[int, ...], ...]:
-        """For each rule, the numbers of its atoms."""
-        numbers = {atom: number for number, atom in enumerate(self.atoms)}
-        return tuple(tuple(numbers[atom] for atom in rule.atoms) for rule in self.rules)
-
-    @cached_property
-    def by_field(self) -> dict[str, dict[int, Atom]]:
-        """Atoms by field, without keywords and references."""
-        found: dict[str, dict[int, Atom]] = {}
-        for number, atom in enumerate(self.atoms):
-            if atom.field is not None and atom.predicate not in FIELDREFS:
-                found.setdefault(atom.field, {})[number] = atom
-        return found
-
-    @cached_property
-    def keywords(self) -> dict[int, Atom]:
-        """Atoms that are looked for anywhere in a record."""
-        return {number: atom for number, atom in enumerate(self.atoms) if atom.field is None}
+        return Atoms(self.rules, self.index)
 
     @cached_property
     def frequencies(self) -> tuple[int, ...]:
         """For each atom, how often to expect it: more, the shorter its text; much, where nearly every value has it."""
         return tuple(_frequency(atom) for atom in self.atoms)
+
+    @cached_property
+    def _given(self) -> dict[str, Index]:
+        return {}
 
     @cached_property
     def _by_source(self) -> dict[LogSource, list[int]]:
@@ -179,7 +173,7 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def _route_plan(self, route: Route) -> RoutePlan:
         outline = self.outlines.get(route.name)
         if outline is not None:
-            return RoutePlan(route=route, fields=outline.fields, places=_numbers(outline.rules), outline=outline)
+            return RoutePlan(route=route, fields=outline.fields, places=unpacked(outline.rules), outline=outline)
         parts = _parts_on(self, route)
         outline = _outline_of(self, parts)
         if len(self.outlines) < MAX_OUTLINES:
@@ -259,18 +253,18 @@ def _outline_of(plan: Plan, parts: Mapping[int, Part]) -> Outline:
     fields = {plan.atoms[number].field for number in used} | {plan.atoms[number].value for number in references}
     return Outline(
         fields=tuple(sorted(field for field in fields if field is not None)),
-        rules=_packed(parts),
-        anchors=_packed(word for number, places in by_atom.items() for word in (number, len(places))),
-        anchored=_packed(place for places in by_atom.values() for place in places),
-        always=_packed(always),
-        keyword_atoms=_packed(sorted(number for number in used if plan.atoms[number].field is None)),
-        keyword_rules=_packed(keyword_rules),
-        references=_packed(references),
+        rules=packed(parts),
+        anchors=packed(word for number, places in by_atom.items() for word in (number, len(places))),
+        anchored=packed(place for places in by_atom.values() for place in places),
+        always=packed(always),
+        keyword_atoms=packed(sorted(number for number in used if plan.atoms[number].field is None)),
+        keyword_rules=packed(keyword_rules),
+        references=packed(references),
     )
 
 
 def _filing_of(outline: Outline) -> Filing:
-    anchors, anchored = _numbers(outline.anchors), tuple(_numbers(outline.anchored))
+    anchors, anchored = unpacked(outline.anchors), tuple(unpacked(outline.anchored))
     by_atom: dict[int, tuple[int, ...]] = {}
     at = 0
     for number, count in zip(anchors[::2], anchors[1::2], strict=True):
@@ -278,25 +272,17 @@ def _filing_of(outline: Outline) -> Filing:
         at += count
     return Filing(
         by_atom=by_atom,
-        always=tuple(_numbers(outline.always)),
-        keyword_atoms=frozenset(_numbers(outline.keyword_atoms)),
-        keyword_rules=tuple(_numbers(outline.keyword_rules)),
-        references=tuple(_numbers(outline.references)),
+        always=tuple(unpacked(outline.always)),
+        keyword_atoms=frozenset(unpacked(outline.keyword_atoms)),
+        keyword_rules=tuple(unpacked(outline.keyword_rules)),
+        references=tuple(unpacked(outline.references)),
     )
-
-
-def _packed(numbers: Iterable[int]) -> bytes:
-    return array("I", numbers).tobytes()
-
-
-def _numbers(packed: bytes) -> memoryview:
-    return memoryview(packed).cast("I")
 
 
 def _decide(plan: Plan, place: int, node: Node, known: Mapping[str | None, str | int]) -> Decided:
     """The condition with what is known filled in: True, False, or what is left."""
     if node.op is Op.ATOM:
-        number = plan.numbers[place][node.atom]
+        number = plan.atoms.of_rule(place)[node.atom]
         atom = plan.atoms[number]
         if atom.field not in known or atom.predicate in FIELDREFS:
             return number

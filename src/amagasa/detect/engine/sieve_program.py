@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from amagasa.detect.engine.atoms import Index
 from amagasa.detect.engine.keywords import part_of
 from amagasa.detect.engine.plan import Filing, Outline, Plan, RoutePlan
 from amagasa.detect.engine.sieve_words import (
@@ -45,7 +46,7 @@ from amagasa.event.windows_places import (
 )
 
 # Raised whenever the same plans would give other pieces.
-VERSION: Final = 7
+VERSION: Final = 8
 # In the order in which the sieve numbers them.
 REFERENCES: Final = (
     Predicate.FIELDREF,
@@ -76,9 +77,15 @@ class RoutePiece(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Kept(Struct, kw_only=True, array_like=True):
-    """Everything made so far. `slots` by their numbers; routes by layout and name; outlines plan by plan."""
+    """Everything made so far. `slots` by their numbers; routes by layout and name; indexes and outlines plan by plan.
+
+    `asked` are the fields that some rule looks at, in order; `keywords` as the program's.
+    """
 
     n_atoms: int
+    asked: list[str]
+    keywords: list[str]
+    indexes: list[Index]
     slots: list[Place]
     fields: dict[str, Piece]
     routes: dict[str, RoutePiece]
@@ -99,15 +106,8 @@ class Program:
 
     def __init__(self, plans: Sequence[Plan], known: Mapping[str, bytes]) -> None:
         self.plans = tuple(plans)
-        atoms = [atom for plan in plans for atom in plan.atoms]
-        asked = {atom.field for atom in atoms if atom.field is not None}
-        asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES} | {LINE}
-        self.fields: Mapping[str, int] = {field: number for number, field in enumerate(sorted(asked))}
-        self._kept = _read(known.get(self.name)) or Kept(
-            n_atoms=self._numbers.count, slots=list(PARTS), fields={}, routes={}, outlines=[{} for _ in self.plans]
-        )
-        for plan, outlines in zip(self.plans, self._kept.outlines, strict=True):
-            plan.outlines.update(outlines)
+        self._kept = self._read(known.get(self.name)) or self._begun()
+        self.fields: Mapping[str, int] = {field: number for number, field in enumerate(self._kept.asked)}
         self._slots = {place: number for number, place in enumerate(self._kept.slots)}
         self._is_new = False
 
@@ -116,6 +116,32 @@ class Program:
         """Under which it is kept: the hash of all that decides what is in it."""
         digests = ",".join(plan.digest for plan in self.plans)
         return f"sieve-{hashlib.sha256(f'{INTERFACE} {VERSION} {digests}'.encode()).hexdigest()}"
+
+    def _read(self, kept: bytes | None) -> Kept | None:
+        try:
+            read = msgspec.msgpack.decode(kept, type=Kept) if kept else None
+        except msgspec.DecodeError:
+            return None
+        for plan, index, outlines in zip(self.plans, read.indexes, read.outlines, strict=True) if read else ():
+            plan.know(index, outlines)
+        return read
+
+    def _begun(self) -> Kept:
+        atoms = [atom for plan in self.plans for atom in plan.atoms]
+        asked = {atom.field for atom in atoms if atom.field is not None}
+        asked |= {atom.value for atom in atoms if atom.predicate in REFERENCES} | {LINE}
+        rules = [rule for plan in self.plans for rule in plan.rules if rule.logsource == _WINDOWS]
+        sought = [atom for rule in rules for atom in rule.atoms if atom.field is None]
+        return Kept(
+            n_atoms=self._numbers.count,
+            asked=sorted(asked),
+            keywords=sorted({part for atom in sought if (part := part_of(atom))}),
+            slots=list(PARTS),
+            fields={},
+            routes={},
+            indexes=[plan.index for plan in self.plans],
+            outlines=[{} for _ in self.plans],
+        )
 
     def new(self) -> bytes | None:
         """What is to be kept for the next start; None where nothing was added to what was known."""
@@ -129,9 +155,7 @@ class Program:
 
     def keywords(self) -> frozenset[str]:
         """What rules for the whole of Windows look for anywhere in a record."""
-        rules = [rule for plan in self.plans for rule in plan.rules if rule.logsource == _WINDOWS]
-        atoms = [atom for rule in rules for atom in rule.atoms if atom.field is None]
-        return frozenset(part for atom in atoms if (part := part_of(atom)))
+        return frozenset(self._kept.keywords)
 
     def start(self) -> tuple[Piece, list[Place]]:
         """What a sieve begins with, and the places to which there are steps by then."""
@@ -230,7 +254,7 @@ class Program:
         return {
             first + number: atom
             for plan, first in zip(self.plans, self._numbers.firsts, strict=True)
-            for number, atom in (plan.by_field.get(field, {}) if field != LINE else plan.keywords).items()
+            for number, atom in (plan.atoms.of_field(field) if field != LINE else plan.atoms.keywords()).items()
         }
 
     def _filed(self, plans: Sequence[RoutePlan]) -> list[Filing]:
@@ -304,10 +328,3 @@ def _found(fields: Iterable[str], layout: Layout, route: Route, event_id: int) -
 
 def _piece(words: Words) -> Piece:
     return Piece(words=words.words.tobytes(), texts=bytes(words.bytes))
-
-
-def _read(kept: bytes | None) -> Kept | None:
-    try:
-        return msgspec.msgpack.decode(kept, type=Kept) if kept else None
-    except msgspec.DecodeError:
-        return None
