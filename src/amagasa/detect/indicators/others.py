@@ -1,6 +1,6 @@
 """Patterns that are more than "this or that value": tried on each combination of values that may satisfy them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from amagasa.detect.indicators.indicator import used_parts
@@ -76,7 +76,7 @@ class Others(Generic[_Key]):
                         found.setdefault(field, []).append((part.form, texts or {}))
         return found
 
-    def texts_at(self, where: Where) -> Iterable[str]:
+    def texts_at(self, where: Where) -> Collection[str]:
         """What some pattern waits for in this place."""
         return self._by_text.get(where, ())
 

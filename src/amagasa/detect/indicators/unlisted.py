@@ -1,7 +1,7 @@
 """What tells an address that is on no list without looking for it: most addresses in a log are on none."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Final
 
@@ -17,15 +17,15 @@ _OCTET: Final = re.compile("[0-9]{1,3}")
 _IPV4: Final = 4
 
 
-def listed_addresses(held: IndicatorSet, others: Iterable[str]) -> Listed | None:
+def listed_addresses(held: IndicatorSet, others: Collection[str]) -> Listed | None:
     """The IPv4 addresses that may be named by an indicator, or by a pattern which waits for one of `others`.
 
     None where single ones are too many to tell. They cost some 1 us each, tables nothing that was not paid before.
     """
-    single = list(chain(held.equal.get(ADDRESS, ()), others))
-    if len(single) > MAX_SINGLE:
+    equal = held.equal.get(ADDRESS, {})
+    if len(equal) + len(others) > MAX_SINGLE:
         return None
-    marked = {one for text in single if (one := _sixteen_of(text)) is not None}
+    marked = {one for text in chain(equal, others) if (one := _sixteen_of(text)) is not None}
     marked.update(_sixteens_of(held.prefixes.get(ADDRESS, {})), *(table.sixteens(ADDRESS) for table in held.tables))
     sixteens = bytearray(_SIXTEENS_BYTES)
     for one in marked:
