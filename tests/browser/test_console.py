@@ -25,6 +25,7 @@ PAGES = (
     "attack",
     "allies",
     "crossings",
+    "ledger",
     "release",
     "content",
     "sources",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from amagasa.adapters.store.sqlite import open_store
+from amagasa.app.consulting import Talk, talks_of
 from amagasa.app.courier import CourierDesk
 from amagasa.app.delivery import LineState, meta_key
 from amagasa.app.permissions import NODE, Role
@@ -24,7 +25,9 @@ from amagasa.vocab.tlp import Tlp
 from tests.browser import seed
 from tests.browser.conftest import Watched
 from tests.browser.served import Served, served
+from tests.browser.test_console import CONTRAST
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 NOW = datetime.now(UTC)
 
 
@@ -62,6 +65,12 @@ def waiting(object_id: str, content: bytes, ally: str, clause: str) -> Crossing:
     )
 
 
+TALKS = (
+    Talk(object_id=stable_id("incident", "theirs"), is_ours=True, since=NOW - timedelta(hours=1)),
+    Talk(object_id=stable_id("incident", "ours"), is_ours=False, since=NOW - timedelta(hours=2)),
+)
+
+
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Served]:
     """One node whose line is down, with something of everything."""
@@ -84,6 +93,7 @@ def shared() -> Iterator[Served]:
         with node.desktop.store.write() as tx:
             tx.save_meta(meta_key(seed.STATES.id), msgspec.json.encode(line).decode())
             tx.receipts.save(awaited)
+            tx.save_meta(f"consultations:{seed.agreement().id}", msgspec.json.encode(TALKS).decode())
             item = seed.content()[0]
             tx.save_content(
                 replace(
@@ -155,6 +165,22 @@ def test_ally_who_was_never_heard_is_not_called_silent(page: Page) -> None:
     expect(page.locator(".silent")).to_have_count(0)
 
 
+def test_ally_that_waits_for_the_first_word_is_given_it(chromium: Browser, shared: Served) -> None:
+    context = chromium.new_context(locale="en-US")
+    token = shared.desktop.session(Role.WATCH_OFFICER, name="mori")
+    context.add_cookies([shared.session_cookie(token)])  # type: ignore[list-item]
+    page = Watched(context, shared.address).open("allies")
+    talks = page.locator("table.talks tbody tr")
+    expect(talks.filter(has_text="we wait for United States")).to_have_count(1)
+    talks.filter(has_text="waits for ours").get_by_role("button", name="Working on it").click()
+    expect(talks.filter(has_text="Working on it")).to_have_count(1)
+    expect(talks.get_by_role("button")).to_have_count(0)
+    with shared.desktop.store.read() as reading:
+        said = [one.word.answer.value for one in talks_of(reading, seed.agreement().id) if one.word is not None]
+    assert said == ["working"]
+    context.close()
+
+
 def test_courier_of_nothing_says_that_nothing_waits(page: Page) -> None:
     page.get_by_text("Carry to United States by file").click()
     page.get_by_role("button", name="Make files of what waits").click()
@@ -211,4 +237,5 @@ def test_allies_page_fits_in_both_languages(page: Page, width: int) -> None:
         page.get_by_role("button", name=name).click()
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(CONTRAST) == []
     expect(page.locator(".courier-in h2")).to_have_text("運搬ファイルを受け入れる")

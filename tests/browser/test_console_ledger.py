@@ -16,7 +16,9 @@ from amagasa.vocab.ids import stable_id
 from tests.browser import records, seed
 from tests.browser.conftest import Watched
 from tests.browser.served import Served, served
+from tests.browser.test_console import CONTRAST
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 EMPTY = replace(seed.agreement(), id="agreement--pilot-2026", title="Pilot with the grid company", version=1)
 
 
@@ -128,6 +130,15 @@ def test_ledger_copy_is_what_the_command_verifies(page: Page) -> None:
     assert isinstance(found, Fits)
     assert (found.n_leaves, found.countersigned) == (450, 440)
     assert json.loads(lines[0])["agreement"] == seed.agreement().id
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_ledger_alarm_and_what_was_proved_are_readable(page: Page, theme: str) -> None:
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    page.get_by_role("button", name="Verify the whole record").click()
+    page.locator("details.leaf > summary").first.click()
+    expect(page.locator(".notice.proved")).to_have_count(2)
+    assert page.evaluate(CONTRAST) == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])

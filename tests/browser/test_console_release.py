@@ -14,6 +14,8 @@ from tests.browser import seed
 from tests.browser.conftest import Watched
 from tests.browser.served import Served, served
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Served]:

@@ -535,6 +535,17 @@ export interface LedgerRecord {
   faults: { at: Instant; code: string; why: string }[]
   n_receipts_awaited: number
   n_receipts_overdue: number
+  missed: { clock: string; is_ours: boolean; due_at: Instant; n: number; what: string }[]
+  talks: Talk[]
+}
+
+/** A serious incident on which the parties consult; `word` is "" until whoever owes it has spoken. */
+export interface Talk {
+  object_id: string
+  is_ours: boolean
+  since: Instant
+  word: string
+  said_at: Instant | null
 }
 
 export interface TreeHead {
