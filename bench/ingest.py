@@ -1,41 +1,43 @@
 """How fast records come into a node, end to end: looked at by all built-in rules, committed, and kept in the lake.
 
-    python -m bench.ingest [--records N] [--rounds N] [--peer rsyslogd=PATH] [--json]
+    python -m bench.ingest [--records N] [--rounds N] [--peer rsyslogd=PATH] [--peer crowdsec=ROOT] [--json]
 
-The same lines of a web log come to a node that runs and is idle: appended to a followed file at once, over syslog TCP,
-and pushed over HTTP in parts of 2,000 (gzip). Time counts from the first byte to the commit of the last record; CPU
-seconds are those of all of the node's processes. The file is done with and without the lake, in turn. A peer that tails
-the same file (rsyslogd: imfile to omfile, which only copies the lines) is measured where it is given.
+The same lines of a web log come to a node that runs and is idle: appended to a followed file at once, over syslog (UDP
+at a pace, TCP, TLS), pushed over HTTP in parts of 2,000 (gzip), and out of NATS in messages of as many. Time counts
+from the first byte to the commit of the last record; CPU seconds are those of all of the node's processes. The file is
+done with and without the lake, in turn. Peers which tail the same file (bench/ingest_peers.py) are measured where they
+are given.
 """
 
 import argparse
+import asyncio
 import gzip
 import hashlib
 import json
-import os
 import socket
+import ssl
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import nats
+from bench.ingest_peers import cpu_of, crowdsec, rsyslog
 from bench.machine import machine
-from tests.journeys.nodes import JourneyNode, children_of, eventually, free_port, node_in
+from tests.journeys.broker import NATS, Server
+from tests.journeys.nodes import JourneyNode, eventually, free_port, node_in
 
 TOKEN = "bench-token"  # noqa: S105 - of a node that lives for a minute
 PART = 2_000
 DEADLINE_S = 300.0
-TICKS = os.sysconf("SC_CLK_TCK")
-RSYSLOG = """
-global(workDirectory="{home}")
-module(load="imfile" mode="inotify")
-input(type="imfile" File="{log}" Tag="web" reopenOnTruncate="on")
-template(name="raw" type="string" string="%msg%\\n")
-action(type="omfile" file="{out}" template="raw" asyncWriting="off" flushOnTXEnd="on")
-"""
+STEADY_LOOKS = 60  # some seconds
+UDP_PAUSE_S = 0.004  # after each hundred datagrams: UDP cannot be slowed, so its sender keeps to a pace
+# CrowdSec opens a bucket in memory for each address that comes, which many addresses make slow: it gets fewer lines.
+LINES_OF_CROWDSEC = 20_000
+KINDS = ("file", "file without lake", "syslog udp", "syslog tcp", "syslog tls", "http", "nats")
 
 Send = Callable[[list[bytes]], None]
 
@@ -53,14 +55,20 @@ def main() -> None:
     peers = dict(one.split("=", 1) for one in arguments.peer)
     with tempfile.TemporaryDirectory() as home:
         for number in range(arguments.rounds):
-            for kind in ("file", "file without lake", "syslog tcp", "http"):
+            for kind in KINDS:
+                if kind == "nats" and not NATS.exists():
+                    continue
                 folder = Path(home) / f"{kind.replace(' ', '-')}-{number}"
                 folder.mkdir()
                 rounds.setdefault(kind, []).append(measured(folder, kind, lines))
-            if "rsyslogd" in peers:
-                folder = Path(home) / f"rsyslog-{number}"
+            for peer, path in peers.items():
+                folder = Path(home) / f"{peer}-{number}"
                 folder.mkdir()
-                rounds.setdefault("rsyslog, file to file", []).append(rsyslog(folder, peers["rsyslogd"], lines))
+                if peer == "rsyslogd":
+                    rounds.setdefault("rsyslog, file to file", []).append(rsyslog(folder, path, lines))
+                if peer == "crowdsec":
+                    some = crowdsec(folder, path, lines[:LINES_OF_CROWDSEC])
+                    rounds.setdefault("CrowdSec, file", []).append(some)
     found = {
         "n_records": len(lines),
         "n_bytes": sum(map(len, lines)),
@@ -89,7 +97,7 @@ def made_lines(n: int) -> list[bytes]:
 def median_of(some: list[dict[str, float]]) -> dict[str, float]:
     """Of each figure; and the rate by the median time."""
     middle = {key: round(statistics.median(one[key] for one in some), 2) for key in some[0]}
-    return middle | {"per_s": round(some[0]["n"] / middle["s"]), "per_cpu_s": round(some[0]["n"] / middle["cpu_s"])}
+    return middle | {"per_s": round(middle["n"] / middle["s"]), "per_cpu_s": round(middle["n"] / middle["cpu_s"])}
 
 
 def measured(home: Path, kind: str, lines: list[bytes]) -> dict[str, float]:
@@ -100,21 +108,48 @@ def measured(home: Path, kind: str, lines: list[bytes]) -> dict[str, float]:
     tables = {
         "file": f'path = "{log}"',
         "file without lake": f'path = "{log}"',
+        "syslog udp": f'kind = "syslog"\ntransport = "udp"\nport = {ports[0]}',
         "syslog tcp": f'kind = "syslog"\nport = {ports[0]}',
+        "syslog tls": f'kind = "syslog"\ntransport = "tls"\nport = {ports[0]}',
         "http": f'kind = "http"\nport = {ports[1]}\ntoken_sha256 = "{token}"',
     }
-    send = {"syslog tcp": to_tcp(ports[0]), "http": to_http(ports[1])}.get(kind, to_file(log))
-    with node_in(home / "node") as node:
+    send = {
+        "syslog udp": to_udp(ports[0]),
+        "syslog tcp": to_tcp(ports[0]),
+        "syslog tls": to_tls(ports[0]),
+        "http": to_http(ports[1]),
+    }.get(kind, to_file(log))
+    with node_in(home / "node") as node, ExitStack() as stack:
+        if kind == "nats":
+            broker = Server(home)
+            stack.callback(broker.kill)
+            broker.start()
+            asyncio.run(broker.publish(1, 0))
+            tables[kind] = f'kind = "nats"\nstream = "logs"\nservers = ["{broker.address}"]'
+            send = to_nats(broker)
         node.set_settings(lambda text: f'{text}\n[[source]]\nname = "it"\nformat = "access"\n{tables[kind]}\n')
         node.start(**({"AMAGASA_LAKE__ENABLED": "false"} if "without" in kind else {}))
         eventually(lambda: '"files_to_come": 0' in node.told(), about="all rules are looked with")
         time.sleep(3.0)  # what follows a start, such as the sieve, is no part of it
-        cpu_s = cpu_of(node)
+        pid = node.process.pid if node.process is not None else 0
+        cpu_s = cpu_of(pid)
         began = time.monotonic()
         send(lines)
-        eventually(lambda: node.source("it")["n_read"] >= len(lines), about="all is read", deadline_s=DEADLINE_S)
+        n_read = read_by(node, len(lines), may_lose=kind == "syslog udp")
         elapsed_s = time.monotonic() - began
-        return {"n": len(lines), "s": elapsed_s, "cpu_s": cpu_of(node) - cpu_s}
+        return {"n": n_read, "n_lost": len(lines) - n_read, "s": elapsed_s, "cpu_s": cpu_of(pid) - cpu_s}
+
+
+def read_by(node: JourneyNode, n: int, *, may_lose: bool) -> int:
+    """How many it read: all, or, where some may be lost on the way, as many as it has once no more come."""
+    looks: list[int] = []
+
+    def is_over() -> bool:
+        looks.append(int(node.source("it")["n_read"]))
+        return looks[-1] >= n or (may_lose and len(looks) > STEADY_LOOKS and looks[-STEADY_LOOKS] == looks[-1] > 0)
+
+    eventually(is_over, about="all is read", deadline_s=DEADLINE_S)
+    return looks[-1]
 
 
 def to_file(log: Path) -> Send:
@@ -125,6 +160,45 @@ def to_file(log: Path) -> Send:
             stream.writelines(lines)
 
     return send
+
+
+def to_udp(port: int) -> Send:
+    """A datagram a line, at a pace."""
+
+    def send(lines: list[bytes]) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.connect(("127.0.0.1", port))
+            for number, one in enumerate(lines):
+                line.send(one)
+                if number % 100 == 0:
+                    time.sleep(UDP_PAUSE_S)
+
+    return send
+
+
+def to_tls(port: int) -> Send:
+    """One connection; the certificate is the node's own and is not looked at."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def send(lines: list[bytes]) -> None:
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", port))) as line:
+            line.sendall(b"".join(lines))
+            line.unwrap()  # without it what the receiver has not read yet is thrown away
+
+    return send
+
+
+def to_nats(broker: Server) -> Send:
+    """A message for each part, over one connection, each confirmed by the broker before it is the next one's turn."""
+
+    async def publish(lines: list[bytes]) -> None:
+        client = await nats.connect(broker.address)
+        for start in range(0, len(lines), PART):
+            await client.jetstream().publish("logs.web", b"".join(lines[start : start + PART]))
+        await client.close()
+
+    return lambda lines: asyncio.run(publish(lines))
 
 
 def to_tcp(port: int) -> Send:
@@ -151,36 +225,6 @@ def to_http(port: int) -> Send:
                     time.sleep(0.1)
 
     return send
-
-
-def cpu_of(node: JourneyNode) -> float:
-    """CPU seconds of the node's processes so far."""
-    pid = node.process.pid if node.process is not None else 0
-    return sum(map(cpu_of_process, [pid, *children_of(pid)]))
-
-
-def cpu_of_process(pid: int) -> float:
-    """Of the process and the children that it waited for."""
-    cells = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    return sum(map(int, cells[11:15])) / TICKS
-
-
-def rsyslog(home: Path, program: str, lines: list[bytes]) -> dict[str, float]:
-    """The peer: it tails the file and writes what it read to another."""
-    log, out, settings = home / "access.log", home / "out.log", home / "rsyslog.conf"
-    log.touch()
-    out.touch()
-    settings.write_text(RSYSLOG.format(home=home, log=log, out=out), encoding="utf-8")
-    command = [program, "-n", "-f", str(settings), "-i", str(home / "pid")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        time.sleep(2.0)
-        cpu_s, began = cpu_of_process(child.pid), time.monotonic()
-        to_file(log)(lines)
-        wanted = sum(map(len, lines))
-        eventually(lambda: out.stat().st_size >= wanted, about="the peer has all", deadline_s=DEADLINE_S)
-        found = {"n": len(lines), "s": time.monotonic() - began, "cpu_s": cpu_of_process(child.pid) - cpu_s}
-        child.terminate()
-    return found
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ PULSE_S: Final = 0.1
 GIVE_UP_S: Final = 5.0
 UP_S: Final = 150.0
 STEADY_S: Final = 1.0
+LOOK_S: Final = 0.5  # to count thousands of alerts costs the node a while
 SHOWN: Final = 5
 _NETWORKS: Final = {"file": 10, "tcp": 11, "http": 12, "nats": 13}
 
@@ -271,7 +272,7 @@ class Chaos:
             "FAKETIME_DONT_RESET": "1",
         }
 
-    def settle(self, senders: tuple[Sender, ...], deadline_s: float = 120.0) -> dict[str, Any]:
+    def settle(self, senders: tuple[Sender, ...], deadline_s: float = 300.0) -> dict[str, Any]:
         """Let the node catch up with nobody in its way, then count."""
         if self._clock is not None:
             self._clock.write_text("+0\n", encoding="ascii")
@@ -280,10 +281,15 @@ class Chaos:
         for sender in senders:
             source = wanted[sender.name]
             with contextlib.suppress(AssertionError):  # what is lost is counted, below
-                eventually(partial(self._has_read, source, sender), about=f"all of {source}", deadline_s=deadline_s)
+                eventually(
+                    partial(self._has_read, source, sender),
+                    about=f"all of {source}",
+                    deadline_s=deadline_s,
+                    every_s=LOOK_S,
+                )
         # Records that were sent again make up the number before the last has come; and too many are to be seen as well.
         with contextlib.suppress(AssertionError):
-            eventually(partial(self._has_told, senders), about="all attacks", deadline_s=deadline_s)
+            eventually(partial(self._has_told, senders), about="all attacks", deadline_s=deadline_s, every_s=LOOK_S)
         n_read = -1
         while n_read != (n_read := sum(self._n_read(source) for source in wanted.values())):
             time.sleep(STEADY_S)

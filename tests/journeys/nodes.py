@@ -93,14 +93,16 @@ def assert_composed(told: str) -> None:
     assert "AMG-BUG" not in told, told
 
 
-def eventually(look: Callable[[], T], *, about: str, deadline_s: float = DEADLINE_S) -> T:
+def eventually(
+    look: Callable[[], T], *, about: str, deadline_s: float = DEADLINE_S, every_s: float = LOOK_EVERY_S
+) -> T:
     """What `look` gives once it gives something true; fails, with the last it gave, when that takes too long."""
     give_up_at = time.monotonic() + deadline_s
     while not (seen := look()):
         if time.monotonic() > give_up_at:
             message = f"{about}: not within {deadline_s:.0f} s; the last look gave {seen!r}"
             raise AssertionError(message)
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
     return seen
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from amagasa.adapters.receive.senders import Senders
 from amagasa.adapters.receive.streams import StreamReceiver
 from amagasa.app.spool_ports import NO_ID, Kept, Tally
+from tests.entry.link_papers import make_papers
 
 LINE = b"<13>one line\n"
 
@@ -124,3 +127,26 @@ def test_sender_whose_connection_nobody_took_yet_is_reset_when_the_receiver_is_k
                 await receiver.stop()
 
     assert asyncio.run(run()) is None
+
+
+def test_sender_over_tls_that_closes_without_a_word_loses_nothing(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path, "node")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(papers.certificate, papers.key)
+    shelf, sent = Shelf(), LINE * 100_000
+    theirs = ssl.create_default_context()
+    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+
+    def send(port: int) -> None:
+        with theirs.wrap_socket(socket.create_connection(("127.0.0.1", port), 20)) as line:
+            line.sendall(sent)
+
+    async def run() -> None:
+        receiver = StreamReceiver(shelf, Senders(()), sync=lambda: asyncio.sleep(0), context=context)
+        port = await receiver.start("127.0.0.1", 0)
+        await asyncio.to_thread(send, port)
+        await until(lambda: tally_of(receiver).n_open == 0)
+        await receiver.stop()
+
+    asyncio.run(run())
+    assert len(shelf.kept) == len(sent)

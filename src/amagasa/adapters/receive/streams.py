@@ -45,6 +45,9 @@ class StreamReceiver:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port. Raises OSError."""
+        if self._context is not None:
+            # A ticket that nobody reads makes a sender which just closes throw away what we have not read yet.
+            self._context.num_tickets = 0
         handshake_s = None if self._context is None else HANDSHAKE_S
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self), host, port, ssl=self._context, ssl_handshake_timeout=handshake_s
