@@ -172,6 +172,29 @@ def test_identifier_seen_before_is_known_over_restarts_and_after_its_segment_is_
     assert (spool.keep(b"a\n", one), spool.keep(b"a\n", two)) == (Kept.KNOWN, Kept.KEPT)
 
 
+def test_identifier_is_noted_only_once_its_frame_is_on_the_disk(tmp_path: Path) -> None:
+    one, two, three = b"1" * 16, b"2" * 16, b"3" * 16
+    spool = spool_in(tmp_path, segment_bytes=10_000)
+    spool.keep(b"a\n", one)
+    spool.sync()
+    n_synced = segment_path(tmp_path, 1).stat().st_size
+    spool.keep(b"b\n", two)
+    noted = (tmp_path / "ids").read_bytes()
+    # The power fails: of the segment what was synced is left, of the other file all that was written.
+    left = tmp_path / "left"
+    left.mkdir()
+    segment_path(left, 1).write_bytes(segment_path(tmp_path, 1).read_bytes()[:n_synced])
+    (left / "ids").write_bytes(noted)
+    spool.close()
+    again = spool_in(left)
+    assert (again.keep(b"a\n", one), again.keep(b"b\n", two)) == (Kept.KNOWN, Kept.KEPT)
+    again.close()
+    spool = spool_in(tmp_path)
+    spool.keep(b"c\n", three)
+    assert spool.ids() == (one, two, three)
+    spool.close()
+
+
 def test_spool_has_one_writer(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     with pytest.raises(BlockingIOError):

@@ -64,6 +64,7 @@ class Spool:
         self._next = max(least, found[-1].number if found else 0) + 1
         self._ids: OrderedDict[bytes, None] = OrderedDict()
         self._n_new_ids = 0
+        self._unnoted = b""  # identifiers of frames that are not on the disk yet
         self._last_id = NO_ID
         self._recall_ids()
         self._lock = threading.Lock()  # of the descriptor, between `keep` and `sync`
@@ -107,7 +108,9 @@ class Spool:
         self.why = ""
         if identifier != NO_ID:
             self._last_id = identifier
-            self._note_id(identifier)
+            self._remember(identifier)
+            with self._lock:
+                self._unnoted += identifier
         return Kept.KEPT
 
     def sync(self) -> None:
@@ -116,13 +119,18 @@ class Spool:
             if not self._is_dirty or self._file < 0:
                 return
             file, self._is_dirty = os.dup(self._file), False
+            unnoted, self._unnoted = self._unnoted, b""
         try:
             os.fdatasync(file)  # whoever keeps meanwhile does not wait
         except OSError:
             self._is_dirty = True
+            with self._lock:
+                self._unnoted = unnoted + self._unnoted
             raise
         finally:
             os.close(file)
+        with self._lock:
+            self._note(unnoted)
 
     def close(self) -> None:
         """Sync and write no more. Raises OSError."""
@@ -177,14 +185,19 @@ class Spool:
             if self._is_dirty:
                 os.fdatasync(file)
                 self._is_dirty = False
+            unnoted, self._unnoted = self._unnoted, b""
+            self._note(unnoted)
         finally:
             os.close(file)
 
-    def _note_id(self, identifier: bytes) -> None:
-        """Behind the frame: at a start the segments say what a kill, or a full disk, kept from being noted."""
-        self._remember(identifier)
-        with contextlib.suppress(OSError):
-            self._append_ids(identifier)
+    def _note(self, identifiers: bytes) -> None:
+        """Once their frames are on the disk, lest a loss of power leave the identifier of a frame that is gone.
+
+        At a start the segments say what a kill, or a full disk, kept from being noted.
+        """
+        if identifiers:
+            with contextlib.suppress(OSError):
+                self._append_ids(identifiers)
 
     def _append_ids(self, identifiers: bytes) -> None:
         path = self._folder / _IDS_FILE

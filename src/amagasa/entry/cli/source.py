@@ -1,6 +1,7 @@
 """`amagasa source`: where a node's records come from."""
 
 import time
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -39,6 +40,8 @@ def list_sources(*, node: NodeFolder = HERE, as_json: AsJson = False, as_ndjson:
     """The sources, what was read of each and how fresh it is."""
     with client_of(node) as client:
         found = client.get("/api/status")["sources"]
+    if not (as_json or as_ndjson):
+        found = [source | {"clock": _clock_of(source)} for source in found]
     waiting = tuple(column for column in WAITING if any(source.get(column) for source in found))
     show_list(found, (*COLUMNS[:-1], *waiting, COLUMNS[-1]), form=(as_json, as_ndjson), empty=EMPTY)
 
@@ -115,6 +118,14 @@ def replay(name: Name, *, node: NodeFolder = HERE, as_json: AsJson = False) -> N
     else:
         say(f"{answer['n_fed']} rejects read again: {n_mended} could be read; {after['n_kept']} are kept")
     raise typer.Exit(EXIT_FINDINGS if n_mended < answer["n_fed"] else EXIT_DONE)
+
+
+def _clock_of(source: dict[str, Any]) -> str:
+    """How far it is off, where it is; and whether that looks like a zone that was told wrongly."""
+    if source["clock"] not in {"ahead", "behind"} or source["clock_ahead_s"] is None:
+        return str(source["clock"])
+    span = timedelta(seconds=abs(round(source["clock_ahead_s"])))
+    return f"{span} {source['clock']}" + (": a wrong zone?" if source["is_zone"] else "")
 
 
 def _said_of(found: dict[str, Any]) -> str:
