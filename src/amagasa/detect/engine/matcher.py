@@ -4,12 +4,17 @@ Text is compared as `detect.folding` says; a number is its decimal text, so that
 missing field satisfy only NULL (and EXISTS false, where missing). For a list any element will do.
 """
 
+import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
+from amagasa.detect.engine.atoms import packed, unpacked
 from amagasa.detect.engine.pattern_set import ANY_CHARACTER, AT_END, CHOSEN_BY_RULE, FOLDED, Databases, PatternSet
 from amagasa.detect.folding import escaped, fold
 from amagasa.detect.sigma.rule import Atom, Predicate
@@ -34,6 +39,10 @@ _PARTS: Final[dict[Predicate, Callable[[datetime], int]]] = {
 }
 _MAX_INSTANT_CHARACTERS: Final = 64
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*", re.ASCII)
+# Raised whenever the same atoms would be sorted otherwise.
+_SORTED: Final = 1
+# Fewer are sorted as fast as they are read.
+MANY: Final = 200
 _MAX_ADDRESS_CHARACTERS: Final = 64
 # Of a glob: at its end it asks nothing.
 _ANY_TEXT: Final = ".*"
@@ -46,10 +55,27 @@ _EXPRESSIONS: Final[dict[Predicate, Callable[[str], str]]] = {
 }
 
 
-class FieldMatcher:
-    """Atoms of one field under their global numbers. `refused` are those that the engine would not take, with why."""
+class Sorted(Struct, frozen=True, array_like=True):
+    """The folded patterns of a field as they stand in the stored database `key`, and the atoms that are none of these.
 
-    def __init__(self, atoms: Mapping[int, Atom], known: Mapping[str, bytes], made: Databases) -> None:
+    Numbers are of 32 bits. To write thousands of patterns and sort them takes longer than to load what they make.
+    """
+
+    key: str
+    numbers: bytes
+    at_end: bytes
+    others: bytes
+
+
+class FieldMatcher:
+    """Atoms of one field under their global numbers. `refused` are those that the engine would not take, with why.
+
+    `name`: under which its `Sorted` is kept, the same for the same numbers of the same atoms; "" where it is not.
+    """
+
+    def __init__(
+        self, atoms: Mapping[int, Atom], known: Mapping[str, bytes], made: Databases, *, name: str = ""
+    ) -> None:
         self.refused: dict[int, str] = {}
         self._null: list[int] = []
         self._exists: list[int] = []
@@ -60,17 +86,52 @@ class FieldMatcher:
         self._compare: list[tuple[int, Callable[[float, float], bool], float]] = []
         self._parts: list[tuple[int, Callable[[datetime], int], int]] = []
         self._networks = Networks()
+        self._folded: tuple[PatternSet, Sequence[int]] | None = None
+        self._as_is: tuple[PatternSet, Sequence[int]] | None = None
+        others = self._take_sorted(known, name) if name else None
+        if others is not None:
+            self._sort({number: atoms[number] for number in others}, known, made)
+        else:
+            others = self._sort(atoms, known, made)
+            self._keep_sorted(others, made, name)
+
+    def _sort(self, atoms: Mapping[int, Atom], known: Mapping[str, bytes], made: Databases) -> list[int]:
+        """Add the atoms; the numbers of those that are no folded patterns."""
         folded: list[tuple[str, int, int]] = []
         as_is: list[tuple[str, int, int]] = []
+        others: list[int] = []
         for number, atom in atoms.items():
             if atom.predicate in _EXPRESSIONS and (atom.value or atom.predicate is Predicate.REGEX):
-                is_as_is = atom.is_cased or atom.predicate is Predicate.REGEX
-                expression = _EXPRESSIONS[atom.predicate](atom.value)
-                (as_is if is_as_is else folded).append((expression, _flags(atom), number))
+                pattern = (_EXPRESSIONS[atom.predicate](atom.value), _flags(atom), number)
+                if not atom.is_cased and atom.predicate is not Predicate.REGEX:
+                    folded.append(pattern)
+                    continue
+                as_is.append(pattern)
             else:
                 self._add(number, atom)
-        self._folded = self._patterns(folded, known, made)
+            others.append(number)
+        self._folded = self._folded or self._patterns(folded, known, made)
         self._as_is = self._patterns(as_is, known, made)
+        return others
+
+    def _take_sorted(self, known: Mapping[str, bytes], name: str) -> Sequence[int] | None:
+        """Take in what was kept under this name; the numbers of the atoms that remain to be added, None if all do."""
+        body = known.get(name)
+        try:
+            kept = msgspec.msgpack.decode(body, type=Sorted) if body else None
+        except msgspec.DecodeError:
+            return None
+        patterns = PatternSet.stored(kept.key, kept.at_end, known) if kept else None
+        if kept is None or patterns is None:
+            return None
+        self._folded = patterns, unpacked(kept.numbers)
+        return unpacked(kept.others)
+
+    def _keep_sorted(self, others: Iterable[int], made: Databases, name: str) -> None:
+        if name and self._folded is not None and self._folded[0].key and len(self._folded[1]) >= MANY:
+            patterns, numbers = self._folded
+            kept = Sorted(patterns.key, packed(numbers), patterns.at_end, packed(others))
+            made[name] = msgspec.msgpack.encode(kept)
 
     def held(self, value: Value) -> tuple[int, ...]:
         """The atoms that hold for `value` (str, int, None, MISSING or a tuple of such), sorted."""
@@ -103,7 +164,7 @@ class FieldMatcher:
 
     def _patterns(
         self, wanted: list[tuple[str, int, int]], known: Mapping[str, bytes], made: Databases
-    ) -> tuple[PatternSet, tuple[int, ...]] | None:
+    ) -> tuple[PatternSet, Sequence[int]] | None:
         """Sorted, so that the same expressions give the same stored database whatever their numbers in this plan."""
         if not wanted:
             return None
@@ -127,6 +188,12 @@ class FieldMatcher:
         if self._networks:
             found.extend(self._networks.holding(text))
         return found
+
+
+def sorted_name(digest: str, field: str) -> str:
+    """Under which the `Sorted` of a field is kept; `digest` is the plan's."""
+    told = f"{_SORTED} {digest} {field}".encode("utf-8", "surrogatepass")
+    return f"field-{hashlib.sha256(told).hexdigest()}"
 
 
 class Networks:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from amagasa.detect.engine.judge import Judge, Question, never
 from amagasa.detect.engine.keywords import Keywords
-from amagasa.detect.engine.matcher import FieldMatcher
+from amagasa.detect.engine.matcher import MANY, FieldMatcher, sorted_name
 from amagasa.detect.engine.pattern_set import Databases
 from amagasa.detect.engine.plan import Plan, RoutePlan, holds, positive_atoms_of
 from amagasa.detect.engine.references import reference_holds
@@ -197,7 +197,8 @@ class Memo:
         for field in plan.fields:
             if field not in self._matchers:
                 atoms = self.plan.atoms.of_field(field)
-                matcher = self._matchers[field] = FieldMatcher(atoms, self._known, self.made)
+                name = sorted_name(self.plan.digest, field) if len(atoms) >= MANY else ""
+                matcher = self._matchers[field] = FieldMatcher(atoms, self._known, self.made, name=name)
                 self._values[field] = {}
                 self._refuse(matcher.refused)
         keywords = self.plan.filed(plan).keyword_atoms

@@ -44,6 +44,8 @@ class PatternSet:
 
     def __init__(self, patterns: Sequence[tuple[str, int]], known: Mapping[str, bytes], made: Databases) -> None:
         self.refused: dict[int, str] = {}
+        # Under which the database is stored; "" where it is not, or does not hold all patterns.
+        self.key = ""
         self._alone: list[tuple[int, Any]] = []
         # Place in `patterns` of each pattern in the database; None where they are the same.
         self._places: tuple[int, ...] | None
@@ -56,10 +58,16 @@ class PatternSet:
             self._database = _loaded(stored) if stored else None
             if self._database is None:
                 places = self._compile(patterns, places, key, made)
+            self.key = key if len(places) == len(patterns) else ""
         self._places = None if len(places) == len(patterns) else places
-        self._at_end = tuple(bool(patterns[place][1] & AT_END) for place in places)
+        self._at_end = bytes(bool(patterns[place][1] & AT_END) for place in places)
         # An expression can ask where the text ends, so those of rules are searched for without the byte behind, too.
         self._is_ending_asked = any(patterns[place][1] & CHOSEN_BY_RULE == CHOSEN_BY_RULE for place in places)
+
+    @property
+    def at_end(self) -> bytes:
+        """As `stored` takes it."""
+        return self._at_end
 
     def _set_apart(self, patterns: Sequence[tuple[str, int]]) -> tuple[int, ...]:
         """RE2 gets what Hyperscan would compile for seconds; the places of the others."""
@@ -69,6 +77,20 @@ class PatternSet:
                 self._alone.append((place, alone))
         apart = {place for place, _ in self._alone}
         return tuple(place for place in range(len(patterns)) if place not in apart)
+
+    @classmethod
+    def stored(cls, key: str, at_end: bytes, known: Mapping[str, bytes]) -> "PatternSet | None":
+        """That of the database which is stored under `key` and holds all its patterns; None where it is not there.
+
+        `at_end`: for each pattern 1 where it must end where the text ends. None of them is `CHOSEN_BY_RULE`.
+        """
+        body = known.get(key)
+        database = _loaded(body) if body else None
+        if database is None:
+            return None
+        made = cls((), known, {})
+        made.key, made._database, made._at_end = key, database, at_end
+        return made
 
     def search(self, data: bytes) -> list[int]:
         """Places of the patterns found in `data` (UTF-8), in no order, each once."""
