@@ -14,9 +14,11 @@ def table_of_ingest(output: str) -> str:
     ]
     head = ("from", "s", "records/s", "CPU s, all processes", "records a CPU second")
     slower = found["lake_slower_by"]
+    udp = found["kinds"].get("syslog udp")
+    lost = f"Lost on the way by UDP, which nobody can slow: {udp['n_lost']:,.0f}. " if udp else ""
     text = (
         f"{found['n_records']:,} lines, {found['n_bytes'] / 1e6:.0f} MB; the median of {found['n_rounds']} rounds. "
-        f"Lost on the way by UDP, which nobody can slow: {found['kinds'].get('syslog udp', {}).get('n_lost', 0):,.0f}. "
+        f"{lost}"
         f"With the lake a file took {slower['s']:+.0%} of time and {slower['cpu_s']:+.0%} of CPU."
     )
     return table(head, rows) + "\n\n" + text

@@ -234,7 +234,7 @@ BENCHES = (
     Bench(
         name="chaos",
         title="Killed at random, and nothing lost",
-        command="-m bench.chaos --json --kills 200 --minutes 25 --seed 45",
+        command="-m bench.chaos --json --kills 200 --minutes 22 --seed 44",
         short="-m bench.chaos --json --kills 5",
         what="Sources of every kind send without pause while the node, or one of its processes, is killed (SIGKILL), "
         "the disk fills, another connection locks the store, the broker is killed and the clock jumps up to two days. "
