@@ -88,3 +88,10 @@ def test_filter_lets_few_through_in_vain() -> None:
     words = table(b" ".join(b"word%d" % one for one in range(20_000))).filter()
     asked = [Probe(next(iter(needed(f"other{one}")))) for one in range(4_000)]
     assert sum(one.may_be_in(words) for one in asked) < 4_000 * 0.03
+
+
+def test_words_that_escapes_hide_in_an_object_within_a_line_of_syslog_are_found() -> None:
+    line = b'Nov 27 20:00:00 s1 app[1]: {"CommandLine":"x\\nwhoami \\u0065vil"}\n'
+    assert is_in("whoami", line)
+    assert is_in("evil", line)
+    assert is_in("CommandLine", line)

@@ -57,16 +57,21 @@ class WordTable:
         self.is_full = False
 
     def add(self, data: bytes, form: Format) -> None:
-        """The words of whole records."""
+        """The words of whole records; of objects in lines of syslog also those that their escapes hide."""
+        self._add(data, is_json=is_escaped(form))
+        if not is_escaped(form) and b'{"' in data and b"\\" in data:
+            self._add(data, is_json=True)
+
+    def _add(self, data: bytes, *, is_json: bool) -> None:
         if self.is_full:
             return
         if self._native is not None:
             n_places = 2 * MAX_WORDS
-            n = self._native.words_add(data, len(data), is_escaped(form), self._table, n_places, self._n)
+            n = self._native.words_add(data, len(data), is_json, self._table, n_places, self._n)
             self.is_full = n == _NONE
             self._n = 0 if self.is_full else int(n)
             return
-        self._words.update(hashes_of(data, is_json=is_escaped(form)))
+        self._words.update(hashes_of(data, is_json=is_json))
         self.is_full = len(self._words) > MAX_WORDS
         self._n = len(self._words)
 
