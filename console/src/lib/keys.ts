@@ -12,6 +12,7 @@ export const GO: Record<string, string> = {
   a: 'allies',
   t: 'agreements',
   c: 'crossings',
+  l: 'ledger',
   r: 'release',
   n: 'content',
   s: 'sources',

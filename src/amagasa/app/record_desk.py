@@ -42,7 +42,7 @@ from amagasa.share.record_check import CheckedHead, check_heads, go_on, leaf_of,
 from amagasa.vocab.errors import BadInputError
 from amagasa.vocab.text import show
 
-PART_LEAVES: Final = 4_000  # about a third of a second
+PART_LEAVES: Final = 20_000  # less than half a second, and at most some 20 MB
 
 
 class RecordDesk(Struct, frozen=True, kw_only=True):

@@ -70,7 +70,7 @@ def check_heads(request: Asked, agreement: FromPath[str], data: JSONBody[Nothing
 @post("/api/records/{agreement:str}/check", status_code=200, tags=["share"])
 @threaded
 def check_part(request: Asked, agreement: FromPath[str], data: JSONBody[Tree]) -> PartChecked:
-    """Check the next 4,000 leaves behind `data`, which is `{}` at first and then `tree` of the last answer."""
+    """Check the next 20,000 leaves behind `data`, which is `{}` at first and then `tree` of the last answer."""
     return _desk(request).check_part(actor_of(request), agreement, data)
 
 
