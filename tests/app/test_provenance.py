@@ -215,7 +215,7 @@ def test_what_a_person_moves_to_another_incident_carries_its_taint(japan: Node, 
     assert left_for(made, australia) == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 3), st.sampled_from(["ours", "states"]), st.booleans()), min_size=1, max_size=12

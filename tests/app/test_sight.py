@@ -101,7 +101,7 @@ def told(seen: Seen) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(PATTERNS), max_size=4, unique=True),
     st.lists(st.lists(events, min_size=1, max_size=6), min_size=1, max_size=4),

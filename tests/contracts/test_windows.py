@@ -93,7 +93,7 @@ def some(*seconds: float) -> list[Hit]:
     return [hit(one) for one in seconds]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(hits_lists(), st.lists(st.booleans(), min_size=30, max_size=30))
 def test_stops_between_any_batches_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, hits: list[Hit], stops: list[bool]

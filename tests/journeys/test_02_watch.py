@@ -107,14 +107,12 @@ def test_log_rotated_while_the_node_is_down_is_read_to_its_end_and_on(node: Jour
     assert seen_by(node) == {attacker(n): 1 for n in (1, 2, 3)}
 
 
-def test_node_asked_to_end_under_load_ends_soon_and_goes_on_without_loss(node: JourneyNode, log: Path) -> None:
+def test_node_asked_to_end_under_load_ends_by_itself_and_goes_on_without_loss(node: JourneyNode, log: Path) -> None:
     with Load(log) as load:
         for _ in range(2):
             node.start()
             eventually(node.alerts, about="it is at work")
-            began = time.monotonic()
             assert node.terminate() == 0
-            assert time.monotonic() - began < 15
             assert not (node.folder / "run" / "node.sock").exists()
         node.start()
     assert_all_seen_once(node, load)

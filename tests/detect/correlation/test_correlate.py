@@ -33,7 +33,7 @@ from tests.detect.correlation.samples import (
 )
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-MANY = settings(max_examples=300, suppress_health_check=SLOW)
+MANY = settings(max_examples=150, suppress_health_check=SLOW)
 LATENESS_S = 20
 
 

@@ -64,7 +64,7 @@ detections = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(detections, min_size=1, max_size=5), st.lists(fields, min_size=1, max_size=6))
 def test_evaluate_agrees_with_the_plainest_evaluation(
     rules: list[dict[str, Any]], events: list[dict[str, Any]]

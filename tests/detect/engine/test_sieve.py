@@ -109,7 +109,7 @@ def clean(value: Any) -> Any:
     return [clean(inner) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.lists(rules, min_size=1, max_size=4), st.lists(st.tuples(st.integers(0, 9), events), min_size=1, max_size=8))
 def test_sieve_lets_nothing_fall_through_that_a_rule_matches(
     chosen: list[dict[str, Any]], records: list[tuple[int, dict[str, Any]]]
@@ -186,7 +186,7 @@ def test_sieve_agrees_on_hostile_lines_wherever_they_stand(padding: int) -> None
         report_of(plan, [process_line(A=1), line, process_line(CommandLine="evil")])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=60), max_size=5), st.randoms())
 def test_sieve_agrees_on_damaged_lines(junk: list[bytes], draw: random.Random) -> None:
     plan = plan_for({"s": {"CommandLine|contains": "evil"}, "condition": "s"})

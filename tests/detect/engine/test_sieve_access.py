@@ -96,14 +96,14 @@ def lines(draw: st.DrawFn) -> bytes:
     return text.encode().replace(b"\n", b"")
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.lists(lines(), min_size=1, max_size=6))
 @example([b'1.2.3.4 - - [1/Jan/2026:00:00:00 +0000] "GET /?a=%26lt;script HTTP/1.1" 200 1'])
 def test_sieve_agrees_on_lines_of_access_logs(records: list[bytes]) -> None:
     report_of(PLAN, records, kind=Format.ACCESS)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.randoms(), st.integers(1, 4))
 def test_sieve_agrees_on_damaged_lines_of_access_logs(draw: random.Random, n_changes: int) -> None:
     line = bytearray(ORDINARY.replace("/a?b=1", draw.choice(["/a?b=1", "/x.php", "/?q=%3Cscript"])).encode())

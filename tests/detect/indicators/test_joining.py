@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -114,6 +114,7 @@ class Changing(RuleBasedStateMachine):
 
 
 TestChanging = Changing.TestCase
+TestChanging.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 @given(parts=st.lists(st.lists(st.sampled_from(PATTERNS), max_size=4), min_size=1, max_size=4))
