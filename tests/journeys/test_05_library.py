@@ -281,3 +281,14 @@ def test_what_is_exported_into_a_collection_is_polled_by_any_client(node: Journe
     assert collection.get_objects()["objects"] == held, "a second export of the same adds nothing"
     assert newest <= collection.get_manifest()["objects"][-1]["date_added"]
     assert run("share", "export", "content", "--into", "feeds/none", "--node", node.folder).code == 2
+    kept = run("share", "export", "content", "--into", "feeds/all", "--keep", "--node", node.folder)
+    assert kept.code == 0, kept.err
+    added = run("content", "add", "203.0.113.10", "--title", "another", "--node", node.folder, "--json").json()["id"]
+    eventually(lambda: added in {one["id"] for one in collection.get_objects()["objects"]}, about="it followed")
+    assert run("content", "remove", added, "--node", node.folder).code == 0
+    eventually(
+        lambda: [one for one in collection.get_objects()["objects"] if one["id"] == added and one.get("revoked")],
+        about="it is taken back there",
+    )
+    assert run("share", "export", "content", "--into", "feeds/all", "--no-keep", "--node", node.folder).code == 0
+    assert json.loads((node.folder / "state" / "feeds.json").read_text(encoding="utf-8")) == []

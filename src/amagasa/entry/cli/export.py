@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from amagasa.app.feeds import Feed, with_feed
 from amagasa.app.taxii_document import RESERVED
 from amagasa.app.taxii_library import Collection, Document, Root, shelved
 from amagasa.brief.forms import Form
@@ -16,7 +17,8 @@ from amagasa.entry.cli.client import NodeClient
 from amagasa.entry.cli.export_file import Target, keep
 from amagasa.entry.cli.options import HERE, AsJson, NodeFolder, client_of
 from amagasa.entry.cli.output import say, write_json
-from amagasa.entry.wiring import library_of
+from amagasa.entry.node.feeder import FEEDS_FILE, read_feeds
+from amagasa.entry.wiring import agreement_files, library_of
 from amagasa.vocab.errors import EXIT_FINDINGS, BadInputError
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.text import show
@@ -47,6 +49,10 @@ def export_command(  # noqa: PLR0913 - options of a command
     into: Annotated[
         str, typer.Option("--into", metavar="ROOT/COLLECTION", help="A collection of the library (`amagasa taxii`).")
     ] = "",
+    is_kept: Annotated[
+        bool | None,
+        typer.Option("--keep/--no-keep", help="With --into: the collection follows from now on, or no longer."),
+    ] = None,
     node: NodeFolder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -57,19 +63,36 @@ def export_command(  # noqa: PLR0913 - options of a command
     """
     if into and form is not Form.STIX:
         raise BadInputError("AMG-EXPORT-FORM", "a collection holds STIX", expected="--format stix", got=form.value)
+    if is_kept is not None and not into:
+        raise BadInputError("AMG-FEED-PLACE", "only a collection is kept current", expected="--into ROOT/COLLECTION")
+    feeds = _feeds(node, Feed(what=what, ally=ally, marking=marking, root="", collection=""), into, is_kept=is_kept)
     with client_of(node) as client:
         told = _asked(client, {"what": what, "form": form.value, "ally": ally, "marking": marking})
     if into:
         told["n_added"] = _shelve(node, into, told["text"])
+        if feeds is not None:
+            agreement_files().write(node / FEEDS_FILE, msgspec.json.encode(feeds))
     elif output is not None:
         keep(output, told["text"].encode())
     if as_json:
         write_json(told)
     elif not into and output is None:
         sys.stdout.write(told["text"])
+    if is_kept is not None:
+        say(f"{into} follows from now on, while the node runs" if is_kept else f"{into} does not follow any longer")
     _say(told, to=into or (str(output) if output else ""))
     if not told["n_written"]:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _feeds(node: Path, feed: Feed, into: str, *, is_kept: bool | None) -> tuple[Feed, ...] | None:
+    """What is kept current from now on; None where nothing changes."""
+    if is_kept is None:
+        return None
+    root, _, name = into.partition("/")
+    feed = msgspec.structs.replace(feed, root=root, collection=name)
+    before = read_feeds(node / FEEDS_FILE)
+    return with_feed(before, feed) if is_kept else tuple(one for one in before if one.place != feed.place)
 
 
 def _asked(client: NodeClient, body: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from amagasa.app.delivery import DeliveryDeps
 from amagasa.app.missions import Missions
 from amagasa.app.open_windows import OpenWindows
 from amagasa.app.own_ground import OurGround
+from amagasa.app.permissions import NODE
 from amagasa.app.plant import BASELINE, wish_in
 from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
@@ -36,6 +37,7 @@ from amagasa.detect.correlation.windows import Manner
 from amagasa.detect.report import RuleFault
 from amagasa.entry.allies.links import AllyLinks
 from amagasa.entry.node.bearing import MissionLook
+from amagasa.entry.node.feeder import Feeder
 from amagasa.entry.node.health_look import HealthLook
 from amagasa.entry.node.keeper import ContentKeeper
 from amagasa.entry.node.receiving import Receiving
@@ -49,7 +51,7 @@ from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import owner_socket, people_socket, server_of
 from amagasa.entry.serving import Server
-from amagasa.entry.wiring import World, ally_line, heads_of, hearts_of
+from amagasa.entry.wiring import World, ally_line, heads_of, hearts_of, kept_files, library_of
 from amagasa.entry.wiring_detect import RuleCompiler
 from amagasa.vocab.errors import AmagasaError, WorldError
 
@@ -112,6 +114,16 @@ class Node:
             book=world.book,
             may_come=lambda: world.settings.lake.enabled and bool(in_force(world.book, world.clock.now())),
         )
+        self._feeder = Feeder(
+            world.folder,
+            library_of(world.folder),
+            world.clock,
+            world.signals,
+            party=world.party.id,
+            export=lambda asked: world.telling.export(
+                NODE, asked, files=kept_files(world.folder), now=world.clock.now()
+            ),
+        )
         world.signals.subscribe(self._heard)
         self._is_ready = False
         self._rules = RulesNoted()
@@ -149,6 +161,7 @@ class Node:
         self._time.start()
         self._retro.start()
         self._trier.start()
+        self._feeder.start()
         self._look.start()
         self._health_look.start()
         self._silence.start()
@@ -162,6 +175,7 @@ class Node:
         world.hunts.stop()
         await asyncio.to_thread(self._retro.stop)
         await asyncio.to_thread(self._trier.stop)
+        await asyncio.to_thread(self._feeder.stop)
         await asyncio.to_thread(self._look.stop)
         await asyncio.to_thread(self._health_look.stop)
         await asyncio.to_thread(self._silence.stop)
