@@ -51,8 +51,8 @@ from amagasa.entry.node.watcher import Listener, Watcher
 from amagasa.entry.people.application import console_of_world, front_of_world
 from amagasa.entry.people.door import owner_socket, people_socket, server_of
 from amagasa.entry.serving import Server
-from amagasa.entry.wiring import World, ally_line, heads_of, hearts_of, kept_files, library_of
-from amagasa.entry.wiring_detect import RuleCompiler
+from amagasa.entry.wiring import World, ally_line, heads_of, hearts_of, library_of
+from amagasa.entry.wiring_detect import RuleCompiler, kept_files
 from amagasa.vocab.errors import AmagasaError, WorldError
 
 AGREEMENTS_LOOK_S: Final = 0.5
