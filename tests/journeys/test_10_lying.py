@@ -160,13 +160,12 @@ def test_lying_ally_body_is_refused_named_and_nobody_else_waits(
 
 def test_lying_ally_crowd_gets_no_more_lines_than_an_ally_may_hold(stage: Stage) -> None:
     told = lied(stage, lambda liar: liar.crowd(200, at_once=8))
-    assert told.n_open <= 16 + 8
+    assert told.n_open <= 16
     eventually(lambda: any("[AMG-DOOR-LINES]" in why for why in refusals(stage)), about="the crowd is named")
 
 
 def test_lying_ally_crowd_that_says_nothing_keeps_nobody_out(stage: Stage) -> None:
-    # 8 that the door holds, and those which the system keeps for it until it looks (128).
-    assert lied(stage, lambda liar: liar.half_open(500)).n_open <= 8 + 128
+    assert lied(stage, lambda liar: liar.half_open(10_000)).n_open <= 8
 
 
 def test_lying_ally_slow_head_is_cut_and_named(stage: Stage) -> None:

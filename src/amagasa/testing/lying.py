@@ -26,6 +26,7 @@ GIBIBYTE: Final = 1 << 30
 ANSWER_BYTES: Final = 1 << 20
 HANDSHAKE_S: Final = 20.0
 SETTLE_S: Final = 1.0
+SETTLES: Final = 20
 
 Address: TypeAlias = tuple[str, int]
 
@@ -131,8 +132,7 @@ class LyingAlly:
                     held.append(await self._dial())
 
         await asyncio.gather(*(come() for _ in range(n)))
-        await asyncio.sleep(SETTLE_S)  # those that the node cut last may not have heard of it yet
-        n_open = sum(not reader.at_eof() for reader, _ in held)
+        n_open = await _settled(held)
         for _, writer in held:
             writer.transport.abort()
         return _told("a crowd", began, n_open=n_open)
@@ -149,8 +149,7 @@ class LyingAlly:
                     held.append(await asyncio.wait_for(dialled, HANDSHAKE_S))
 
         await asyncio.gather(*(come() for _ in range(n)))
-        await asyncio.sleep(SETTLE_S)  # those that the node cut last may not have heard of it yet
-        n_open = sum(not reader.at_eof() for reader, _ in held)
+        n_open = await _settled(held)
         for _, writer in held:
             writer.transport.abort()
         return _told("a crowd that says nothing", began, n_open=n_open)
@@ -240,6 +239,19 @@ async def _read_answer(reader: asyncio.StreamReader) -> bytes:
         return head + await reader.readexactly(min(length, ANSWER_BYTES))
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return b""
+
+
+async def _settled(held: Sequence[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> int:
+    """How many lines still stand once their number falls no more: what the node cut last may not be known here yet."""
+    n_open, n_same = len(held), 0
+    for _ in range(SETTLES):
+        await asyncio.sleep(SETTLE_S)
+        n_now = sum(not reader.at_eof() for reader, _ in held)
+        n_same = n_same + 1 if n_now == n_open else 0
+        n_open = n_now
+        if n_same >= 2:
+            break
+    return n_open
 
 
 def _told(name: str, began: float, *, n_bytes: int = 0, n_open: int = 0, answer: bytes = b"") -> Told:
