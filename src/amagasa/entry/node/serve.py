@@ -106,24 +106,8 @@ class Node:
         self._silence = Ticking(lambda: self._hearts.look(now=world.clock.now()))
         self._retro = Retro(world.folder, world.store, world.clock, world.signals, tell=world.telling.tell)
         self._retro.publish = self._publish
-        self._trier = Trier(
-            world.folder,
-            world.store,
-            world.clock,
-            world.signals,
-            book=world.book,
-            may_come=lambda: world.settings.lake.enabled and bool(in_force(world.book, world.clock.now())),
-        )
-        self._feeder = Feeder(
-            world.folder,
-            library_of(world.folder),
-            world.clock,
-            world.signals,
-            party=world.party.id,
-            export=lambda asked: world.telling.export(
-                NODE, asked, files=kept_files(world.folder), now=world.clock.now()
-            ),
-        )
+        self._trier = _trier_of(world)
+        self._feeder = _feeder_of(world)
         world.signals.subscribe(self._heard)
         self._is_ready = False
         self._rules = RulesNoted()
@@ -371,3 +355,27 @@ class Node:
 
 def _opened(message: Listening) -> str:
     return f"it listens on port {message.port}" if message.port else "its broker is asked"
+
+
+def _trier_of(world: World) -> Trier:
+    """What tries what allies send."""
+    return Trier(
+        world.folder,
+        world.store,
+        world.clock,
+        world.signals,
+        book=world.book,
+        may_come=lambda: world.settings.lake.enabled and bool(in_force(world.book, world.clock.now())),
+    )
+
+
+def _feeder_of(world: World) -> Feeder:
+    """What keeps collections current."""
+    return Feeder(
+        world.folder,
+        library_of(world.folder),
+        world.clock,
+        world.signals,
+        party=world.party.id,
+        export=lambda asked: world.telling.export(NODE, asked, files=kept_files(world.folder), now=world.clock.now()),
+    )
