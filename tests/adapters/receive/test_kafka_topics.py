@@ -14,7 +14,9 @@ from confluent_kafka import Producer
 from amagasa.adapters.receive.kafka_client import Brokers, look
 from amagasa.adapters.receive.kafka_topics import KafkaReceiver
 from amagasa.adapters.source.spool import Spool
+from amagasa.app.receiver_messages import ReceiverSpec, Transport
 from tests.adapters.source.test_spool import follower_in, lines_of
+from tests.entry.test_receiver import running
 from tests.journeys import kafka_broker
 from tests.journeys.kafka_broker import IS_THERE, PASSWORD, USER, WHY_NOT, Broker
 
@@ -75,6 +77,7 @@ def numbers(first: int, last: int) -> list[bytes | None]:
 
 
 def kept(home: Path) -> list[bytes]:
+    """All that is in the spool."""
     return [bytes(line) for line in lines_of(follower_in(home / "spool"))[0]]
 
 
@@ -95,6 +98,31 @@ def test_topic_is_read_once_over_restarts_of_receiver_and_broker(broker: Broker,
 
     asyncio.run(play())
     assert [int(line) for line in kept(tmp_path)] == list(range(1, 71))
+
+
+def test_receiver_process_that_is_killed_again_and_again_takes_each_message_once(
+    broker: Broker, topic: str, tmp_path: Path
+) -> None:
+    spec = ReceiverSpec(
+        name="bus",
+        is_http=False,
+        transport=Transport.TCP,
+        host="",
+        port=0,
+        folder=str(tmp_path / "spool"),
+        quota_bytes=64 * MIB,
+        servers=(broker.address,),
+        topics=(topic,),
+        group=f"of-{topic}",
+    )
+    (tmp_path / "tls.crt").write_text("of the node")
+    for turn in range(3):
+        with running(tmp_path, spec):
+            broker.publish(topic, numbers(turn * 1_000 + 1, turn * 1_000 + 1_000))
+    with running(tmp_path, spec) as receiver:
+        while len(kept(tmp_path)) < 3_000:
+            receiver.hear()
+    assert sorted(int(line) for line in kept(tmp_path)) == list(range(1, 3_001))
 
 
 def test_only_the_topics_that_are_named_are_read(broker: Broker, topic: str, tmp_path: Path) -> None:
