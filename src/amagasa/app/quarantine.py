@@ -58,7 +58,7 @@ class Notice(Struct, frozen=True, kw_only=True):
 def quarantine(store: Store, signals: Signals, book: AgreementBook, *, now: datetime) -> list[str]:
     """Put aside what is noisy now; the identifiers. Raises WorldError."""
     with store.read() as reading:
-        noisy = _noisy(reading, now)
+        noisy = _noisy(reading, least=_least(book), now=now)
         lifted = lifted_in(reading)
         held = [one for one in reading.content_items(noisy) if one.origin and one.is_active and one.id not in lifted]
         items = [one for one in held if noisy[one.id] >= (one.tried.noisy_an_hour if one.tried else NOISY)]
@@ -164,8 +164,15 @@ def tell_of(store: Store, signals: Signals, bond: Bond, heard: Sequence[Notice],
         raise_alarm(store, signals, alarm, now=now)
 
 
-def _noisy(reading: Reading, now: datetime) -> dict[str, int]:
-    """How often each found within an hour, of those that did too often."""
+def _least(book: AgreementBook) -> int:
+    """The fewest findings within an hour that any clause calls noise."""
+    return min(
+        (clause.trial.noisy_an_hour for bond in book.bonds() for clause in bond.agreement.clauses), default=NOISY
+    )
+
+
+def _noisy(reading: Reading, *, least: int, now: datetime) -> dict[str, int]:
+    """How often each found within an hour, of those that did so often at least."""
     found: dict[str, int] = {}
     cursor: str | None = None
     n_seen = 0
@@ -181,7 +188,7 @@ def _noisy(reading: Reading, now: datetime) -> dict[str, int]:
     held: Mapping[str, Past] = msgspec.json.decode(past, type=dict[str, Past]) if past else {}
     for content_id, one in held.items():
         found[content_id] = max(found.get(content_id, 0), _an_hour(one))
-    return found
+    return {content_id: n for content_id, n in found.items() if n >= least}
 
 
 def _an_hour(past: Past) -> int:
