@@ -15,6 +15,7 @@ from amagasa.adapters.store.sqlite import open_store
 from amagasa.app.consulting import Talk, talks_of
 from amagasa.app.courier import CourierDesk
 from amagasa.app.delivery import LineState, meta_key
+from amagasa.app.hearts import Heart
 from amagasa.app.permissions import NODE, Role
 from amagasa.app.ports import Crossing, CrossingState, Direction
 from amagasa.app.quarantine import CODE
@@ -163,6 +164,24 @@ def test_ally_what_came_and_why_it_was_refused_is_told(page: Page) -> None:
 def test_ally_who_was_never_heard_is_not_called_silent(page: Page) -> None:
     expect(page.locator(".ally-card .facts").first).to_be_visible()
     expect(page.locator(".silent")).to_have_count(0)
+
+
+def test_ally_that_fell_silent_is_an_alarm_at_the_top(officer: Watched, node: Served) -> None:
+    heart = Heart(
+        heard_at=NOW - timedelta(hours=3),
+        silent_at=NOW - timedelta(hours=2),
+        incident=seed.incident_id("base"),
+        fault=f"forged {seed.HOSTILE} [AMG-BEAT-FORGED]",
+    )
+    with node.desktop.store.write() as tx:
+        tx.save_meta(f"heart:{seed.STATES.id}", msgspec.json.encode(heart).decode())
+    page = officer.open("allies")
+    silent = page.locator(".ally-card .silent")
+    expect(silent).to_contain_text("Silent for longer than the 60 min of the agreement")
+    expect(page.locator(".ally-card")).to_contain_text("AMG-BEAT-FORGED")
+    expect(page.locator("main img")).to_have_count(0)
+    silent.get_by_role("link", name="The alarm").click()
+    expect(page.locator("main h1")).to_contain_text("Intrusion")
 
 
 def test_ally_that_waits_for_the_first_word_is_given_it(chromium: Browser, shared: Served) -> None:
