@@ -5,6 +5,9 @@
 const std = @import("std");
 
 pub const max_tables = 64;
+const max_address = 15;
+const absent_bits = 12;
+const n_absent = 1 << absent_bits;
 /// A bit for the first two octets of an address.
 pub const sixteens_bytes = 8192;
 
@@ -17,10 +20,13 @@ pub const Listed = struct {
     sixteens: [sixteens_bytes]u8 = @splat(0),
     tables: [max_tables]Bits = undefined,
     n_tables: usize = 0,
+    /// Addresses that were found on no list, as they are written: the clients of a log come again and again.
+    absent: [n_absent]u128 = @splat(0),
 
     /// False where there are too many tables or one does not fit: then nothing is certain.
     pub fn set(self: *Listed, sixteens: []const u8, tables: []const Bits) bool {
         self.is_known = false;
+        self.absent = @splat(0);
         if (sixteens.len != sixteens_bytes or tables.len > max_tables) return false;
         for (tables, 0..) |table, i| {
             if (table.shift > 31 or table.n_bytes < (@as(u64, 1) << @intCast(32 - table.shift)) / 8) return false;
@@ -33,8 +39,21 @@ pub const Listed = struct {
     }
 
     /// Whether this is an address, written as everybody writes it, that no list holds. Of anything else nothing is said.
-    pub fn lacks(self: *const Listed, text: []const u8) bool {
-        if (!self.is_known) return false;
+    pub fn lacks(self: *Listed, text: []const u8) bool {
+        if (!self.is_known or text.len > max_address) return false;
+        var written: [16]u8 = @splat(0);
+        @memcpy(written[0..text.len], text);
+        const address = std.mem.readInt(u128, &written, .little);
+        const low: u64 = @truncate(address);
+        const high: u64 = @truncate(address >> 64);
+        const place = &self.absent[((low ^ high *% 0x9E3779B97F4A7C15) *% 0xC2B2AE3D27D4EB4F) >> (64 - absent_bits)];
+        if (place.* == address and address != 0) return true;
+        if (!self.isAbsent(text)) return false;
+        place.* = address;
+        return true;
+    }
+
+    fn isAbsent(self: *const Listed, text: []const u8) bool {
         const first_two = firstTwo(text) orelse return false;
         var key: u32 = 0;
         if (self.sixteens[first_two >> 3] >> @intCast(first_two & 7) & 1 != 0) return false;
@@ -49,7 +68,7 @@ pub const Listed = struct {
 
 /// The first two of four decimal octets without leading noughts.
 fn firstTwo(text: []const u8) ?u16 {
-    if (text.len < 7 or text.len > 15) return null;
+    if (text.len < 7) return null;
     var octets: [4]u16 = @splat(0);
     var n: usize = 0;
     var digits: usize = 0;
