@@ -15,7 +15,7 @@ import msgspec
 
 _DIGEST_BYTES: Final = 32
 # Beyond this the oldest files go: whole sets of rules change with every release, matchers with every rule.
-MAX_CACHE_BYTES: Final = 256 * 1024 * 1024
+MAX_CACHE_BYTES: Final = 512 * 1024 * 1024
 _SUFFIX: Final = ".amg"
 Kept = TypeVar("Kept")
 
