@@ -106,6 +106,7 @@ class FolderFollower:
         self._since_ns = 0
         self._logs: dict[str, _Log] = {}
         self._tokens: dict[str, Token] = {}
+        self._is_resumed = False
         self._before: Token = {}  # of the one log that this source was
         self._listed_at: datetime | None = None
         self._faults: list[SourceFault] = []
@@ -130,6 +131,7 @@ class FolderFollower:
             state = msgspec.convert(token, _State)
             follower._n_records, follower._since_ns = state.n_records, state.since_ns
             follower._tokens = dict(state.logs)
+            follower._is_resumed = True
             for name, own in state.logs.items():
                 if own:
                     follower._logs[name] = follower._log(name, own)
@@ -177,7 +179,7 @@ class FolderFollower:
     def _log(self, name: str, token: Token) -> _Log:
         make = FileFollower.resume
         follower = make(name, token or None, self._form, mapping=self._mapping, poll_bytes=self._poll_bytes)
-        follower.may_be_packed = True
+        follower.may_be_packed = name.endswith(_PACKED)
         return _Log(follower, token)
 
     def _read(self, name: str, now: datetime, pieces: list[Piece], notes: list[str]) -> int:
@@ -235,6 +237,9 @@ class FolderFollower:
             self._faults.append(SourceFault(path=self._shown, why=why, code=MISSING))
         if not self._since_ns:
             self._since_ns = int(now.timestamp() * 1e9)
+        if self._is_resumed:
+            self._is_resumed = False
+            self._find_whole(found)
         self._let_go(found, now)
         before = frozenset(self._tokens)
         known = {(seen.device, seen.inode) for name, seen in found.items() if name in self._tokens}
@@ -250,7 +255,8 @@ class FolderFollower:
                 self._faults.append(SourceFault(path=self._shown, why=why, code=TOO_MANY))
                 break
             if key in known:
-                continue  # another name of a log that is followed
+                self._tokens[name] = {}  # another name of a log that is followed
+                continue
             known.add(key)
             if not self._is_to_read(name, seen):
                 self._tokens[name] = {}
@@ -273,6 +279,7 @@ class FolderFollower:
                 continue
             log.gone_at = log.gone_at or now
             if not log.lag_bytes and abs((now - log.gone_at).total_seconds()) >= LINGER_S:
+                self._hand_over(name, found)
                 log.follower.close()
                 # Its rotated forms were read as its own; without it they would look like logs of their own.
                 self._tokens |= {one: {} for one in found if one not in self._tokens and _base_of(one, {name})}
@@ -280,6 +287,32 @@ class FolderFollower:
         for name in found:
             if name in self._logs:
                 self._logs[name].gone_at = None
+
+    def _find_whole(self, found: dict[str, _Seen]) -> None:
+        """After a restart: rotated logs that were being read whole, under whatever name each has now."""
+        for name in list(self._logs):
+            if not name.endswith(_PACKED) and _base_of(name, self._tokens) is None:
+                continue
+            token = self._tokens[name]
+            inodes = {place["inode"] for place in token.get("files", ())}
+            self._logs.pop(name).follower.close()
+            self._tokens[name] = {}
+            for one, seen in found.items():
+                if seen.inode in inodes and one not in self._logs:
+                    self._logs[one] = self._log(one, token)
+                    self._logs[one].is_whole = True
+                    self._tokens[one] = token
+                    break
+
+    def _hand_over(self, name: str, found: dict[str, _Seen]) -> None:
+        """To the name that its file has now, where that is no rotated form: whoever writes to it may go on."""
+        keys = set(self._logs[name].follower.open_keys())
+        for one, seen in found.items():
+            is_its = (seen.device, seen.inode) in keys and self._tokens.get(one) == {}
+            if is_its and _base_of(one, found, self._tokens) is None:
+                self._logs[one] = self._log(one, self._tokens[name])
+                self._tokens[one] = self._tokens[name]
+                return
 
     def _found(self) -> dict[str, _Seen]:
         """Regular files by their paths, in the order of their names. Raises OSError."""

@@ -192,7 +192,10 @@ class FileFollower:
             return
         if opened.is_packed and not self.may_be_packed:
             opened.close()
-            why = "a packed file cannot be followed; expected a growing log; name the log itself"
+            why = (
+                "a packed file, or one in UTF-16, cannot be followed; expected a growing log in UTF-8 (or, with a "
+                "mapping, its encoding); name the log itself"
+            )
             self._faults.append(SourceFault(path=self._shown, why=why, code=UNKNOWN))
             return
         log = FollowedLog(opened)
