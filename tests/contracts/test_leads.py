@@ -79,6 +79,12 @@ def test_a_rule_in_the_same_batch_raises_the_lead(store: Store) -> None:
     assert kept(store) == []
 
 
+def test_a_lead_that_grows_with_the_rule_that_raises_it_is_raised_with_all_it_holds(store: Store) -> None:
+    record(store, [listed(1)], [seen(2, minutes=1), listed(3, minutes=1)])
+    assert {one.is_indicator: one.n_detections for one in alerts(store)} == {True: 2, False: 1}
+    assert kept(store) == []
+
+
 def test_what_was_raised_grows_as_an_alert(store: Store) -> None:
     record(store, [listed(1), seen(2)], [listed(3)])
     assert {one.is_indicator: one.n_detections for one in alerts(store)} == {True: 2, False: 1}

@@ -195,7 +195,8 @@ def _alerts(
         raised |= {alert.id: alert for alert in new}
         tx.leads.save(kept)
     older = tx.leads.linked(raised_by(standing), since=first - CORROBORATION)
-    raised |= {lead.id: replace(lead, updated_at=max(now, lead.updated_at)) for lead in older}
+    # What grew just now is not stored yet: the store's word of it is the older one.
+    raised = {lead.id: replace(lead, updated_at=max(now, lead.updated_at)) for lead in older} | raised
     tx.leads.remove(raised)
     return tuple(({alert.id: alert for alert in standing} | raised).values())
 
