@@ -19,6 +19,7 @@ from amagasa.app.ports import CrossingState, Direction, Position, Reading, Store
 from amagasa.app.record_views import RecordView, record_view
 from amagasa.app.reject_ports import reject_head_in
 from amagasa.app.source_health import health_in
+from amagasa.app.unkept import Unkept
 from amagasa.app.views import Named, named, names_of
 from amagasa.detect.baseline.rhythm import Rhythm
 from amagasa.event.skew import ClockState
@@ -27,6 +28,7 @@ from amagasa.share.agreement import Agreement, Clause, Consent, Party
 from amagasa.vocab.text import show
 
 LOOKED_AT: Final = 20  # waiting crossings looked at for the reason of a failure
+FAULT_SHOWN: Final = 480  # a fault of the store beside one of its own
 RATE_WINDOW_S: Final = 60
 WRONG_CLOCKS: Final = frozenset({ClockState.AHEAD, ClockState.BEHIND})
 CONTENT_COUNTED_S: Final = 3  # content is counted anew after so long
@@ -197,8 +199,17 @@ class Rates:
 class Situation:
     """The queries; `sources` are (name, where) of those the settings name, read yet or not."""
 
-    def __init__(self, store: Store, party: Party, *, lang: str, sources: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        party: Party,
+        *,
+        lang: str,
+        sources: Sequence[tuple[str, str]] = (),
+        unkept: Unkept | None = None,
+    ) -> None:
         self._store = store
+        self._unkept = unkept or Unkept()
         self._party = party
         self._lang = lang
         self._sources = dict(sources)
@@ -247,7 +258,7 @@ class Situation:
             last_record_at=last,
             lag_s=None if last is None else max(0.0, (now - last).total_seconds()),
             rate_per_s=self._rates.look(position, now=now),
-            fault=show(position.fault, 300),
+            fault=show(self._unkept.fault_of(position.source, position.fault), FAULT_SHOWN),
             lag_bytes=health.lag_bytes,
             n_behind=health.n_behind,
             rhythm=_rhythm_of(health.rhythm),

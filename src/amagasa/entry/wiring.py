@@ -27,6 +27,7 @@ from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.taxii_library import Library
 from amagasa.app.telling import Telling
+from amagasa.app.unkept import Unkept
 from amagasa.detect.baseline.profile import Baseline
 from amagasa.entry.allies.tls import ally_client_context
 from amagasa.entry.node.clock import SystemClock
@@ -93,6 +94,7 @@ class World(Struct, frozen=True, kw_only=True):
     hunts: HuntDesk
     rejects: Rejects
     plant: Plant
+    unkept: Unkept
 
 
 def open_world(folder: Path) -> World:
@@ -128,6 +130,7 @@ def open_world(folder: Path) -> World:
         hunts=HuntDesk(folder, store, clock, signals),
         plant=Plant(store, lambda: _baseline_in(folder / BASELINE_FILE), signals),
         rejects=Rejects(store, FolderRejects(folder / REJECTS_FOLDER), signals),
+        unkept=Unkept(),
     )
 
 

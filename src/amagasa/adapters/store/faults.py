@@ -14,7 +14,12 @@ from amagasa.vocab.errors import AmagasaError, BadInputError, WorldError
 _KEPT: Final = "nothing of this transaction was kept; what was committed before is safe"
 # Prefix of SQLite's result code -> (our code, what failed, what happens next). https://www.sqlite.org/rescode.html
 _WORDS: Final = (
-    ("SQLITE_FULL", "AMG-STORE-FULL", "the disk of the store is full", f"{_KEPT}; make room and start again"),
+    (
+        "SQLITE_FULL",
+        "AMG-STORE-FULL",
+        "the disk of the store is full",
+        f"{_KEPT}; make room; a node tries again by itself",
+    ),
     ("SQLITE_READONLY", "AMG-STORE-READONLY", "the store cannot be written", f"{_KEPT}; check who owns the folder"),
     ("SQLITE_BUSY", "AMG-STORE-LOCKED", "another process holds the store", f"{_KEPT}; end it, or wait and try again"),
     ("SQLITE_LOCKED", "AMG-STORE-LOCKED", "another process holds the store", f"{_KEPT}; end it, or wait and try again"),

@@ -115,6 +115,7 @@ class Node:
         self._unseen: tuple[RuleFault, ...] = ()
         self._are_rules_noted = True
         self._noting = threading.Lock()
+        self._noting_state = threading.Lock()
         self._stop = asyncio.Event()
 
     async def run(self, started: Any) -> None:
@@ -242,7 +243,13 @@ class Node:
         world = self._world
         now = world.clock.now()
         self._health.note(batch, now=now)
-        recorded = record_batch(world.store, batch, world.telling.tell, now=now, windows=self._windows)
+        try:
+            recorded = record_batch(world.store, batch, world.telling.tell, now=now, windows=self._windows)
+        except WorldError as problem:
+            if world.unkept.batch_waits(batch.source, str(problem)):
+                world.signals.publish("source", {"name": batch.source})
+            raise
+        self._keep_waiting(batch.source)
         self._publish(recorded)
         if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):
             self._note_rules(dict.fromkeys(batch.faults))
@@ -321,11 +328,31 @@ class Node:
             log.warning("source", name=state.source, fault=state.fault)
         else:
             log.info("source", name=state.source, note="it is read")
-        try:
-            record_state(self._world.store, state, now=datetime.now(UTC))
-        except WorldError as problem:
-            log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
+        with self._noting_state:
+            try:
+                record_state(self._world.store, state, now=datetime.now(UTC))
+            except WorldError as problem:
+                self._world.unkept.state_waits(state.source, state.fault)
+                log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
+            else:
+                self._world.unkept.state_kept(state.source)
         self._world.signals.publish("source", {"name": state.source})
+
+    def _keep_waiting(self, source: str) -> None:
+        """The store keeps again: say so, and have it keep the states that came meanwhile."""
+        unkept = self._world.unkept
+        if unkept.batch_kept(source):
+            log.info("source", name=source, note="what was read is committed again")
+            self._world.signals.publish("source", {"name": source})
+        with self._noting_state:
+            for name, fault in unkept.states():
+                state = SourceState(source=name, fault=fault, lag_bytes=0)
+                try:
+                    record_state(self._world.store, state, now=datetime.now(UTC))
+                except WorldError:
+                    return  # it is shown meanwhile, and kept after the next batch
+                unkept.state_kept(name)
+                self._world.signals.publish("source", {"name": name})
 
     def _note_rules(self, faults: dict[RuleFault, None]) -> None:
         """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran.

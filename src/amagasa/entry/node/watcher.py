@@ -38,6 +38,7 @@ from amagasa.vocab.errors import AmagasaError, WorldError
 STOP_TIMEOUT_S: Final = 20.0  # a chunk of the largest size takes under two seconds
 RETRY_FIRST_S: Final = 0.2
 RETRY_MOST_S: Final = 30.0
+COMMIT_RETRY_MOST_S: Final = 5.0  # once there is room again, nobody wants to wait
 # How native code ends a process: a check of its own that failed, or memory that is not there.
 FAULTS: Final = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE})
 
@@ -213,7 +214,7 @@ class Watcher:
                 log.error("a batch could not be committed and is tried again", problem=str(problem), in_s=wait_s)  # noqa: TRY400
                 if self._stopping.wait(wait_s):
                     raise EOFError from None  # not committed: it is read again at the next start
-                wait_s = min(wait_s * 2, RETRY_MOST_S)
+                wait_s = min(wait_s * 2, COMMIT_RETRY_MOST_S)
             else:
                 return
 

@@ -44,6 +44,7 @@ def console_of_world(world: World, *, is_local: bool, is_ready: Callable[[], boo
             hunts=world.hunts,
             rejects=world.rejects,
             plant=world.plant,
+            unkept=world.unkept,
             shifts=shifts_of(settings.triage),
             courier=CourierDesk(
                 store=world.store,

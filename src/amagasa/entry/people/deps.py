@@ -26,6 +26,7 @@ from amagasa.app.record_desk import RecordDesk
 from amagasa.app.rejects import Rejects
 from amagasa.app.signals import Signals
 from amagasa.app.situation import Situation
+from amagasa.app.unkept import Unkept
 from amagasa.app.views import names_of
 from amagasa.entry.node.hunts import HuntDesk
 from amagasa.entry.people.security import Doorkeeper, cookie_name
@@ -68,7 +69,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     (see app.content). `sources` are (name, where) of those in the settings. `lang` is the node's language. `is_tls`:
     the door speaks TLS, so cookies are Secure. `local_actor`: who everyone on this door is, for the node's own socket
     (mode 0600) and nothing else. `registry`: further metrics of the process. `files`: those of indicators, which the
-    node keeps. `is_ready`: what /readyz asks beside
+    node keeps. `unkept`: what the store refuses now. `is_ready`: what /readyz asks beside
     the store. `shifts`: how the party works.
     """
 
@@ -89,6 +90,7 @@ class ConsoleDeps(Struct, frozen=True, kw_only=True):
     hunts: HuntDesk | None = None
     rejects: Rejects | None = None
     plant: Plant | None = None
+    unkept: Unkept | None = None
     shifts: Shifts = DEFAULT
     courier: CourierDesk | None = None
     records: RecordDesk | None = None
@@ -100,7 +102,7 @@ class Console:
     def __init__(self, deps: ConsoleDeps) -> None:
         self.deps = deps
         self.accounts = Accounts(deps.store, deps.passwords, decoy=draw_token())
-        self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources)
+        self.situation = Situation(deps.store, deps.party, lang=deps.lang, sources=deps.sources, unkept=deps.unkept)
         self.missions = Missions(deps.store, deps.agreements)
         self.impact = ImpactBoard(deps.store, self.missions)
         self.campaigns = Known()
