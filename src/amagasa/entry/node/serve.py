@@ -4,7 +4,6 @@ import asyncio
 import random
 import signal
 import threading
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +20,7 @@ from amagasa.app.receiver_messages import FromReceiver, Listening
 from amagasa.app.rejects import FEED_AGAIN
 from amagasa.app.sharing import announce, in_force
 from amagasa.app.source_health import SourceHealth
-from amagasa.app.watch import Recorded, record_batch, record_state, record_time
+from amagasa.app.watch import Recorded, record_batch, record_time
 from amagasa.app.worker_messages import (
     Active,
     Batch,
@@ -44,6 +43,7 @@ from amagasa.entry.node.receiving import Receiving
 from amagasa.entry.node.retro import Retro
 from amagasa.entry.node.rules_noted import RulesNoted
 from amagasa.entry.node.source_faults import SourceFaults
+from amagasa.entry.node.source_states import SourceStates
 from amagasa.entry.node.ticking import Ticking
 from amagasa.entry.node.told_first import begin_of, receive_of
 from amagasa.entry.node.trier import Trier
@@ -79,6 +79,7 @@ class Node:
         self._keeper.watcher = self._watcher
         self._receiving = Receiving(lambda: receive_of(world), self._note_receiver)
         self._source_faults = SourceFaults()
+        self._source_states = SourceStates(world)
         settings = world.settings
         manner = Manner(
             lateness_s=settings.detect.lateness_s,
@@ -115,7 +116,6 @@ class Node:
         self._unseen: tuple[RuleFault, ...] = ()
         self._are_rules_noted = True
         self._noting = threading.Lock()
-        self._noting_state = threading.Lock()
         self._stop = asyncio.Event()
 
     async def run(self, started: Any) -> None:
@@ -246,10 +246,9 @@ class Node:
         try:
             recorded = record_batch(world.store, batch, world.telling.tell, now=now, windows=self._windows)
         except WorldError as problem:
-            if world.unkept.batch_waits(batch.source, str(problem)):
-                world.signals.publish("source", {"name": batch.source})
+            self._source_states.refused(batch.source, problem)
             raise
-        self._keep_waiting(batch.source)
+        self._source_states.committed(batch.source)
         self._publish(recorded)
         if not (self._are_rules_noted and self._rule_faults.keys() >= set(batch.faults)):
             self._note_rules(dict.fromkeys(batch.faults))
@@ -311,7 +310,7 @@ class Node:
         if state.note:
             log.info("source", name=state.source, note=state.note)
             return
-        self._keep_source(self._source_faults.of_worker(state))
+        self._source_states.keep(self._source_faults.of_worker(state))
 
     def _note_receiver(self, message: FromReceiver) -> None:
         """On the thread that listens to the receiver."""
@@ -321,38 +320,7 @@ class Node:
         self._health.note_behind(message.source, message.tally.n_behind)
         state = self._source_faults.of_receiver(message)
         if state is not None:
-            self._keep_source(state)
-
-    def _keep_source(self, state: SourceState) -> None:
-        if state.fault:
-            log.warning("source", name=state.source, fault=state.fault)
-        else:
-            log.info("source", name=state.source, note="it is read")
-        with self._noting_state:
-            try:
-                record_state(self._world.store, state, now=datetime.now(UTC))
-            except WorldError as problem:
-                self._world.unkept.state_waits(state.source, state.fault)
-                log.error("the state of a source could not be kept", problem=str(problem))  # noqa: TRY400
-            else:
-                self._world.unkept.state_kept(state.source)
-        self._world.signals.publish("source", {"name": state.source})
-
-    def _keep_waiting(self, source: str) -> None:
-        """The store keeps again: say so, and have it keep the states that came meanwhile."""
-        unkept = self._world.unkept
-        if unkept.batch_kept(source):
-            log.info("source", name=source, note="what was read is committed again")
-            self._world.signals.publish("source", {"name": source})
-        with self._noting_state:
-            for name, fault in unkept.states():
-                state = SourceState(source=name, fault=fault, lag_bytes=0)
-                try:
-                    record_state(self._world.store, state, now=datetime.now(UTC))
-                except WorldError:
-                    return  # it is shown meanwhile, and kept after the next batch
-                unkept.state_kept(name)
-                self._world.signals.publish("source", {"name": name})
+            self._source_states.keep(state)
 
     def _note_rules(self, faults: dict[RuleFault, None]) -> None:
         """Keep what the console says of the rules: how many run, and which cannot, when loaded or when they ran.
