@@ -193,7 +193,7 @@ class Rates:
                 looks.popleft()
             began_at, n_then = looks[0]
         elapsed_s = (now - began_at).total_seconds()
-        return max(0.0, (position.n_read - n_then) / elapsed_s) if elapsed_s >= 1 else None
+        return round(max(0.0, (position.n_read - n_then) / elapsed_s), 1) if elapsed_s >= 1 else None
 
 
 class Situation:
