@@ -31,7 +31,7 @@ from typing import Any
 import httpx
 import msgspec
 from tests.entry.link_papers import make_agreement, make_party
-from tests.entry.link_world import Node
+from tests.entry.link_world import Node, StoppedClock
 
 from amagasa.app.delivery import Delivery, DeliveryDeps, OutboxBell
 from amagasa.app.ports import CrossingState, Direction
@@ -46,7 +46,7 @@ NEW_A_SECOND = 20
 N_ALONE = 100
 
 
-class RunningClock:
+class RunningClock(StoppedClock):
     """The machine's clock."""
 
     def now(self) -> datetime:
@@ -103,7 +103,7 @@ def receive(folder: str, japan: Party, pipe: Connection) -> None:
 
     async def run() -> None:
         node = Node(Path(folder), "states", "US", Role.SUPPORTING)
-        node.clock = RunningClock()  # type: ignore[assignment]
+        node.clock = RunningClock()
         node.agreements.append(make_agreement(japan, node.party))
         door = node.door()
         await door.start("127.0.0.1", 0, [japan.certificate])
@@ -121,9 +121,9 @@ def receive(folder: str, japan: Party, pipe: Connection) -> None:
 class Sender:
     """Our half: releases, delivers, and notes when each object was known to have arrived."""
 
-    def __init__(self, node: Node, agreement: Agreement, pipe: Connection) -> None:
+    def __init__(self, node: Node, agreement: Agreement, pipe: Connection, *, first: int = 0) -> None:
         self.node = node
-        node.clock = RunningClock()  # type: ignore[assignment]
+        node.clock = RunningClock()
         node.agreements[:] = [agreement]
         self.ally = agreement.ally_of(node.party.id)
         self.pipe = pipe
@@ -131,7 +131,7 @@ class Sender:
         self._arrived: dict[int, float] = {}
         self._releasing = 0
         node.signals.subscribe(self._heard)
-        self._number = 0
+        self.n_released = first
 
     def _heard(self, topic: str, payload: dict[str, Any]) -> None:
         # A release announces its crossings on its own thread: that is no arrival.
@@ -141,8 +141,8 @@ class Sender:
 
     def release(self, n: int) -> None:
         """`n` new objects in one transaction."""
-        objects = [self.node.indicator(self._number + each) for each in range(n)]
-        self._number += n
+        objects = [self.node.indicator(self.n_released + each) for each in range(n)]
+        self.n_released += n
         began = time.perf_counter()
         self._releasing = threading.get_ident()
         made = self.node.release(objects)
@@ -328,7 +328,7 @@ def give(folder: str, states: Party, pipe: Connection) -> None:
 
     async def run() -> None:
         node = Node(Path(folder), "japan", "JP", Role.SUPPORTED)
-        node.clock = RunningClock()  # type: ignore[assignment]
+        node.clock = RunningClock()
         node.agreements.append(make_agreement(node.party, states))
         door = node.door()
         await door.start("127.0.0.1", 0, [states.certificate])
@@ -372,8 +372,13 @@ def by_medallion(checkout: Path, python: str, node: Node, n: int, *, limit_s: fl
         port = door.getsockname()[1]
     command = [python, "-m", "medallion.scripts.run", "--host", "127.0.0.1", "--port", str(port)]
     config = str(checkout / "sample-config-with-memory-backend.json")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen([*command, config], cwd=checkout, env={**os.environ, "PYTHONPATH": "."}, **quiet)  # type: ignore[call-overload]
+    server = subprocess.Popen(
+        [*command, config],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": "."},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     collection = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
     url = f"http://127.0.0.1:{port}/trustgroup1/collections/{collection}/objects/"
     headers = {"accept": KIND, "content-type": KIND}
@@ -417,8 +422,7 @@ def main() -> None:
         figures = asyncio.run(latency(sender, rate=asked.rate, seconds=asked.seconds))
         print("latency", json.dumps(figures), file=sys.stderr)
         figures |= asyncio.run(partition(sender, asked.bulk))
-        counted = Sender(node, agreement(relay.address), ours)
-        counted._number = sender._number  # noqa: SLF001 - the same node goes on
+        counted = Sender(node, agreement(relay.address), ours, first=sender.n_released)
         figures["bytes_per_object"] = asyncio.run(bytes_on_the_wire(counted, relay))
         door = by_our_door(node, sender.ally, asked.bulk, limit_s=asked.limit)
         figures["taken_in"] = {"amagasa": door}

@@ -86,7 +86,7 @@ def look_at_clocks(store: Store, signals: Signals, book: AgreementBook, *, now: 
                 follow(tx, bond, now=now)
         with store.read() as reading:
             known = {one.kind: one for one in missed_of(reading, bond.agreement.id)}
-            found = {one.kind: one for one in _missed(reading, bond, _has_successor(book, bond), now)}
+            found = {one.kind: one for one in _missed(reading, bond, now, has_successor=_has_successor(book, bond))}
         if not known and not found:
             continue
         kept = [replace(one, incident=known[kind].incident) for kind, one in found.items() if kind in known]
@@ -130,7 +130,7 @@ def is_to_acknowledge(reading: Reading, bond: Bond, *, now: datetime) -> bool:
     return any(_oldest_open(reading, bond, act, before=half)[0] for act in (Act.ADMISSION, Act.DELIVERY))
 
 
-def _missed(reading: Reading, bond: Bond, has_successor: bool, now: datetime) -> Iterator[Missed]:  # noqa: FBT001
+def _missed(reading: Reading, bond: Bond, now: datetime, *, has_successor: bool) -> Iterator[Missed]:
     clocks = bond.agreement.clocks
     if clocks.share_within_s is not None:
         yield from _share(reading, bond, timedelta(seconds=clocks.share_within_s), now)

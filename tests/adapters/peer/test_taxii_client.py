@@ -60,10 +60,10 @@ class Canned:
         await send({"type": "http.response.body", "body": content})
 
 
-DISCOVERY = ("/taxii2/", 200, {"title": "t", "default": "/root/"})
-ROOT = ("/root/", 200, {"title": "t", "versions": [], "max_content_length": 100_000})
+DISCOVERY = ("/taxii2/", 200, {"title": "t", "default": "/first/"})
+ROOT = ("/first/", 200, {"title": "t", "versions": [], "max_content_length": 100_000})
 COLLECTIONS = (
-    "/root/collections/",
+    "/first/collections/",
     200,
     {"collections": [{"id": "c1", "title": "c", "can_read": False, "can_write": True}]},
 )
@@ -103,15 +103,15 @@ def test_push_keeps_one_connection(japan: Node, states: Node) -> None:
 
 def test_push_more_than_the_limit_goes_in_several_envelopes(japan: Node, states: Node) -> None:
     objects = [released(japan.indicator(number, description="x" * 30_000)) for number in range(1, 8)]
-    canned = Canned(("/root/collections/c1/", 202, {"id": "s", "status": "complete"}), COLLECTIONS, ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/c1/", 202, {"id": "s", "status": "complete"}), COLLECTIONS, ROOT, DISCOVERY)
     to_canned(japan, states, canned, lambda line: line.push(objects))
-    assert canned.asked.count("/root/collections/c1/objects/") == 3
+    assert canned.asked.count("/first/collections/c1/objects/") == 3
 
 
 def test_push_object_larger_than_the_limit_is_refused_without_sending(japan: Node, states: Node) -> None:
     large, small = japan.indicator(1, description="x" * 200_000), japan.indicator(2)
     answer = {"id": "s", "status": "complete", "successes": [{"id": small["id"]}]}
-    canned = Canned(("/root/collections/c1/", 202, answer), COLLECTIONS, ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/c1/", 202, answer), COLLECTIONS, ROOT, DISCOVERY)
     pushed = to_canned(japan, states, canned, lambda line: line.push([released(large), released(small)]))
     assert pushed.taken == (small["id"],)
     assert pushed.refused == ((large["id"], "larger than the 100000 bytes it takes"),)
@@ -119,14 +119,14 @@ def test_push_object_larger_than_the_limit_is_refused_without_sending(japan: Nod
 
 def test_push_envelope_that_the_ally_calls_too_large_is_halved_down_to_the_object(japan: Node, states: Node) -> None:
     objects = [released(japan.indicator(number)) for number in range(1, 5)]
-    canned = Canned(("/root/collections/c1/", 413, {"title": "too large"}), COLLECTIONS, ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/c1/", 413, {"title": "too large"}), COLLECTIONS, ROOT, DISCOVERY)
     pushed = to_canned(japan, states, canned, lambda line: line.push(objects))
     assert pushed.refused == tuple((one.object_id, "too large") for one in objects)
 
 
 def test_push_ally_that_refuses_every_envelope_is_not_asked_without_end(japan: Node, states: Node) -> None:
     objects = [released(japan.indicator(number)) for number in range(1, 200)]
-    canned = Canned(("/root/collections/c1/", 422, {}), COLLECTIONS, ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/c1/", 422, {}), COLLECTIONS, ROOT, DISCOVERY)
     with pytest.raises(WorldError, match="AMG-LINK-ANSWER"):
         to_canned(japan, states, canned, lambda line: line.push(objects))
     assert len(canned.asked) <= MOST_REQUESTS + 4
@@ -236,14 +236,14 @@ WRONG_ANSWERS = [
 @pytest.mark.parametrize("wrong", WRONG_ANSWERS, ids=range(len(WRONG_ANSWERS)))
 def test_push_hostile_answer_is_a_world_error(japan: Node, states: Node, wrong: tuple[int, Any, str]) -> None:
     status, body, code = wrong
-    canned = Canned(("/root/collections/c1/", status, body), COLLECTIONS, ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/c1/", status, body), COLLECTIONS, ROOT, DISCOVERY)
     with pytest.raises(WorldError) as error:
         to_canned(japan, states, canned, lambda line: line.push([released(japan.indicator())]))
     assert code_of(error) == code
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("default", ["https://elsewhere.example/root/", "http://127.0.0.1/root/", "//evil.example/x"])
+@pytest.mark.parametrize("default", ["https://elsewhere.example/first/", "http://127.0.0.1/first/", "//evil.example/x"])
 def test_push_server_that_sends_us_elsewhere_is_not_followed(japan: Node, states: Node, default: str) -> None:
     canned = Canned(("/taxii2/", 200, {"title": "t", "default": default}))
     with pytest.raises(WorldError, match="AMG-LINK-ANSWER"):
@@ -251,6 +251,6 @@ def test_push_server_that_sends_us_elsewhere_is_not_followed(japan: Node, states
 
 
 def test_push_server_without_a_writable_collection_is_a_world_error(japan: Node, states: Node) -> None:
-    canned = Canned(("/root/collections/", 200, {"collections": []}), ROOT, DISCOVERY)
+    canned = Canned(("/first/collections/", 200, {"collections": []}), ROOT, DISCOVERY)
     with pytest.raises(WorldError, match="a collection which we may write"):
         to_canned(japan, states, canned, lambda line: line.push([released(japan.indicator())]))

@@ -279,6 +279,27 @@ def test_folder_of_more_logs_than_are_followed_says_so(tmp_path: Path, monkeypat
     world.stop()
 
 
+def test_folder_of_more_names_than_are_listed_says_so_and_goes_on_with_its_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "MAX_NAMES", 3)
+    world = World(tmp_path)
+    for name in "ab":
+        world.write(f"{name}.log")
+    world.read()
+    for name in "acd":
+        world.write(f"{name}.log")
+    for _ in range(100):  # long enough for a log that is gone to be let go
+        world.read()
+    assert [fault.code for fault in world.last.faults] == [TOO_MANY]
+    assert world.lines() == [1, 2, 3]
+    (tmp_path / "d.log").unlink()
+    world.read()
+    assert world.lines() == [1, 2, 3, 4]
+    assert world.last.faults == ()
+    world.stop()
+
+
 def test_folder_that_is_gone_is_a_fault_and_read_on_once_it_is_back(tmp_path: Path) -> None:
     inner = tmp_path / "logs"
     inner.mkdir()

@@ -10,7 +10,7 @@ with a dot are passed over, and a file under two names (a link to the newest) is
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -83,12 +83,12 @@ def is_pattern(path: str) -> bool:
 
 
 def paths_of(path: str) -> list[Path]:
-    """What lies in the folder, or fits the pattern, in the order of the names. Raises OSError."""
+    """What lies in the folder, or fits the pattern, by name; of very many some MAX_NAMES + 1. Raises OSError."""
     if is_pattern(path):
         names = glob.iglob(path, recursive=True)  # noqa: PTH207 - a pattern of whole paths
-        return sorted(Path(name) for name in islice(names, MAX_NAMES))
+        return sorted(Path(name) for name in islice(names, MAX_NAMES + 1))
     with os.scandir(path) as entries:
-        return sorted(Path(entry.path) for entry in islice(entries, MAX_NAMES))
+        return sorted(Path(entry.path) for entry in islice(entries, MAX_NAMES + 1))
 
 
 class FolderFollower:
@@ -224,17 +224,29 @@ class FolderFollower:
             rest = len(faults) - _SHOWN_FAULTS
             yield SourceFault(path=self._shown, why=f"and {rest} other logs in it", code=faults[_SHOWN_FAULTS].code)
 
+    def _looked(self) -> dict[str, _Seen] | None:
+        """The logs that are there; None, with a fault, where that cannot be known."""
+        try:
+            paths = paths_of(self._path)
+        except OSError as error:
+            self._faults.append(world_fault(self._path, error))
+            return None
+        if len(paths) > MAX_NAMES:
+            # Which of them were listed is chance: none is new by that, and none is gone.
+            why = f"it holds more than {MAX_NAMES} names; new logs are not looked for; name fewer by a pattern"
+            self._faults.append(SourceFault(path=self._shown, why=why, code=TOO_MANY))
+            return None
+        if not (found := _found(paths)):
+            why = "there is no log in it now; it is waited for"
+            self._faults.append(SourceFault(path=self._shown, why=why, code=MISSING))
+        return found
+
     def _list(self, now: datetime) -> None:
         """Find new logs, and let go what is gone."""
         self._faults = []
-        try:
-            found = self._found()
-        except OSError as error:
-            self._faults.append(world_fault(self._path, error))
+        found = self._looked()
+        if found is None:
             return
-        if not found:
-            why = "there is no log in it now; it is waited for"
-            self._faults.append(SourceFault(path=self._shown, why=why, code=MISSING))
         if not self._since_ns:
             self._since_ns = int(now.timestamp() * 1e9)
         if self._is_resumed:
@@ -314,17 +326,18 @@ class FolderFollower:
                 self._tokens[one] = self._tokens[name]
                 return
 
-    def _found(self) -> dict[str, _Seen]:
-        """Regular files by their paths, in the order of their names. Raises OSError."""
-        found: dict[str, _Seen] = {}
-        for path in paths_of(self._path):
-            try:
-                status = path.stat()
-            except OSError:
-                continue  # gone meanwhile, or a link to nothing
-            if path.is_file() and not path.name.startswith("."):
-                found[path.as_posix()] = _Seen(status.st_ino, status.st_dev, status.st_mtime_ns)
-        return found
+
+def _found(paths: Iterable[Path]) -> dict[str, _Seen]:
+    """Regular files by their paths, in the order given."""
+    found: dict[str, _Seen] = {}
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # gone meanwhile, or a link to nothing
+        if path.is_file() and not path.name.startswith("."):
+            found[path.as_posix()] = _Seen(status.st_ino, status.st_dev, status.st_mtime_ns)
+    return found
 
 
 def _base_of(name: str, *known: Any) -> str | None:

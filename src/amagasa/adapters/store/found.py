@@ -43,7 +43,7 @@ class _Index:
         names = ", ".join(columns)
         values = ", ".join(f":{name}" for name in columns)
         self.add = text(f"INSERT INTO {words}(rowid, {names}) VALUES (:seq, {values})")  # noqa: S608 - names of ours
-        self.take = text(f"INSERT INTO {words}({words}, rowid, {names}) VALUES ('delete', :seq, {values})")  # noqa: S608
+        self.take = text(f"INSERT INTO {words}({words}, rowid, {names}) VALUES ('delete', :seq, {values})")  # noqa: S608 - the same
         self.newest = select(func.max(table.c.seq))
         self.insert = insert(table)
         self.change = update(table).where(table.c.seq == bindparam("its"))

@@ -272,8 +272,10 @@ class SqlReading(ContentReading):
         order = (CROSSING.c.created_at, CROSSING.c.id)
         if object_ids is None:
             return self._crossings_where(*where, order=order, limit=limit)
+        # An order that no index has: else SQLite walks all of the outbox in order to look for these few.
+        apart = (CROSSING.c.created_at + 0, CROSSING.c.id)
         parts = [
-            self._crossings_where(*where, CROSSING.c.object_id.in_(part), order=order, limit=limit)
+            self._crossings_where(*where, CROSSING.c.object_id.in_(part), order=apart, limit=limit)
             for part in in_lists(object_ids)
         ]
         return sorted(chain.from_iterable(parts), key=lambda one: (one.created_at, one.id))[:limit]

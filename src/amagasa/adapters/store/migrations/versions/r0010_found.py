@@ -50,7 +50,7 @@ def _make(what: str, columns: tuple[str, ...]) -> None:
 
 
 def _each(db: sa.Connection, what: str, index: Callable[[list[Any]], None]) -> None:
-    rows = sa.text(f"SELECT rowid, body FROM {what} WHERE rowid > :after ORDER BY rowid LIMIT {AT_ONCE}")  # noqa: S608
+    rows = sa.text(f"SELECT rowid, body FROM {what} WHERE rowid > :after ORDER BY rowid LIMIT {AT_ONCE}")  # noqa: S608 - ours too
     after = 0
     while some := list(db.execute(rows, {"after": after})):
         index(some)
