@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
@@ -77,6 +78,17 @@ class Watched:
     def open(self, path: str = "") -> Page:
         self.page.goto(f"{self.address}/#/{path}")
         return self.page
+
+
+@contextmanager
+def page_of(chromium: Browser, node: Served, path: str, role: Role) -> Iterator[Page]:
+    """A page of somebody who has signed in; at its end the browser has complained of nothing."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", color_scheme="light")
+    context.add_cookies([node.session_cookie(node.desktop.session(role, name="sato"))])  # type: ignore[list-item]
+    watched = Watched(context, node.address)
+    yield watched.open(path)
+    context.close()
+    assert watched.complaints == []
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from amagasa.app.signals import Signals
 from amagasa.vocab.ids import stable_id
 from amagasa.vocab.tlp import Tlp
 from tests.browser import seed
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, page_of
 from tests.browser.served import Served, served
 from tests.browser.test_console import CONTRAST
 
@@ -106,13 +106,8 @@ def shared() -> Iterator[Served]:
 
 @pytest.fixture
 def page(chromium: Browser, shared: Served) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", color_scheme="light")
-    token = shared.desktop.session(Role.RELEASE_OFFICER, name="sato")
-    context.add_cookies([shared.session_cookie(token)])  # type: ignore[list-item]
-    watched = Watched(context, shared.address)
-    yield watched.open("allies")
-    context.close()
-    assert watched.complaints == []
+    with page_of(chromium, shared, "allies", Role.RELEASE_OFFICER) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

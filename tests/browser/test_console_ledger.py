@@ -14,7 +14,7 @@ from amagasa.app.permissions import Role
 from amagasa.share.ledger import Fits, verify_lines
 from amagasa.vocab.ids import stable_id
 from tests.browser import records, seed
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, page_of
 from tests.browser.served import Served, served
 from tests.browser.test_console import CONTRAST
 
@@ -36,12 +36,8 @@ def shared() -> Iterator[Served]:
 
 @pytest.fixture
 def page(chromium: Browser, shared: Served) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", color_scheme="light")
-    context.add_cookies([shared.session_cookie(shared.desktop.session(Role.AUDITOR, name="mori"))])  # type: ignore[list-item]
-    watched = Watched(context, shared.address)
-    yield watched.open("ledger")
-    context.close()
-    assert watched.complaints == []
+    with page_of(chromium, shared, "ledger", Role.AUDITOR) as page:
+        yield page
 
 
 def spoil(node: Served, statement: str) -> None:

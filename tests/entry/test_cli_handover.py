@@ -8,23 +8,14 @@ import pytest
 from tests.contracts.store_samples import T0, alert, incident
 
 from amagasa.adapters.store.sqlite import open_store
-from amagasa.entry.cli.main import main
 from amagasa.incident.case import Deed, DeedKind
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(typed: Run, tmp_path: Path) -> Run:
     """A node with an incident in it."""
-    monkeypatch.chdir(tmp_path)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        shown = capsys.readouterr()
-        return (ended.value.code if isinstance(ended.value.code, int) else 0, shown.out, shown.err)
-
     typed("init", "tokyo", "--name", "Japan", "--country", "JP")
     (path,) = (tmp_path / "tokyo").rglob("*.sqlite")
     store = open_store(path)

@@ -7,22 +7,12 @@ from typing import Any
 
 import pytest
 
-from amagasa.entry.cli.main import main
-
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(typed: Run) -> Run:
     """Two nodes under a signed agreement, and an indicator that Tokyo released."""
-    monkeypatch.chdir(tmp_path)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        shown = capsys.readouterr()
-        return (ended.value.code if isinstance(ended.value.code, int) else 0, shown.out, shown.err)
-
     typed("init", "tokyo", "--name", "Japan", "--country", "JP")
     typed("init", "usa", "--name", "States", "--country", "US")
     cards = ("--supported", "tokyo/party.json", "--supporting", "usa/party.json")
